@@ -1,0 +1,130 @@
+//! The words a key may be set to, each list as one enum.
+
+use crate::key::{Accepts, Value};
+use std::fmt::{self, Display, Formatter};
+use toml::de::DeValue;
+
+macro_rules! choice {
+    ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+ }) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[doc = $doc])+ #[doc = concat!(" Written `\"", $word, "\"`.")] $variant,)+
+        }
+
+        impl $name {
+            /// Every accepted word.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word that stands for it in a board file.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $($name::$variant => $word,)+
+                }
+            }
+
+            /// The choice a word stands for.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some($name::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl Display for $name {
+            fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+
+        impl Value for $name {
+            fn from_toml(value: &DeValue<'_>, _: &Accepts) -> Option<Self> {
+                value.as_str().and_then(Self::from_word)
+            }
+
+            fn to_toml(&self) -> String {
+                format!("\"{self}\"")
+            }
+        }
+    };
+}
+
+choice! {
+    /// Where frames come from.
+    CameraKind {
+        /// A Video4Linux2 device.
+        V4l2 = "v4l2",
+        /// A recorded clip or a folder of pictures.
+        File = "file",
+    }
+}
+
+choice! {
+    /// A camera's pixel format, by its V4L2 four-character code.
+    PixelFormat {
+        /// Motion JPEG.
+        Mjpg = "MJPG",
+        /// Packed 4:2:2 YUV.
+        Yuyv = "YUYV",
+    }
+}
+
+choice! {
+    /// Number format of the model file to run.
+    PrecisionChoice {
+        /// The fastest the engine runs well, of those the model has.
+        Auto = "auto",
+        /// 32-bit floats.
+        Fp32 = "fp32",
+        /// 16-bit floats.
+        Fp16 = "fp16",
+        /// 8-bit linear layers.
+        Int8 = "int8",
+    }
+}
+
+choice! {
+    /// What runs the network. A named engine that is not there is a start-up error.
+    EngineChoice {
+        /// The best that works.
+        Auto = "auto",
+        /// ONNX Runtime on CUDA.
+        Cuda = "cuda",
+        /// ONNX Runtime on TensorRT.
+        Tensorrt = "tensorrt",
+        /// ONNX Runtime on the CPU.
+        CpuOrt = "cpu-ort",
+        /// tract on the CPU; always there.
+        Tract = "tract",
+    }
+}
+
+choice! {
+    /// Where messages go.
+    SinkName {
+        /// A serial line.
+        Serial = "serial",
+        /// One JSON object a line on the standard output.
+        Stdout = "stdout",
+    }
+}
+
+impl Value for Vec<PixelFormat> {
+    fn from_toml(value: &DeValue<'_>, _: &Accepts) -> Option<Self> {
+        let list = value.as_array()?;
+        let mut formats = Vec::new();
+        for item in list.iter() {
+            let format = item.get_ref().as_str().and_then(PixelFormat::from_word)?;
+            if formats.contains(&format) {
+                return None;
+            }
+            formats.push(format);
+        }
+        (!formats.is_empty()).then_some(formats)
+    }
+
+    fn to_toml(&self) -> String {
+        format!("[{}]", self.iter().map(Value::to_toml).collect::<Vec<_>>().join(", "))
+    }
+}

@@ -1,0 +1,145 @@
+//! The schema: every section's keys, with their units, ranges and defaults. The README's table is made from here.
+
+use crate::choice::{CameraKind, EngineChoice, PixelFormat, PrecisionChoice, SinkName};
+use crate::key::{Accepts, section};
+
+/// Messages that may wait for a sink that does not say.
+pub(crate) const DEFAULT_OUTBOX: u32 = 64;
+
+section! {
+    /// `[board]`: which board this is.
+    About {
+        /// Name of the board; messages carry it as the device id.
+        name: String, Accepts::Name;
+        /// Family of boards, for example `pc`, `jetson-orin-nano`, `jetson-agx-orin`; a bundle says which families it is for.
+        family: String, Accepts::Name;
+        /// What a person should know of it.
+        description: String = String::new(), Accepts::Line { max: 200 };
+        /// Memory the daemon may take; above it the daemon says so in its status.
+        memory_limit_mib: u32 = 256, Accepts::Integer { min: 64, max: 65_536, unit: "MiB" };
+    }
+}
+
+section! {
+    /// The keys of `[camera]` that every source has.
+    CameraCommon {
+        /// Where frames come from.
+        source: CameraKind = CameraKind::V4l2, Accepts::OneOf(CameraKind::WORDS);
+        /// Long side of the frames kept in memory; larger frames are made smaller on arrival.
+        max_side: u32 = 640, Accepts::Integer { min: 160, max: 640, unit: "px" };
+    }
+}
+
+section! {
+    /// `[camera]` with `source = "v4l2"`: a Video4Linux2 device.
+    V4l2 {
+        /// Device file; `auto` takes the first one that can capture. A path below `/dev/v4l/by-id/` survives re-plugging.
+        device: String = String::from("auto"), Accepts::Camera;
+        /// Pixel formats to ask for, the first one the camera has is taken.
+        formats: Vec<PixelFormat> = vec![PixelFormat::Mjpg, PixelFormat::Yuyv], Accepts::SomeOf(PixelFormat::WORDS);
+        /// Frame width to ask for; the camera may give the nearest it has.
+        width: u32 = 640, Accepts::Integer { min: 160, max: 4_096, unit: "px" };
+        /// Frame height to ask for; the camera may give the nearest it has.
+        height: u32 = 480, Accepts::Integer { min: 120, max: 3_072, unit: "px" };
+        /// Frame rate to ask for.
+        fps: u32 = 30, Accepts::Integer { min: 1, max: 240, unit: "frames/s" };
+        /// Wait for a frame; after it the device counts as gone and is closed.
+        timeout_ms: u32 = 2_000, Accepts::Integer { min: 100, max: 60_000, unit: "ms" };
+        /// Wait before a closed device is opened again.
+        reopen_ms: u32 = 1_000, Accepts::Integer { min: 50, max: 60_000, unit: "ms" };
+    }
+}
+
+section! {
+    /// `[camera]` with `source = "file"`: a recorded clip or a folder of pictures.
+    VideoFile {
+        /// The clip (MJPEG, MJPEG in AVI, Y4M, or anything an installed ffmpeg reads) or folder; a relative path starts at the daemon's working directory.
+        path: String, Accepts::Path;
+        /// Start again at the end; else the daemon ends there.
+        repeat as "loop": bool = false, Accepts::Switch;
+        /// Play at the clip's own rate; else as fast as frames are taken.
+        realtime: bool = true, Accepts::Switch;
+    }
+}
+
+section! {
+    /// `[model]`: the network to run.
+    Model {
+        /// Folder with the model's `manifest.toml`; a relative path starts at the daemon's working directory.
+        path: String = String::from("/var/lib/mtcae/model"), Accepts::Path;
+        /// Number format of the file to run.
+        precision: PrecisionChoice = PrecisionChoice::Auto, Accepts::OneOf(PrecisionChoice::WORDS);
+        /// What runs it; a named engine that is not there is a start-up error.
+        engine: EngineChoice = EngineChoice::Auto, Accepts::OneOf(EngineChoice::WORDS);
+        /// Threads of one inference.
+        threads: u32 = 1, Accepts::Integer { min: 1, max: 16, unit: "threads" };
+    }
+}
+
+section! {
+    /// `[detector]`: how faces are found in the kept frames.
+    Detector {
+        /// Time from one look at the whole picture to the next while a face is followed.
+        every_ms: u32 = 1_000, Accepts::Integer { min: 10, max: 60_000, unit: "ms" };
+        /// Time from one cheap look at the followed face to the next.
+        follow_ms: u32 = 200, Accepts::Integer { min: 10, max: 60_000, unit: "ms" };
+        /// Time from one look at the whole picture to the next while no face is known.
+        search_ms: u32 = 150, Accepts::Integer { min: 0, max: 60_000, unit: "ms" };
+        /// Smallest face to look for, in pixels of the kept frame; twice as large is about four times as cheap.
+        min_face_px: u32 = 40, Accepts::Integer { min: 12, max: 400, unit: "px" };
+        /// Smallest face to look for as a share of the picture's shorter side; the larger of the two rules.
+        min_face_fraction: f32 = 0.125, Accepts::Number { min: 0.0, max: 1.0, unit: "" };
+        /// Step of the image pyramid; smaller is cheaper and misses more.
+        scale_factor: f32 = 0.6, Accepts::Number { min: 0.3, max: 0.9, unit: "" };
+        /// Scores that pass the three stages of the cascade.
+        thresholds: [f32; 3] = [0.7, 0.7, 0.7], Accepts::Three { min: 0.0, max: 1.0 };
+        /// Long side of the picture the detector sees.
+        max_side: u32 = 640, Accepts::Integer { min: 64, max: 640, unit: "px" };
+    }
+}
+
+section! {
+    /// `[estimate]`: how single answers become a steady label.
+    Estimate {
+        /// Time constant of the exponential smoothing of the probabilities; 0 switches it off.
+        ema_ms: u32 = 350, Accepts::Integer { min: 0, max: 10_000, unit: "ms" };
+        /// Smoothed probability at which a label is taken; without one the answer is `unsure`.
+        enter: f32 = 0.45, Accepts::Number { min: 0.0, max: 1.0, unit: "probability" };
+        /// Smoothed probability below which a label is given up; at most `enter`.
+        leave: f32 = 0.35, Accepts::Number { min: 0.0, max: 1.0, unit: "probability" };
+        /// A new label must lead the old one by this much smoothed probability.
+        lead: f32 = 0.1, Accepts::Number { min: 0.0, max: 1.0, unit: "probability" };
+        /// Time a label is kept at least.
+        min_dwell_ms: u32 = 400, Accepts::Integer { min: 0, max: 10_000, unit: "ms" };
+    }
+}
+
+section! {
+    /// `[report]`: how often messages are sent.
+    Report {
+        /// Most answers of the network, and so reports, a second.
+        max_hz: f32 = 15.0, Accepts::Number { min: 0.1, max: 60.0, unit: "1/s" };
+        /// Time from one status message to the next.
+        status_every_ms: u32 = 2_000, Accepts::Integer { min: 200, max: 60_000, unit: "ms" };
+    }
+}
+
+section! {
+    /// The keys of `[[sink]]` that every kind has.
+    SinkCommon {
+        /// Where messages go.
+        kind: SinkName, Accepts::OneOf(SinkName::WORDS);
+        /// Most messages that wait for it; the oldest is dropped and counted when one more comes.
+        outbox: u32 = DEFAULT_OUTBOX, Accepts::Integer { min: 1, max: 1_024, unit: "messages" };
+    }
+}
+
+section! {
+    /// `[[sink]]` with `kind = "serial"`: a serial line.
+    Serial {
+        /// Device file of the line; a path below `/dev/serial/by-id/` survives re-plugging.
+        port: String, Accepts::Device;
+        /// Speed of the line; USB lines ignore it.
+        baud: u32 = 115_200, Accepts::Integer { min: 9_600, max: 4_000_000, unit: "baud" };
+    }
+}

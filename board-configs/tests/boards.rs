@@ -1,0 +1,121 @@
+//! Every board that ships is valid, every file in `boards/` ships, and the README's table is what the code documents.
+
+use mtcae_board_configs::{Board, Source, builtin, builtin_named, keys_as_markdown, load, load_builtin};
+use std::path::Path;
+
+fn folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn every_shipped_board_is_valid_and_bears_its_name() {
+    for shipped in builtin() {
+        let board = load(shipped.name, shipped.text).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(board.about.name, shipped.name);
+        assert!(!board.about.description.is_empty(), "{} says nothing of itself", shipped.name);
+    }
+}
+
+#[test]
+fn every_file_in_boards_ships() {
+    let mut files: Vec<String> = std::fs::read_dir(folder().join("boards"))
+        .expect("the folder is part of the crate")
+        .map(|entry| entry.expect("a readable entry").path())
+        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    let mut shipped: Vec<String> = builtin().iter().map(|board| board.name.to_owned()).collect();
+    files.sort();
+    shipped.sort();
+    assert_eq!(files, shipped);
+}
+
+#[test]
+fn boards_nobody_has_tried_say_so() {
+    for shipped in builtin().iter().filter(|board| board.name.starts_with("jetson")) {
+        let comments: Vec<&str> = shipped.text.lines().filter(|line| line.starts_with('#')).collect();
+        assert!(comments.iter().any(|line| line.contains("never tried on real hardware")), "{}", shipped.name);
+    }
+}
+
+#[test]
+fn the_demo_needs_no_camera_and_no_serial_line() {
+    let demo = load_builtin("demo").expect("it ships");
+    assert!(matches!(demo.camera.source, Source::File(_)));
+    assert!(!builtin_named("demo").expect("it ships").text.contains("/dev/"));
+}
+
+#[test]
+fn a_default_written_out_means_the_same_as_left_out() {
+    let short = load("short", "[board]\nname = \"a\"\nfamily = \"pc\"\n").expect("valid");
+    for shipped in ["camera.max_side", "detector.thresholds", "estimate.enter", "report.max_hz", "model.path"] {
+        assert!(keys_as_markdown().contains(&format!("`{shipped}`")), "{shipped} is documented");
+    }
+    assert_eq!(load("long", &written_out()).expect("every documented default is valid"), short);
+}
+
+/// A file with every default of the documented table written out, for a v4l2 camera.
+fn written_out() -> String {
+    let mut text = String::from("[board]\nname = \"a\"\nfamily = \"pc\"\n");
+    let mut open = "board".to_owned();
+    for row in keys_as_markdown().lines().skip(2) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let (section, key) = cells[0].split_once('.').expect("a dotted key");
+        let other_source = ["path", "loop", "realtime"].contains(&key) && section == "camera";
+        if cells[1] == "must be given" || other_source || section == "sink" {
+            continue;
+        }
+        if section != open {
+            text += &format!("[{section}]\n");
+            open = section.to_owned();
+        }
+        text += &format!("{key} = {}\n", cells[1]);
+    }
+    text
+}
+
+#[test]
+fn changed_values_arrive() {
+    let text = "[board]\nname = \"a\"\nfamily = \"pc\"\n[camera]\nsource = \"file\"\npath = \"clip.y4m\"\nloop = true\n\
+                [estimate]\nenter = 1\n[[sink]]\nkind = \"serial\"\nport = \"/dev/ttyS0\"\noutbox = 7\n";
+    let Board { camera, estimate, sinks, .. } = load("a", text).expect("valid");
+    insta::assert_debug_snapshot!((camera, estimate.enter, sinks), @r#"
+    (
+        Camera {
+            max_side: 640,
+            source: File(
+                VideoFile {
+                    path: "clip.y4m",
+                    repeat: true,
+                    realtime: true,
+                },
+            ),
+        },
+        1.0,
+        [
+            Sink {
+                outbox: 7,
+                kind: Serial(
+                    Serial {
+                        port: "/dev/ttyS0",
+                        baud: 115200,
+                    },
+                ),
+            },
+        ],
+    )
+    "#);
+}
+
+#[test]
+fn the_readme_lists_every_key() {
+    let path = folder().join("README.md");
+    let readme = std::fs::read_to_string(&path).expect("the crate has a README");
+    let (start, end) = ("<!-- keys -->\n", "<!-- end of keys -->");
+    let (before, rest) = readme.split_once(start).expect("the README has a place for the table");
+    let (table, after) = rest.split_once(end).expect("the table's place has an end");
+    if std::env::var_os("UPDATE_README").is_some() {
+        std::fs::write(&path, format!("{before}{start}{}{end}{after}", keys_as_markdown())).expect("writable");
+        return;
+    }
+    assert_eq!(table, keys_as_markdown(), "run `UPDATE_README=1 cargo test -p mtcae-board-configs` and commit");
+}

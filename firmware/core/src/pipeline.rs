@@ -1,0 +1,302 @@
+//! The one object the daemon drives: frames, faces and answers in, jobs and reports out.
+
+use crate::report::View;
+use crate::{
+    Assembler, Captured, CropCache, Fate, FoundFace, FrameCounts, Gaze, Reporter, Ring, RingLimits, Schedule, Settings,
+    SettingsError, Sight, Smoother, Step, Tracks,
+};
+use mtcae_contract::{Clip, Frame, Image, Manifest, Micros, RawOutput, RawOutputError, Rect, decode};
+use mtcae_wire::Report;
+use std::sync::Arc;
+
+/// Faces inferred; more are another issue.
+const MAX_TRACKS: usize = 1;
+
+/// A job for the daemon's worker. Exactly one is out at a time.
+#[derive(Debug)]
+pub enum Action {
+    /// Find all faces; answer with [`Pipeline::on_faces`].
+    Detect(Arc<Image>),
+    /// Look again at the face near the box; answer with [`Pipeline::on_follow`].
+    Follow(Arc<Image>, Rect),
+    /// Run the network; answer with [`Pipeline::on_output`].
+    Infer(Clip),
+    /// Nothing to do before this many microseconds have passed, or a frame has come.
+    Wait(Micros),
+}
+
+/// What happened so far. `clips == clips_answered + clips_discarded + failures of clips + (1 when one is out)`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PipelineCounts {
+    /// Frames.
+    pub frames: FrameCounts,
+    /// Full detections begun.
+    pub detections: u64,
+    /// Cheap looks begun.
+    pub follows: u64,
+    /// Detections and looks that failed.
+    pub looks_failed: u64,
+    /// Clips given to the engine.
+    pub clips: u64,
+    /// Clips answered by the engine and used.
+    pub clips_answered: u64,
+    /// Clips answered after a gap, a wipe or the loss of the face.
+    pub clips_discarded: u64,
+    /// Clips the engine failed on, or answered with nonsense.
+    pub clips_failed: u64,
+    /// Crops cut; many fewer than frames in clips while the face is steady.
+    pub crops: u64,
+    /// Reports made.
+    pub reports: u64,
+    /// Faces lost from view.
+    pub faces_lost: u64,
+}
+
+/// The job that is out.
+enum Job {
+    Detect { view: View, epoch: u64 },
+    Follow { id: u32, view: View, epoch: u64 },
+    Infer { id: u32, view: View, epoch: u64, crop: Rect },
+}
+
+/// What is kept for the face that is inferred.
+struct Attention {
+    id: u32,
+    gaze: Gaze,
+    smoother: Smoother,
+}
+
+/// Ties ring, tracks, gaze, schedule and smoothing together.
+pub struct Pipeline {
+    settings: Settings,
+    manifest: Manifest,
+    ring: Ring,
+    tracks: Tracks,
+    attention: Option<Attention>,
+    crops: CropCache,
+    assembler: Assembler,
+    schedule: Schedule,
+    reporter: Reporter,
+    job: Option<Job>,
+    /// When the last report without a face was made; `None` makes the next one due at once.
+    absent_at: Option<Micros>,
+    counts: PipelineCounts,
+}
+
+impl Pipeline {
+    /// A pipeline with nothing seen yet. `seed` decides track ids and should be random; `boot` marks every report.
+    ///
+    /// # Errors
+    /// The first setting out of its range.
+    pub fn new(settings: Settings, manifest: &Manifest, seed: u64, boot: u32) -> Result<Pipeline, SettingsError> {
+        settings.validate()?;
+        Ok(Pipeline {
+            ring: Ring::new(RingLimits::for_clip(&manifest.clip), settings.gap.clone()),
+            tracks: Tracks::new(settings.gaze.clone(), MAX_TRACKS, seed),
+            attention: None,
+            crops: CropCache::new(manifest.clip.size),
+            assembler: Assembler::new(manifest.clip),
+            schedule: Schedule::new(settings.schedule.clone()),
+            reporter: Reporter::new(boot),
+            job: None,
+            absent_at: None,
+            counts: PipelineCounts::default(),
+            settings,
+            manifest: manifest.clone(),
+        })
+    }
+
+    /// A frame has come. One that claims to be of the future counts as of now.
+    pub fn on_frame(&mut self, captured: Captured, now: Micros) -> Fate {
+        let frame = Frame { image: Arc::new(captured.image), captured: captured.captured.min(now), seq: captured.seq };
+        let fate = self.ring.push(frame);
+        if fate == Fate::NewEpoch {
+            self.schedule.restart();
+        }
+        fate
+    }
+
+    /// What to do at `now`. While a job is out the answer is [`Action::Wait`].
+    pub fn next(&mut self, now: Micros) -> Action {
+        if self.job.is_none() {
+            self.expire(now);
+        }
+        let newest = self.ring.newest().map(|f| f.captured);
+        match self.schedule.next_step(now, newest, self.sight()) {
+            Step::Wait(us) => Action::Wait(us),
+            step => self.start(step).unwrap_or_else(|| {
+                self.schedule.finish(now);
+                Action::Wait(1)
+            }),
+        }
+    }
+
+    /// The detector found `faces` (best first, pixels of the picture given).
+    pub fn on_faces(&mut self, faces: &[FoundFace], now: Micros) -> Option<Report> {
+        let Some(Job::Detect { view, epoch }) = self.take_job(now) else { return None };
+        if epoch != self.ring.epoch() {
+            return None;
+        }
+        self.tracks.observe(faces, now);
+        self.after_look(view, now)
+    }
+
+    /// The cheap look found the face again, or did not.
+    pub fn on_follow(&mut self, found: Option<FoundFace>, now: Micros) -> Option<Report> {
+        let Some(Job::Follow { id, view, epoch }) = self.take_job(now) else { return None };
+        if epoch != self.ring.epoch() {
+            return None;
+        }
+        self.tracks.follow(id, found, now);
+        self.after_look(view, now)
+    }
+
+    /// The network answered. `None` when the answer is of no use any more: after a gap, a wipe, or the loss of the face.
+    ///
+    /// # Errors
+    /// When the answer has the wrong shape or holds numbers that are not finite; counted as a failure.
+    pub fn on_output(&mut self, raw: &RawOutput, now: Micros) -> Result<Option<Report>, RawOutputError> {
+        let Some(Job::Infer { id, view, epoch, crop }) = self.take_job(now) else { return Ok(None) };
+        let attention = self.attention.as_mut().filter(|a| a.id == id && epoch == self.ring.epoch());
+        let Some(attention) = attention else {
+            self.counts.clips_discarded += 1;
+            return Ok(None);
+        };
+        let Manifest { clip, labels, temperature, .. } = &self.manifest;
+        let prediction = decode(raw, clip.frames, labels.len(), crop, *temperature)
+            .inspect_err(|_| self.counts.clips_failed += 1)?;
+        let smoothed = attention.smoother.update(&prediction.probabilities, view.captured);
+        self.tracks.steer(id, prediction.face, prediction.landmarks);
+        let report = self.tracks.get(id).and_then(|track| self.reporter.face(view, now, track, &smoothed));
+        match &report {
+            Some(_) => self.counts.clips_answered += 1,
+            None => self.counts.clips_failed += 1,
+        }
+        self.counts.reports += u64::from(report.is_some());
+        Ok(report)
+    }
+
+    /// The job that is out failed.
+    pub fn on_failed(&mut self, now: Micros) {
+        match self.take_job(now) {
+            Some(Job::Infer { .. }) => self.counts.clips_failed += 1,
+            Some(_) => self.counts.looks_failed += 1,
+            None => {}
+        }
+    }
+
+    /// The source was opened again, or another one: nothing seen before has to do with what comes.
+    pub fn on_gap(&mut self) {
+        self.ring.restart();
+        self.tracks.clear();
+        self.attention = None;
+        self.schedule.restart();
+    }
+
+    /// Overwrites and forgets every pixel. Returns how many pictures the worker still holds: call it again when the job
+    /// that is out has been answered, until it returns 0.
+    pub fn wipe(&mut self) -> usize {
+        // The ring first: letting go of its frames before they are overwritten would leave their pixels in memory.
+        let held = self.ring.wipe();
+        self.crops.wipe();
+        self.assembler.wipe();
+        self.on_gap();
+        held
+    }
+
+    /// Takes back a clip that was inferred, to use its memory again.
+    pub fn give_back(&mut self, clip: Clip) {
+        self.assembler.give_back(clip);
+    }
+
+    /// The faces followed.
+    pub fn tracks(&self) -> &Tracks {
+        &self.tracks
+    }
+
+    /// Frames held; at most [`RingLimits::for_clip`] says.
+    pub fn frames_held(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Crops held; at most one for each frame held.
+    pub fn crops_held(&self) -> usize {
+        self.crops.len()
+    }
+
+    /// What happened so far.
+    pub fn counts(&self) -> PipelineCounts {
+        PipelineCounts { frames: self.ring.counts(), crops: self.crops.made(), ..self.counts }
+    }
+
+    fn sight(&self) -> Sight {
+        match self.tracks.primary() {
+            None => Sight::Nothing,
+            Some(track) if track.missing => Sight::Missing,
+            Some(_) => Sight::Seen,
+        }
+    }
+
+    /// Puts the job of `step` out; `None` when there is nothing to do it on.
+    fn start(&mut self, step: Step) -> Option<Action> {
+        let newest = self.ring.newest()?;
+        let image = Arc::clone(&newest.image);
+        let view = View { captured: newest.captured, width: image.width(), height: image.height() };
+        let epoch = self.ring.epoch();
+        let primary = self.tracks.primary().map(|t| (t.id, t.face));
+        let (job, action) = match (step, primary) {
+            (Step::Infer, Some((id, face))) => self.start_clip(id, face, view)?,
+            (Step::Follow, Some((id, face))) => {
+                self.counts.follows += 1;
+                (Job::Follow { id, view, epoch }, Action::Follow(image, face))
+            }
+            _ => {
+                self.counts.detections += 1;
+                (Job::Detect { view, epoch }, Action::Detect(image))
+            }
+        };
+        self.job = Some(job);
+        Some(action)
+    }
+
+    fn start_clip(&mut self, id: u32, face: Rect, view: View) -> Option<(Job, Action)> {
+        if self.attention.as_ref().is_none_or(|a| a.id != id) {
+            self.attention = Some(Attention {
+                id,
+                gaze: Gaze::new(self.manifest.framing, &self.settings.gaze),
+                smoother: Smoother::new(self.settings.smoothing.clone(), self.manifest.labels.len()),
+            });
+        }
+        let crop = self.attention.as_mut()?.gaze.aim(face, view.width, view.height);
+        let made = self.assembler.assemble(&mut self.ring, &mut self.crops, crop)?;
+        self.counts.clips += 1;
+        Some((Job::Infer { id, view, epoch: self.ring.epoch(), crop }, Action::Infer(made.clip)))
+    }
+
+    fn take_job(&mut self, now: Micros) -> Option<Job> {
+        self.schedule.finish(now);
+        self.job.take()
+    }
+
+    fn after_look(&mut self, view: View, now: Micros) -> Option<Report> {
+        self.expire(now);
+        if !self.tracks.all().is_empty() {
+            self.absent_at = None;
+            return None;
+        }
+        let due = self.absent_at.is_none_or(|at| now < at || now - at >= self.settings.absent_every);
+        due.then(|| {
+            self.absent_at = Some(now);
+            self.counts.reports += 1;
+            self.reporter.absent(view, now)
+        })
+    }
+
+    fn expire(&mut self, now: Micros) {
+        let lost = self.tracks.expire(now);
+        self.counts.faces_lost += lost as u64;
+        if self.attention.as_ref().is_some_and(|a| self.tracks.get(a.id).is_none()) {
+            self.attention = None;
+        }
+    }
+}

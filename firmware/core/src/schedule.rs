@@ -1,0 +1,253 @@
+//! When to look for faces and when to infer: one job at a time, always on the newest frame.
+
+use crate::ScheduleSettings;
+use mtcae_contract::Micros;
+
+/// Longest wait asked for when only a new frame can change something, microseconds.
+const IDLE: Micros = 100_000;
+
+/// What is known of the face at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// No face is followed.
+    Nothing,
+    /// A face is followed, but the last look did not find it.
+    Missing,
+    /// A face is followed.
+    Seen,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Look for faces in the whole newest frame.
+    Detect,
+    /// Look at the followed face in the newest frame.
+    Follow,
+    /// Infer the clip that ends at the newest frame.
+    Infer,
+    /// Nothing before this many microseconds have passed, or a frame or an answer has come.
+    Wait(Micros),
+}
+
+/// The plan. Jobs are never queued: while one runs the answer is [`Step::Wait`], and then the newest frame is taken.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    settings: ScheduleSettings,
+    running: Option<(Step, Micros)>,
+    last: Option<Step>,
+    detected: Option<Micros>,
+    looked: Option<Micros>,
+    look_took: Micros,
+    looked_frame: Option<Micros>,
+    inferred: Option<Micros>,
+    inferred_frame: Option<Micros>,
+}
+
+impl Schedule {
+    /// A plan with nothing done yet.
+    pub fn new(settings: ScheduleSettings) -> Schedule {
+        Schedule {
+            settings,
+            running: None,
+            last: None,
+            detected: None,
+            looked: None,
+            look_took: 0,
+            looked_frame: None,
+            inferred: None,
+            inferred_frame: None,
+        }
+    }
+
+    /// What to do at `now`, when the newest frame is of `newest`. Any other step than [`Step::Wait`] has begun when this
+    /// returns, and ends with [`Schedule::finish`].
+    pub fn next_step(&mut self, now: Micros, newest: Option<Micros>, sight: Sight) -> Step {
+        let Some(newest) = newest.filter(|_| self.running.is_none()) else { return Step::Wait(IDLE) };
+        let look = self.look_due(now, newest, sight);
+        let infer = self.infer_due(now, newest, sight);
+        let infers_turn = matches!(self.last, Some(Step::Detect | Step::Follow));
+        match (look, infer) {
+            (Ok(_), Ok(())) if infers_turn => self.begin(Step::Infer, now, newest),
+            (Ok(step), _) => self.begin(step, now, newest),
+            (Err(_), Ok(())) => self.begin(Step::Infer, now, newest),
+            (Err(a), Err(b)) => Step::Wait(a.min(b).clamp(1, IDLE)),
+        }
+    }
+
+    /// The running job has ended, well or not.
+    pub fn finish(&mut self, now: Micros) {
+        let Some((step, began)) = self.running.take() else { return };
+        if matches!(step, Step::Detect | Step::Follow) {
+            self.look_took = now.saturating_sub(began);
+            self.looked = Some(now);
+        }
+        if step == Step::Detect {
+            self.detected = Some(now);
+        }
+    }
+
+    /// Frames start anew: whatever was seen or inferred says nothing about them. A running job keeps running.
+    pub fn restart(&mut self) {
+        *self = Schedule { running: self.running, ..Schedule::new(self.settings.clone()) };
+    }
+
+    /// True while a job runs.
+    pub fn is_busy(&self) -> bool {
+        self.running.is_some()
+    }
+
+    fn begin(&mut self, step: Step, now: Micros, newest: Micros) -> Step {
+        self.running = Some((step, now));
+        self.last = Some(step);
+        if step == Step::Infer {
+            self.inferred = Some(now);
+            self.inferred_frame = Some(newest);
+        } else {
+            self.looked_frame = Some(newest);
+        }
+        step
+    }
+
+    /// The kind of look that is due, or the time until one may be.
+    fn look_due(&self, now: Micros, newest: Micros, sight: Sight) -> Result<Step, Micros> {
+        if self.looked_frame == Some(newest) {
+            return Err(IDLE);
+        }
+        let s = &self.settings;
+        if sight != Sight::Seen {
+            return remaining(now, self.detected, s.search_every).map_or(Ok(Step::Detect), Err);
+        }
+        // A slow detector on a small CPU must leave time for inference.
+        let rest = (self.look_took as f64 * (1.0 / f64::from(s.look_share) - 1.0)) as Micros;
+        let detect = remaining(now, self.detected, s.detect_every.max(rest));
+        let follow = remaining(now, self.looked, s.follow_every.max(rest));
+        match (detect, follow) {
+            (None, _) => Ok(Step::Detect),
+            (_, None) => Ok(Step::Follow),
+            (Some(a), Some(b)) => Err(a.min(b)),
+        }
+    }
+
+    fn infer_due(&self, now: Micros, newest: Micros, sight: Sight) -> Result<(), Micros> {
+        if sight == Sight::Nothing || self.inferred_frame == Some(newest) {
+            return Err(IDLE);
+        }
+        remaining(now, self.inferred, self.settings.infer_every()).map_or(Ok(()), Err)
+    }
+}
+
+/// Time until `every` has passed since `last`; `None` when it has, when there was no last time, or when the clock went back.
+fn remaining(now: Micros, last: Option<Micros>, every: Micros) -> Option<Micros> {
+    let passed = now.checked_sub(last?)?;
+    every.checked_sub(passed).filter(|&left| left > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn schedule() -> Schedule {
+        Schedule::new(ScheduleSettings::default())
+    }
+
+    /// Runs for `seconds` at 30 fps; gives the numbers of detections, follows and inferences.
+    fn run(s: &mut Schedule, seconds: u64, sight: Sight, look_us: u64, infer_us: u64) -> [u64; 3] {
+        let (mut now, mut n) = (0, [0; 3]);
+        while now < seconds * 1_000_000 {
+            now += match s.next_step(now, Some(now / 33_333 * 33_333), sight) {
+                Step::Wait(us) => {
+                    now += us.min(5_000);
+                    continue;
+                }
+                Step::Detect => (n[0] += 1, look_us).1,
+                Step::Follow => (n[1] += 1, look_us).1,
+                Step::Infer => (n[2] += 1, infer_us).1,
+            };
+            s.finish(now);
+        }
+        n
+    }
+
+    #[test]
+    fn a_face_is_inferred_at_the_asked_rate_and_looked_at_now_and_then() {
+        let [detect, follow, infer] = run(&mut schedule(), 10, Sight::Seen, 2_000, 20_000);
+        assert!((8..=10).contains(&detect), "{detect}");
+        assert!((30..=40).contains(&follow), "{follow}");
+        assert!((95..=150).contains(&infer), "{infer}");
+    }
+
+    #[test]
+    fn without_a_face_nothing_is_inferred() {
+        let [detect, follow, infer] = run(&mut schedule(), 10, Sight::Nothing, 2_000, 20_000);
+        assert!(detect >= 45, "{detect}");
+        assert_eq!((follow, infer), (0, 0));
+    }
+
+    #[test]
+    fn a_slow_detector_leaves_time_for_inference() {
+        let [detect, follow, infer] = run(&mut schedule(), 20, Sight::Seen, 400_000, 100_000);
+        let looking = (detect + follow) * 400_000;
+        assert!(looking <= 20_000_000 * 35 / 100, "{looking} us of looking");
+        assert!(infer >= 100, "{infer}");
+        let [_, _, infer] = run(&mut schedule(), 20, Sight::Missing, 400_000, 100_000);
+        assert!(infer >= 30, "a missing face is still inferred in turn: {infer}");
+    }
+
+    #[test]
+    fn the_same_frame_is_inferred_once_and_one_job_runs() {
+        let mut s = schedule();
+        assert_eq!(s.next_step(0, None, Sight::Nothing), Step::Wait(IDLE));
+        assert_eq!(s.next_step(0, Some(1), Sight::Seen), Step::Detect);
+        assert_eq!(s.next_step(0, Some(2), Sight::Seen), Step::Wait(IDLE));
+        s.finish(10);
+        assert_eq!(s.next_step(10, Some(2), Sight::Seen), Step::Infer);
+        s.finish(20);
+        assert!(matches!(s.next_step(90_000_000, Some(2), Sight::Seen), Step::Detect));
+        s.finish(90_000_001);
+        assert_eq!(s.next_step(180_000_000, Some(2), Sight::Seen), Step::Wait(IDLE));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_stalls_nothing() {
+        let mut s = schedule();
+        s.next_step(1_000_000_000, Some(1_000_000_000), Sight::Seen);
+        s.finish(1_000_000_000);
+        s.next_step(1_000_000_001, Some(1_000_000_000), Sight::Seen);
+        s.finish(1_000_000_002);
+        assert!(!matches!(s.next_step(5, Some(4), Sight::Seen), Step::Wait(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn never_two_jobs_never_too_often_never_stuck(
+            events in prop::collection::vec((1u64..80_000, 0u8..3, prop::bool::weighted(0.8)), 1..500),
+        ) {
+            let mut s = schedule();
+            let (mut now, mut newest, mut last, mut idle) = (0u64, 0u64, None::<u64>, 0u64);
+            for (passed, sight, frame) in events {
+                now += passed;
+                if frame { newest = now; }
+                let sight = [Sight::Nothing, Sight::Missing, Sight::Seen][usize::from(sight)];
+                let busy = s.is_busy();
+                let step = s.next_step(now, Some(newest), sight);
+                if let Step::Wait(us) = step {
+                    prop_assert!((1..=IDLE).contains(&us));
+                    idle = if frame { idle + passed } else { 0 };
+                    prop_assert!(idle < 2_000_000, "stuck at {now}");
+                } else {
+                    prop_assert!(!busy);
+                    idle = 0;
+                    if step == Step::Infer {
+                        prop_assert!(sight != Sight::Nothing);
+                        prop_assert!(last.is_none_or(|l| now - l >= ScheduleSettings::default().infer_every()));
+                        last = Some(now);
+                    }
+                    now += passed;
+                    s.finish(now);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The daemon: reads a board file, wires drivers to the core, and supervises them; it never knows how a picture
+//! becomes an answer, and the library never prints, exits or handles signals.
+//!
+//! ```text
+//!  capture thread             inference thread                      one thread a sink, on one tokio runtime
+//!  FrameSource --frames--> [ Pipeline ] --jobs--> FaceFinder, Engine      Outbox --messages--> Sink
+//!                          [ (locked) ] <-answers-                          ^    <-requests--
+//!                                '-------------- reports -------------------'
+//! ```
+//!
+//! [`run`] does all of it in one call; the program `mtcae-firmware` adds arguments, signals and exit codes.
+#![forbid(unsafe_code)]
+
+mod capture;
+mod error;
+mod event;
+mod infer;
+mod line;
+mod link;
+mod machine;
+mod model;
+mod overrides;
+mod run;
+mod settings;
+mod shared;
+mod source;
+mod startup;
+mod summary;
+
+pub use error::DaemonError;
+pub use event::{Event, OnEvent};
+pub use overrides::{Overrides, SinkChoice, SourceChoice};
+pub use run::{check, run};
+pub use startup::StartUp;
+pub use summary::{Live, SinkSummary, Summary};

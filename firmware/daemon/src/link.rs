@@ -1,0 +1,216 @@
+//! One sink's thread: what waits for it goes out, requests come in, and a lost line is opened again.
+
+use crate::line::Line;
+use crate::machine::offset_from_unix;
+use crate::shared::{Mail, Shared, lock};
+use mtcae_board_configs::SinkKind;
+use mtcae_contract::Micros;
+use mtcae_core::{Outbox, SinkError};
+use mtcae_wire::{Ack, Down, Level, Nack, Pong, Reason, SetTime, SinkState, Text, Up};
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Longest wait between two looks for a request.
+const POLL: Duration = Duration::from_millis(10);
+/// First pause before a lost line is opened again, microseconds; doubles with every try.
+const FIRST_RETRY: Micros = 250_000;
+/// Longest such pause, microseconds.
+const LONGEST_RETRY: Micros = 4_000_000;
+/// Requests answered before the outbox has its turn.
+const REQUESTS_AT_ONCE: usize = 16;
+/// Messages sent before requests have their turn.
+const SENDS_AT_ONCE: usize = 16;
+/// At the end, what waits is sent for at most this long, microseconds.
+const FAREWELL: Micros = 500_000;
+
+/// The thread's own things.
+pub(crate) struct Link<'a> {
+    shared: &'a Shared,
+    mail: &'a Mail,
+    kind: &'a SinkKind,
+    status_every: Micros,
+    line: Option<Line>,
+    /// A Hello has to go out before anything else.
+    hello_due: bool,
+    /// Bad frames received by openings before this one.
+    bad_before: u64,
+    retry_at: Micros,
+    pause: Micros,
+    status_at: Micros,
+}
+
+impl<'a> Link<'a> {
+    pub fn new(shared: &'a Shared, mail: &'a Mail, kind: &'a SinkKind, status_every: Micros) -> Link<'a> {
+        Link {
+            shared,
+            mail,
+            kind,
+            status_every,
+            line: None,
+            hello_due: false,
+            bad_before: 0,
+            retry_at: 0,
+            pause: FIRST_RETRY,
+            status_at: status_every.min(500_000),
+        }
+    }
+
+    /// Runs until `closing`, and then until nothing waits any more or the time for that is over.
+    pub fn run(mut self, closing: &AtomicBool) {
+        let mut deadline = None;
+        loop {
+            let now = self.shared.now();
+            if closing.load(Ordering::Relaxed) {
+                let end = *deadline.get_or_insert(now + FAREWELL);
+                if now >= end || self.line.is_none() || lock(&self.mail.state).outbox.is_empty() {
+                    return;
+                }
+            }
+            if self.line.is_none() && now >= self.retry_at {
+                self.connect(now);
+            }
+            if now >= self.status_at {
+                self.status_at = now + self.status_every;
+                self.push_status(now);
+            }
+            if let Err(why) = self.talk() {
+                self.lose(&why);
+            }
+            self.rest();
+        }
+    }
+
+    fn connect(&mut self, now: Micros) {
+        match Line::open(self.kind) {
+            Ok(line) => {
+                let mut state = lock(&self.mail.state);
+                let again = state.sink == SinkState::Lost;
+                state.reconnects += u64::from(again);
+                state.sink = SinkState::Connected;
+                state.outbox.resume();
+                drop(state);
+                self.line = Some(line);
+                self.hello_due = true;
+                self.pause = FIRST_RETRY;
+                if again || self.retry_at > 0 {
+                    self.shared.log(Level::Info, &format!("sink {} is connected", self.mail.name));
+                }
+            }
+            Err(why) => {
+                if self.pause == FIRST_RETRY {
+                    self.shared.log(Level::Warn, &format!("{why}; tried again every few seconds"));
+                }
+                self.retry_at = now + self.pause;
+                self.pause = (2 * self.pause).min(LONGEST_RETRY);
+            }
+        }
+    }
+
+    fn lose(&mut self, why: &SinkError) {
+        self.bad_before += self.line.take().map_or(0, |line| line.bad_received());
+        lock(&self.mail.state).sink = SinkState::Lost;
+        self.retry_at = self.shared.now() + FIRST_RETRY;
+        self.shared.log(Level::Warn, &format!("sink lost: {why}"));
+    }
+
+    fn push_status(&self, now: Micros) {
+        // While nobody listens only the newest state counts; older ones would take the room of other messages.
+        if self.line.is_none() {
+            return;
+        }
+        let counts = lock(&self.mail.state).outbox.counts();
+        self.mail.push(self.shared.status(now, &counts));
+    }
+
+    /// Requests in, messages out, as far as the line goes without waiting.
+    fn talk(&mut self) -> Result<(), SinkError> {
+        let Some(line) = self.line.as_mut() else { return Ok(()) };
+        for _ in 0..REQUESTS_AT_ONCE {
+            let Some(request) = line.poll()? else { break };
+            match answer(self.shared, request) {
+                Some(answer) => self.mail.push(answer),
+                None => self.hello_due = true,
+            }
+        }
+        lock(&self.mail.state).bad_received = self.bad_before + line.bad_received();
+        if self.hello_due {
+            match line.send(&Up::Hello(self.shared.hello.clone())) {
+                Ok(()) => self.hello_due = false,
+                Err(SinkError::Busy) => return Ok(()),
+                Err(lost) => return Err(lost),
+            }
+        }
+        send_waiting(self.shared, self.mail, line)
+    }
+
+    /// Until a message arrives, or it is time to look for requests.
+    fn rest(&self) {
+        let state = lock(&self.mail.state);
+        let busy = state.outbox.wait(self.shared.now());
+        let time = match (&self.line, busy) {
+            // More waits and the line takes it.
+            (Some(_), Some(0)) if !self.hello_due => return,
+            (Some(_), Some(us)) if us > 0 => POLL.min(Duration::from_micros(us)),
+            _ => POLL,
+        };
+        if self.line.is_none() || self.hello_due || busy.is_some() {
+            drop(state);
+            std::thread::sleep(time);
+        } else {
+            drop(self.mail.arrived.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+/// Sends the oldest messages until the line is busy.
+fn send_waiting(shared: &Shared, mail: &Mail, line: &mut Line) -> Result<(), SinkError> {
+    for _ in 0..SENDS_AT_ONCE {
+        let Some(message) = lock(&mail.state).outbox.front(shared.now()).cloned() else { break };
+        // Not under the lock: the line may take its time, and reports must not wait for it.
+        let result = line.send(&message);
+        let mut state = lock(&mail.state);
+        match result {
+            Ok(()) => took(&mut state.outbox, &message, shared.now()),
+            Err(SinkError::Busy) => {
+                state.outbox.busy(shared.now());
+                break;
+            }
+            Err(lost) => return Err(lost),
+        }
+        if let Up::Report(report) = &message {
+            state.age.add(shared.now().saturating_sub(report.captured_us).min(u64::from(u32::MAX)) as u32);
+        }
+    }
+    Ok(())
+}
+
+/// Takes `message` out, unless it was overtaken (dropped and counted) while the line took it.
+fn took(outbox: &mut Outbox, message: &Up, now: Micros) {
+    let still_first = match (outbox.front(now), message) {
+        // Age and count of dropped ones change from look to look.
+        (Some(Up::Report(first)), Up::Report(sent)) => first.seq == sent.seq,
+        (first, sent) => first == Some(sent),
+    };
+    if still_first {
+        outbox.sent();
+    }
+}
+
+/// The answer to a request; `None` when that is a Hello.
+fn answer(shared: &Shared, request: Down) -> Option<Up> {
+    match request {
+        Down::Hello => None,
+        Down::Ping(ping) => Some(Up::Pong(Pong { token: ping.token, board_us: shared.now() })),
+        Down::SetTime(SetTime { token, unix_us }) => Some(match offset_from_unix(unix_us, shared.now()) {
+            Some(offset) => {
+                *lock(&shared.unix_offset_us) = Some(offset);
+                Up::Ack(Ack { token })
+            }
+            None => {
+                let detail = Text::new("unix_us is not a time between 2024 and 2200");
+                Up::Nack(Nack { token, reason: Reason::BadValue, detail })
+            }
+        }),
+    }
+}

@@ -1,0 +1,108 @@
+//! The program `mtcae-firmware`: arguments, signals, lines on the error output, exit codes; the library does the rest.
+
+use clap::Parser;
+use mtcae_board_configs::{Board, MAX_BYTES, load, load_builtin};
+use mtcae_daemon::{DaemonError, Event, OnEvent, Overrides, SinkChoice, SourceChoice, Summary, check, run};
+use mtcae_wire::Level;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Watches faces and tells a robot what they express: camera in, messages out.
+///
+/// Ends with 0 after SIGTERM, SIGINT or the end of a file; 2 when the board file or an argument is wrong; 3 when a
+/// camera or model cannot be used; 1 otherwise.
+#[derive(Parser)]
+#[command(name = "mtcae-firmware", version)]
+struct Arguments {
+    /// Board file, or the name of a board that ships.
+    #[arg(long, value_name = "FILE|NAME")]
+    board: String,
+    /// Source in place of the board's: v4l2:auto, v4l2:/dev/..., file:PATH.
+    #[arg(long)]
+    source: Option<SourceChoice>,
+    /// Sink in place of the board's: stdout, serial:/dev/...[:BAUD]; may be given several times.
+    #[arg(long = "sink")]
+    sinks: Vec<SinkChoice>,
+    /// Model folder in place of the board's.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Open everything but the sinks, run the model once, say what would run, and end.
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    match start(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mtcae-firmware: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn start(arguments: Arguments) -> Result<(), DaemonError> {
+    let board = read_board(&arguments.board)?;
+    let overrides = Overrides { source: arguments.source, sinks: arguments.sinks, model: arguments.model };
+    if arguments.check {
+        eprintln!("{}", check(board, &overrides)?);
+        return Ok(());
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))
+            .map_err(|e| DaemonError::Internal(format!("no handler for signal {signal}: {e}")))?;
+    }
+    let summary = run(board, &overrides, stop, on_event())?;
+    eprintln!("{}", farewell(&summary));
+    Ok(())
+}
+
+/// A name that is a shipped board's, unless a file of that name is there.
+fn read_board(name: &str) -> Result<Board, DaemonError> {
+    let refused = |e: &dyn std::fmt::Display| DaemonError::Configuration(e.to_string());
+    let path = Path::new(name);
+    if !path.exists() && !name.contains(['/', '.']) {
+        return load_builtin(name).map_err(|e| refused(&e));
+    }
+    let mut text = String::new();
+    // One byte more than is accepted, so that `load` sees that it is too long.
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text));
+    read.map_err(|e| {
+        refused(&format!("board file {name}: {e}; give a readable file or the name of a board that ships"))
+    })?;
+    load(name, &text).map_err(|e| refused(&e))
+}
+
+/// The standard output belongs to the sink of that name, so all of it goes to the error output.
+fn on_event() -> OnEvent {
+    Arc::new(|event| match event {
+        Event::Started { report, .. } => eprintln!("{report}"),
+        Event::Log { level, text } => {
+            let level = match level {
+                Level::Error => "error",
+                Level::Warn => "warning",
+                Level::Info => "info",
+                Level::Debug => "debug",
+            };
+            eprintln!("{level}: {text}");
+        }
+    })
+}
+
+fn farewell(summary: &Summary) -> String {
+    let sent: u64 = summary.sinks.iter().map(|s| s.counts.sent_reports).sum();
+    let dropped: u64 = summary.sinks.iter().map(|s| s.counts.dropped_reports).sum();
+    format!(
+        "ended after {:.1} s: {} frames, {} bad, {} clips, {} reports made, {sent} sent, {dropped} dropped",
+        summary.uptime.as_secs_f32(),
+        summary.counts.frames.received,
+        summary.bad_frames,
+        summary.counts.clips_answered,
+        summary.counts.reports,
+    )
+}

@@ -1,0 +1,174 @@
+//! What a command line may say instead of the board file.
+
+use crate::DaemonError;
+use mtcae_board_configs::{Board, Serial, Sink, SinkKind, Source, V4l2, VideoFile, load};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Messages that may wait for a sink named on the command line.
+const OUTBOX: u32 = 64;
+/// As in a board file.
+const BAUD: std::ops::RangeInclusive<u32> = 9_600..=4_000_000;
+const DEFAULT_BAUD: u32 = 115_200;
+
+/// What replaces parts of a board file; everything else stays as the file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Another source of frames.
+    pub source: Option<SourceChoice>,
+    /// Other sinks; empty leaves the file's.
+    pub sinks: Vec<SinkChoice>,
+    /// Another model folder.
+    pub model: Option<PathBuf>,
+}
+
+/// A source as it is written on a command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceChoice {
+    /// `v4l2:DEVICE`, a path or `auto`.
+    V4l2(String),
+    /// `file:PATH`.
+    File(PathBuf),
+}
+
+/// A sink as it is written on a command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkChoice {
+    /// `serial:PORT` or `serial:PORT:BAUD`.
+    Serial {
+        /// Device file.
+        port: String,
+        /// Speed, 9600 to 4000000 baud.
+        baud: u32,
+    },
+    /// `stdout`.
+    Stdout,
+}
+
+impl FromStr for SourceChoice {
+    type Err = DaemonError;
+
+    fn from_str(text: &str) -> Result<Self, DaemonError> {
+        match text.split_once(':') {
+            Some(("v4l2", device)) if device == "auto" || device.starts_with("/dev/") => {
+                Ok(SourceChoice::V4l2(device.to_owned()))
+            }
+            Some(("file", path)) if !path.is_empty() => Ok(SourceChoice::File(path.into())),
+            _ => Err(DaemonError::Configuration(format!(
+                "source {text:?}; accepted: v4l2:auto, v4l2:/dev/..., file:PATH"
+            ))),
+        }
+    }
+}
+
+impl FromStr for SinkChoice {
+    type Err = DaemonError;
+
+    fn from_str(text: &str) -> Result<Self, DaemonError> {
+        let wrong = || {
+            DaemonError::Configuration(format!(
+                "sink {text:?}; accepted: stdout, serial:/dev/..., serial:/dev/...:BAUD with 9600 to 4000000 baud"
+            ))
+        };
+        if text == "stdout" {
+            return Ok(SinkChoice::Stdout);
+        }
+        let rest = text.strip_prefix("serial:").filter(|rest| rest.starts_with("/dev/")).ok_or_else(wrong)?;
+        // Names below /dev/serial/by-id may hold colons; only digits after the last one are a speed.
+        let (port, baud) = match rest.rsplit_once(':') {
+            Some((port, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                (port, digits.parse().map_err(|_| wrong())?)
+            }
+            _ => (rest, DEFAULT_BAUD),
+        };
+        if !BAUD.contains(&baud) {
+            return Err(wrong());
+        }
+        Ok(SinkChoice::Serial { port: port.to_owned(), baud })
+    }
+}
+
+impl Overrides {
+    /// `board` with these in place of its own.
+    pub fn apply(&self, board: &mut Board) {
+        match &self.source {
+            Some(SourceChoice::V4l2(device)) => {
+                if !matches!(board.camera.source, Source::V4l2(_))
+                    && let Some(defaults) = camera_defaults()
+                {
+                    board.camera.source = Source::V4l2(defaults);
+                }
+                if let Source::V4l2(camera) = &mut board.camera.source {
+                    camera.device.clone_from(device);
+                }
+            }
+            Some(SourceChoice::File(path)) => {
+                let path = path.to_string_lossy().into_owned();
+                match &mut board.camera.source {
+                    Source::File(file) => file.path = path,
+                    other => *other = Source::File(VideoFile { path, repeat: false, realtime: true }),
+                }
+            }
+            None => {}
+        }
+        if !self.sinks.is_empty() {
+            board.sinks = self.sinks.iter().map(SinkChoice::to_sink).collect();
+        }
+        if let Some(path) = &self.model {
+            board.model.path = path.to_string_lossy().into_owned();
+        }
+    }
+}
+
+impl SinkChoice {
+    fn to_sink(&self) -> Sink {
+        let kind = match self {
+            SinkChoice::Serial { port, baud } => SinkKind::Serial(Serial { port: port.clone(), baud: *baud }),
+            SinkChoice::Stdout => SinkKind::Stdout,
+        };
+        Sink { outbox: OUTBOX, kind }
+    }
+}
+
+/// The keys of a camera that a board file says nothing about.
+fn camera_defaults() -> Option<V4l2> {
+    match load("defaults", "[board]\nname = \"x\"\nfamily = \"x\"\n").ok()?.camera.source {
+        Source::V4l2(camera) => Some(camera),
+        Source::File(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mtcae_board_configs::load_builtin;
+
+    #[test]
+    fn what_is_written_is_understood() {
+        assert_eq!("v4l2:/dev/video0".parse(), Ok(SourceChoice::V4l2("/dev/video0".into())));
+        assert_eq!("file:a:b.avi".parse(), Ok(SourceChoice::File("a:b.avi".into())));
+        assert_eq!("serial:/dev/ttyS1:9600".parse(), Ok(SinkChoice::Serial { port: "/dev/ttyS1".into(), baud: 9600 }));
+        let by_id = SinkChoice::Serial { port: "/dev/serial/by-id/usb-a:if0".into(), baud: 115_200 };
+        assert_eq!("serial:/dev/serial/by-id/usb-a:if0".parse(), Ok(by_id));
+        for wrong in ["", "video0", "v4l2:", "file:"] {
+            assert!(wrong.parse::<SourceChoice>().is_err(), "{wrong}");
+        }
+        insta::assert_snapshot!("serial:/dev/ttyS1:1".parse::<SinkChoice>().unwrap_err(), @r#"sink "serial:/dev/ttyS1:1"; accepted: stdout, serial:/dev/..., serial:/dev/...:BAUD with 9600 to 4000000 baud"#);
+        insta::assert_snapshot!("webcam".parse::<SourceChoice>().unwrap_err(), @r#"source "webcam"; accepted: v4l2:auto, v4l2:/dev/..., file:PATH"#);
+    }
+
+    #[test]
+    fn the_rest_of_the_board_stays() {
+        let mut board = load_builtin("demo").unwrap();
+        let before = board.clone();
+        Overrides::default().apply(&mut board);
+        assert_eq!(board, before);
+        let file = Overrides { source: Some(SourceChoice::File("x.y4m".into())), ..Overrides::default() };
+        file.apply(&mut board);
+        let Source::File(clip) = &board.camera.source else { panic!("{:?}", board.camera) };
+        assert!(clip.path == "x.y4m" && clip.repeat, "the file's other keys stay: {clip:?}");
+        let camera = Overrides { source: Some(SourceChoice::V4l2("/dev/video7".into())), ..Overrides::default() };
+        camera.apply(&mut board);
+        assert!(matches!(&board.camera.source, Source::V4l2(c) if c.device == "/dev/video7" && c.fps == 30));
+    }
+}

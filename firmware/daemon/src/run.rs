@@ -1,0 +1,213 @@
+//! Opens everything a board names, starts the threads, watches over them, and ends them in order.
+
+use crate::capture::capture;
+use crate::event::{Event, OnEvent};
+use crate::infer::infer;
+use crate::line::sink_name;
+use crate::link::Link;
+use crate::model::{Minds, Opened};
+use crate::settings::{outbox_limits, pipeline_settings};
+use crate::shared::{Mail, Shared, lock};
+use crate::source::{Opener, start_error};
+use crate::{DaemonError, Live, Overrides, StartUp, Summary, machine};
+use mtcae_board_configs::{Board, MAX_SINKS};
+use mtcae_contract::Manifest;
+use mtcae_core::{FrameSource, Pipeline};
+use mtcae_drivers::MonotonicClock;
+use mtcae_wire::{Hello, Level, Text, VERSION};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle as Task;
+
+/// Time between two looks of the supervisor.
+const LOOK: Duration = Duration::from_millis(50);
+/// The machine is asked about memory and temperature every so many looks.
+const LOOKS_BETWEEN_MEASURES: u32 = 10;
+/// Sinks that have not ended by then (a pipe nobody reads) are left behind.
+const LAST_WORDS: Duration = Duration::from_millis(1500);
+
+/// What outlives the start.
+struct Parts {
+    opener: Opener,
+    source: Box<dyn FrameSource>,
+    model: Opened,
+    report: StartUp,
+    clock: Arc<MonotonicClock>,
+}
+
+/// Opens source, model and detector of `board`, runs the model once, and closes them again. Sinks are not opened.
+///
+/// # Errors
+/// As [`run`] before it starts.
+pub fn check(mut board: Board, overrides: &Overrides) -> Result<StartUp, DaemonError> {
+    overrides.apply(&mut board);
+    open(&board).map(|parts| parts.report)
+}
+
+/// Runs the daemon in the calling thread and three kinds of threads more (capture, inference, one for each sink) until
+/// `stop` is set or the source ends. Prints nothing, installs no signal handlers, and leaves no thread behind except
+/// one that hangs in a write to a pipe nobody reads.
+///
+/// # Errors
+/// At the start: a source, model or engine that cannot be used; a sink that is not there is opened later. Afterwards:
+/// a source that turns out not to work as configured, or a fault of the daemon itself.
+pub fn run(
+    mut board: Board,
+    overrides: &Overrides,
+    stop: Arc<AtomicBool>,
+    on_event: OnEvent,
+) -> Result<Summary, DaemonError> {
+    overrides.apply(&mut board);
+    let parts = open(&board)?;
+    let manifest = parts.model.manifest.clone();
+    let boot = machine::random() as u32;
+    let pipeline = Pipeline::new(pipeline_settings(&board), &manifest, machine::random(), boot)
+        .map_err(|e| DaemonError::Configuration(format!("board {}: {e}", board.about.name)))?;
+    let hello = hello(&board, &manifest, &parts.model.engine_name, boot);
+    let mail = board.sinks.iter().map(|s| Mail::new(sink_name(&s.kind), outbox_limits(s.outbox))).collect();
+    let shared = Arc::new(Shared::new(parts.clock, hello, pipeline, mail, stop, on_event.clone()));
+    let live = Live::new(Arc::clone(&shared));
+    measure(&shared, &board);
+    on_event(Event::Started { report: parts.report, live: live.clone() });
+    let talk = Builder::new_current_thread()
+        .enable_time()
+        .max_blocking_threads(MAX_SINKS)
+        .thread_name("sink")
+        .build()
+        .map_err(|e| DaemonError::Internal(format!("no threads for the sinks: {e}")))?;
+    let workers = Workers::start(&shared, parts.opener, parts.source, parts.model.minds)?;
+    supervise(&talk, &shared, &board, workers);
+    match shared.failure() {
+        Some(error) => Err(error),
+        None => Ok(live.summary()),
+    }
+}
+
+fn open(board: &Board) -> Result<Parts, DaemonError> {
+    let clock = MonotonicClock::shared();
+    let opener = Opener::new(board, Arc::clone(&clock));
+    let model = Opened::open(board)?;
+    let source = opener.open().map_err(|e| start_error(&e))?;
+    let mut report = StartUp::new(board, source.info(), &model.manifest);
+    report.engine.clone_from(&model.engine_name);
+    report.precision.clone_from(&model.precision);
+    report.trial_ms = model.trial_ms;
+    report.sinks = board.sinks.iter().map(|s| sink_name(&s.kind)).collect();
+    Ok(Parts { opener, source, model, report, clock })
+}
+
+fn hello(board: &Board, manifest: &Manifest, engine: &str, boot: u32) -> Hello {
+    Hello {
+        protocol: VERSION,
+        boot,
+        device: Text::new(&board.about.name),
+        firmware: Text::new(env!("CARGO_PKG_VERSION")),
+        model: Text::new(&manifest.name),
+        model_version: Text::new(&manifest.version),
+        engine: Text::new(engine),
+        labels: manifest.labels.labels().iter().map(|l| Text::new(l.name())).collect(),
+    }
+}
+
+/// The threads that make reports.
+struct Workers {
+    capture: JoinHandle<()>,
+    infer: JoinHandle<()>,
+}
+
+impl Workers {
+    fn start(
+        shared: &Arc<Shared>,
+        opener: Opener,
+        source: Box<dyn FrameSource>,
+        mut minds: Minds,
+    ) -> Result<Workers, DaemonError> {
+        let (for_capture, for_infer) = (Arc::clone(shared), Arc::clone(shared));
+        let infer = thread("inference", move || infer(&for_infer, &mut minds))?;
+        let capture = thread("capture", move || capture(&for_capture, &opener, source)).inspect_err(|e| {
+            shared.fail(e.clone());
+        })?;
+        Ok(Workers { capture, infer })
+    }
+
+    /// Waits for both; a panic in one is the daemon's failure.
+    fn join(self, shared: &Shared) {
+        for (name, handle) in [("inference", self.infer), ("capture", self.capture)] {
+            if handle.join().is_err() {
+                shared.fail(DaemonError::Internal(format!("the {name} thread panicked; please report this")));
+            }
+        }
+    }
+}
+
+fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, DaemonError> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(body).map_err(|e| DaemonError::Internal(format!("no thread for {name}: {e}")))
+}
+
+/// Looks after the threads until the daemon has to end, and ends them.
+fn supervise(talk: &Runtime, shared: &Arc<Shared>, board: &Board, workers: Workers) {
+    let closing = Arc::new(AtomicBool::new(false));
+    talk.block_on(async {
+        let mut links = start_links(shared, board, &closing);
+        let mut looks: u32 = 0;
+        // The inference thread is the last to end after the source has ended.
+        while !shared.stopping() && !workers.infer.is_finished() {
+            if looks.is_multiple_of(LOOKS_BETWEEN_MEASURES) {
+                measure(shared, board);
+            }
+            if workers.capture.is_finished() && !shared.ended.load(Ordering::Relaxed) {
+                break;
+            }
+            looks = looks.wrapping_add(1);
+            tokio::time::sleep(LOOK).await;
+        }
+        stop(shared, workers);
+        closing.store(true, Ordering::Relaxed);
+        let _ = tokio::time::timeout(LAST_WORDS, join_links(&mut links, shared)).await;
+    });
+}
+
+/// Ends capture and inference. They look at `ended` and at the failure, never longer apart than a tenth of a second.
+fn stop(shared: &Shared, workers: Workers) {
+    if workers.capture.is_finished() && !shared.ended.load(Ordering::Relaxed) && !shared.stopping() {
+        shared.fail(DaemonError::Internal("the capture thread ended by itself; please report this".into()));
+    }
+    if workers.infer.is_finished() && !shared.ended.load(Ordering::Relaxed) && !shared.stopping() {
+        shared.fail(DaemonError::Internal("the inference thread ended by itself; please report this".into()));
+    }
+    workers.join(shared);
+}
+
+fn start_links(shared: &Arc<Shared>, board: &Board, closing: &Arc<AtomicBool>) -> Vec<Task<()>> {
+    let every = u64::from(board.report.status_every_ms) * 1000;
+    let links = board.sinks.iter().enumerate().map(|(i, sink)| {
+        let (shared, closing, kind) = (Arc::clone(shared), Arc::clone(closing), sink.kind.clone());
+        tokio::task::spawn_blocking(move || Link::new(&shared, &shared.mail[i], &kind, every).run(&closing))
+    });
+    links.collect()
+}
+
+async fn join_links(links: &mut Vec<Task<()>>, shared: &Shared) {
+    for link in links.drain(..) {
+        if link.await.is_err_and(|e| e.is_panic()) {
+            shared.fail(DaemonError::Internal("a sink's thread panicked; please report this".into()));
+        }
+    }
+}
+
+fn measure(shared: &Shared, board: &Board) {
+    let rss = machine::rss_kib();
+    shared.rss_kib.store(rss, Ordering::Relaxed);
+    shared.rss_peak_kib.fetch_max(rss, Ordering::Relaxed);
+    *lock(&shared.temperature_c) = machine::temperature_c();
+    let limit = board.about.memory_limit_mib;
+    if rss / 1024 > limit {
+        // Without the figure, which would make each complaint a new one.
+        let text = format!("memory is above board.memory_limit_mib, which is {limit}; the status says how much");
+        shared.complain("memory", Level::Warn, &text);
+    }
+}

@@ -1,0 +1,79 @@
+//! From a board file to the settings of core and detector.
+
+use mtcae_board_configs::Board;
+use mtcae_core::{GapSettings, GazeSettings, OutboxLimits, ScheduleSettings, Settings, SmoothingSettings};
+use mtcae_detect::DetectorConfig;
+
+/// Reports that may wait for one sink: a second of them, about; older ones are of no use to a robot.
+const REPORTS_WAITING: usize = 8;
+
+fn us_from_ms(ms: u32) -> u64 {
+    u64::from(ms) * 1000
+}
+
+/// What the pipeline is told.
+pub(crate) fn pipeline_settings(board: &Board) -> Settings {
+    Settings {
+        gap: GapSettings::default(),
+        gaze: GazeSettings::default(),
+        schedule: ScheduleSettings {
+            detect_every: us_from_ms(board.detector.every_ms),
+            follow_every: us_from_ms(board.detector.follow_ms),
+            search_every: us_from_ms(board.detector.search_ms),
+            max_hz: board.report.max_hz,
+            ..ScheduleSettings::default()
+        },
+        smoothing: SmoothingSettings {
+            tau: us_from_ms(board.estimate.ema_ms),
+            enter: board.estimate.enter,
+            leave: board.estimate.leave,
+            lead: board.estimate.lead,
+            dwell: us_from_ms(board.estimate.min_dwell_ms),
+        },
+        ..Settings::default()
+    }
+}
+
+/// Side of the smallest face that the detector's first network knows, pixels.
+const FIRST_NET_SIDE: f32 = 12.0;
+
+/// What the detector is told. A limit on the picture it sees is a limit on the largest level of its pyramid.
+pub(crate) fn detector_config(board: &Board) -> DetectorConfig {
+    let shrunk = board.camera.max_side as f32 / board.detector.max_side as f32;
+    DetectorConfig {
+        min_face: (board.detector.min_face_px as f32).max(FIRST_NET_SIDE * shrunk),
+        min_face_fraction: board.detector.min_face_fraction,
+        scale_factor: board.detector.scale_factor,
+        thresholds: board.detector.thresholds,
+        ..DetectorConfig::fast()
+    }
+}
+
+/// How much may wait for a sink of which the board file allows `messages`.
+pub(crate) fn outbox_limits(messages: u32) -> OutboxLimits {
+    let messages = messages as usize;
+    OutboxLimits { reports: REPORTS_WAITING.min(messages), messages, ..OutboxLimits::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mtcae_board_configs::builtin;
+
+    #[test]
+    fn every_board_that_ships_gives_valid_settings() {
+        for shipped in builtin() {
+            let board = mtcae_board_configs::load(shipped.name, shipped.text).unwrap();
+            pipeline_settings(&board).validate().unwrap();
+            detector_config(&board).validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn milliseconds_become_microseconds() {
+        let board = mtcae_board_configs::load_builtin("jetson-orin-nano").unwrap();
+        let settings = pipeline_settings(&board);
+        assert_eq!((settings.schedule.detect_every, settings.schedule.follow_every), (1_500_000, 300_000));
+        assert_eq!(outbox_limits(3), OutboxLimits { reports: 3, messages: 3, report_age: 5_000_000 });
+    }
+}

@@ -1,0 +1,226 @@
+//! What the threads share: the pipeline behind its lock, the state of the camera and of each sink, and the way to stop.
+
+use crate::DaemonError;
+use crate::event::{Event, OnEvent};
+use mtcae_contract::Micros;
+use mtcae_core::{Clock, Facts, Health, Outbox, OutboxCounts, OutboxLimits, Pipeline, RecentTimes};
+use mtcae_drivers::MonotonicClock;
+use mtcae_wire::{CameraState, Hello, Level, Log, SinkState, Text, Up};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Kinds of repeated complaints remembered, at most.
+const COMPLAINTS: usize = 64;
+/// The same complaint is told again after this long, microseconds.
+const COMPLAIN_AGAIN: Micros = 60_000_000;
+/// Another one about the same thing is told after this long; texts may hold a frame's number.
+const COMPLAIN_ANEW: Micros = 10_000_000;
+
+/// Locks; a thread that panicked while it held the lock is reported by the supervisor, so the others go on.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What capture and inference work on.
+pub(crate) struct Work {
+    pub pipeline: Pipeline,
+    pub health: Health,
+    pub camera: CameraState,
+    /// Times the camera was opened again.
+    pub reopened: u64,
+    /// Frames that could not be decoded.
+    pub bad_frames: u64,
+    /// Frames given to the pipeline, and how many of them the inference thread has known of.
+    pub given: u64,
+    pub known: u64,
+    /// Times of full detections and of cheap looks.
+    pub detect: RecentTimes,
+    pub follow: RecentTimes,
+}
+
+/// One sink's part: what waits for it, and how it is.
+pub(crate) struct Mail {
+    pub name: String,
+    pub state: Mutex<MailState>,
+    pub arrived: Condvar,
+}
+
+pub(crate) struct MailState {
+    pub outbox: Outbox,
+    pub sink: SinkState,
+    /// Times the sink was opened again.
+    pub reconnects: u64,
+    /// Bad frames received, from all openings.
+    pub bad_received: u64,
+    /// Ages of reports when the sink took them.
+    pub age: RecentTimes,
+}
+
+impl Mail {
+    pub fn new(name: String, limits: OutboxLimits) -> Mail {
+        let state = MailState {
+            outbox: Outbox::new(limits),
+            sink: SinkState::Connecting,
+            reconnects: 0,
+            bad_received: 0,
+            age: RecentTimes::default(),
+        };
+        Mail { name, state: Mutex::new(state), arrived: Condvar::new() }
+    }
+
+    pub fn push(&self, message: Up) {
+        lock(&self.state).outbox.push(message);
+        self.arrived.notify_one();
+    }
+}
+
+/// Everything the threads share.
+pub(crate) struct Shared {
+    pub clock: Arc<MonotonicClock>,
+    pub hello: Hello,
+    pub work: Mutex<Work>,
+    /// A frame has come, or it is time to look whether to stop.
+    pub frame: Condvar,
+    /// The inference thread knows of all frames given.
+    pub caught_up: Condvar,
+    pub mail: Vec<Mail>,
+    pub unix_offset_us: Mutex<Option<i64>>,
+    pub rss_kib: AtomicU32,
+    pub rss_peak_kib: AtomicU32,
+    pub temperature_c: Mutex<Option<f32>>,
+    on_event: OnEvent,
+    stop: Arc<AtomicBool>,
+    /// The source has ended, or something failed: as good as a request to stop.
+    pub ended: AtomicBool,
+    failure: Mutex<Option<DaemonError>>,
+    complaints: Mutex<BTreeMap<&'static str, (String, Micros)>>,
+}
+
+impl Shared {
+    pub fn new(
+        clock: Arc<MonotonicClock>,
+        hello: Hello,
+        pipeline: Pipeline,
+        mail: Vec<Mail>,
+        stop: Arc<AtomicBool>,
+        on_event: OnEvent,
+    ) -> Shared {
+        let work = Work {
+            pipeline,
+            health: Health::new(),
+            camera: CameraState::Starting,
+            reopened: 0,
+            bad_frames: 0,
+            given: 0,
+            known: 0,
+            detect: RecentTimes::default(),
+            follow: RecentTimes::default(),
+        };
+        let unix_offset_us = crate::machine::unix_offset_us(clock.now());
+        Shared {
+            clock,
+            hello,
+            work: Mutex::new(work),
+            frame: Condvar::new(),
+            caught_up: Condvar::new(),
+            mail,
+            unix_offset_us: Mutex::new(unix_offset_us),
+            rss_kib: AtomicU32::new(0),
+            rss_peak_kib: AtomicU32::new(0),
+            temperature_c: Mutex::new(None),
+            on_event,
+            stop,
+            ended: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            complaints: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    pub fn now(&self) -> Micros {
+        self.clock.now()
+    }
+
+    /// True when the threads that make reports have to end at once.
+    pub fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || lock(&self.failure).is_some()
+    }
+
+    /// The daemon cannot go on; the first reason counts.
+    pub fn fail(&self, error: DaemonError) {
+        lock(&self.failure).get_or_insert(error);
+        self.frame.notify_all();
+        self.caught_up.notify_all();
+    }
+
+    pub fn failure(&self) -> Option<DaemonError> {
+        lock(&self.failure).clone()
+    }
+
+    /// Waits `time`, or less when the daemon stops.
+    pub fn sleep(&self, time: Duration) {
+        const STEP: Duration = Duration::from_millis(20);
+        let end = self.now() + time.as_micros() as Micros;
+        while !self.stopping() && self.now() < end {
+            std::thread::sleep(STEP.min(Duration::from_micros(end.saturating_sub(self.now()))));
+        }
+    }
+
+    /// Tells whoever runs the daemon, and every sink's other side.
+    pub fn log(&self, level: Level, text: &str) {
+        (self.on_event)(Event::Log { level, text: text.to_owned() });
+        let message = Up::Log(Log { level, at_us: self.now(), text: Text::new(text) });
+        self.mail.iter().for_each(|mail| mail.push(message.clone()));
+    }
+
+    /// As [`Shared::log`], but about the same thing only every ten seconds, and with the same text only once a minute.
+    pub fn complain(&self, about: &'static str, level: Level, text: &str) {
+        let now = self.now();
+        {
+            let mut complaints = lock(&self.complaints);
+            let pause = |last: &str| if last == text { COMPLAIN_AGAIN } else { COMPLAIN_ANEW };
+            if complaints.get(about).is_some_and(|(last, at)| now < at + pause(last)) {
+                return;
+            }
+            if complaints.len() < COMPLAINTS || complaints.contains_key(about) {
+                complaints.insert(about, (text.to_owned(), now));
+            }
+        }
+        self.log(level, text);
+    }
+
+    /// The Status message for the sink of `mail`, whose counts these are.
+    pub fn status(&self, now: Micros, outbox: &OutboxCounts) -> Up {
+        let sinks: Vec<(SinkState, u64, u64)> = self.mail.iter().map(Mail::condition).collect();
+        let work = lock(&self.work);
+        let facts = Facts {
+            boot: self.hello.boot,
+            unix_offset_us: *lock(&self.unix_offset_us),
+            engine: self.hello.engine.as_str().to_owned(),
+            camera: work.camera,
+            sink: sinks.iter().map(|s| s.0).max_by_key(|s| badness(*s)).unwrap_or(SinkState::Connected),
+            bad_received: sinks.iter().map(|s| s.2).sum(),
+            reconnects: work.reopened + sinks.iter().map(|s| s.1).sum::<u64>(),
+            temperature_c: *lock(&self.temperature_c),
+            rss_kib: self.rss_kib.load(Ordering::Relaxed),
+        };
+        Up::Status(work.health.status(now, &facts, &work.pipeline.counts(), outbox))
+    }
+}
+
+impl Mail {
+    /// State, reconnects and bad frames received.
+    fn condition(&self) -> (SinkState, u64, u64) {
+        let state = lock(&self.state);
+        (state.sink, state.reconnects, state.bad_received)
+    }
+}
+
+fn badness(state: SinkState) -> u8 {
+    match state {
+        SinkState::Connected => 0,
+        SinkState::Connecting => 1,
+        SinkState::Lost => 2,
+    }
+}

@@ -1,0 +1,102 @@
+//! Opening the source a board file names.
+
+use crate::DaemonError;
+use mtcae_board_configs::{Board, Source};
+use mtcae_core::{FrameSource, SourceError};
+use mtcae_drivers::{FileOptions, FileSource, MonotonicClock, Pacing};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Wait before a file that became unreadable is opened again.
+const REOPEN_FILE: Duration = Duration::from_secs(1);
+
+/// Opens one source, as often as needed.
+pub(crate) struct Opener {
+    source: Source,
+    max_side: u32,
+    clock: Arc<MonotonicClock>,
+}
+
+impl Opener {
+    pub fn new(board: &Board, clock: Arc<MonotonicClock>) -> Opener {
+        Opener { source: board.camera.source.clone(), max_side: board.camera.max_side, clock }
+    }
+
+    pub fn open(&self) -> Result<Box<dyn FrameSource>, SourceError> {
+        match &self.source {
+            Source::File(file) => {
+                let pacing = if file.realtime { Pacing::Realtime } else { Pacing::Fast };
+                let options =
+                    FileOptions { looped: file.repeat, pacing, max_side: self.max_side, ..FileOptions::default() };
+                Ok(Box::new(FileSource::open(Path::new(&file.path), options, self.clock.clone())?))
+            }
+            Source::V4l2(camera) => open_camera(camera, self.max_side, &self.clock),
+        }
+    }
+
+    /// How long without a frame means that the device is gone; a file is never silent.
+    pub fn silence(&self) -> Option<Duration> {
+        match &self.source {
+            Source::V4l2(camera) => Some(Duration::from_millis(camera.timeout_ms.into())),
+            Source::File(_) => None,
+        }
+    }
+
+    /// Wait before a lost source is opened again.
+    pub fn reopen(&self) -> Duration {
+        match &self.source {
+            Source::V4l2(camera) => Duration::from_millis(camera.reopen_ms.into()),
+            Source::File(_) => REOPEN_FILE,
+        }
+    }
+
+    /// True when frames are to be read only as fast as they are used.
+    pub fn on_demand(&self) -> bool {
+        matches!(&self.source, Source::File(file) if !file.realtime)
+    }
+}
+
+#[cfg(feature = "v4l2")]
+fn open_camera(
+    camera: &mtcae_board_configs::V4l2,
+    max_side: u32,
+    clock: &Arc<MonotonicClock>,
+) -> Result<Box<dyn FrameSource>, SourceError> {
+    let options = mtcae_drivers::V4l2Options {
+        device: camera.device.clone(),
+        width: camera.width,
+        height: camera.height,
+        fps: camera.fps as f32,
+        max_side,
+    };
+    let source = mtcae_drivers::V4l2Source::open(&options, Arc::clone(clock))?;
+    let info = source.info();
+    let accepted: Vec<&str> = camera.formats.iter().map(|f| f.word()).collect();
+    // The driver takes the mode that fits best; a format nobody wanted is refused, not used in silence.
+    if !accepted.contains(&info.format.as_str()) {
+        return Err(SourceError::Refused(format!(
+            "camera {}: its nearest mode is {} {}x{}; camera.formats is {accepted:?}; add that format, or ask for another \
+             size",
+            info.name, info.format, info.width, info.height
+        )));
+    }
+    Ok(Box::new(source))
+}
+
+#[cfg(not(feature = "v4l2"))]
+fn open_camera(
+    camera: &mtcae_board_configs::V4l2,
+    _: u32,
+    _: &Arc<MonotonicClock>,
+) -> Result<Box<dyn FrameSource>, SourceError> {
+    Err(SourceError::Refused(format!(
+        "camera {}: this build cannot open cameras; build mtcae-firmware with its feature `v4l2`, or give a file",
+        camera.device
+    )))
+}
+
+/// A source that fails at the start stops the start, whatever the driver would do later.
+pub(crate) fn start_error(error: &SourceError) -> DaemonError {
+    DaemonError::Source(error.to_string())
+}

@@ -1,0 +1,9 @@
+//! The real program on real clips, pseudo-terminals and broken things.
+#![cfg(feature = "program")]
+
+mod errors;
+mod firmware;
+mod lines;
+mod robot;
+mod running;
+mod soak;

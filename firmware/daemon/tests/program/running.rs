@@ -1,0 +1,82 @@
+//! The program on clips: what it says, what it sends, how it ends.
+
+use super::firmware::{Bench, in_order, shipped};
+use insta::assert_snapshot;
+
+#[test]
+fn it_says_what_runs_and_ends_with_its_clip() {
+    let bench = Bench::on_clip(false, "");
+    let mut firmware = bench.start(&[]);
+    assert_eq!(firmware.wait().code(), Some(0), "{:?}", firmware.errors());
+    let filters = vec![
+        (r"source  .*astronaut\.avi", "source  astronaut.avi"),
+        (r"\([0-9a-f]{12}\)", "(HASH)"),
+        (r"\d+\.\d ms in trial", "N ms in trial"),
+        (r"ended after .*", "ended after ..."),
+        (r"mtcae-firmware \d+\.\d+\.\d+", "mtcae-firmware VERSION"),
+    ];
+    insta::with_settings!({filters => filters}, {
+        assert_snapshot!(firmware.errors().join("\n"), @"
+        mtcae-firmware VERSION
+        board   bench (pc)
+        source  astronaut.avi, MJPEG in AVI, 320x240, 25.0 frames/s
+        model   tiny-test 0.1.0 (HASH), 2 frames of 16x16 in 0.5 s, face with a margin of 0.2
+        engine  tract, fp32, 1 thread, N ms in trial
+        sinks   stdout
+        ended after ...
+        ");
+    });
+    let messages = firmware.rest();
+    assert_eq!(messages[0]["type"], "hello");
+    assert_eq!(messages[0]["labels"], serde_json::json!(["neutral", "happy", "sad"]));
+    assert_eq!((&messages[0]["device"], &messages[0]["engine"]), (&"bench".into(), &"tract".into()));
+    let (reports, with_face) = in_order(&messages);
+    assert!(reports >= 2 && with_face * 2 > reports, "{with_face} of {reports}");
+}
+
+#[test]
+fn it_ends_cleanly_when_told_to() {
+    let bench = Bench::on_clip(true, "");
+    let mut firmware = bench.start(&[]);
+    let report = firmware.next_that(|m| m["face"].is_object());
+    assert!(report["age_us"].as_u64() < Some(10_000_000), "{report}");
+    let status = firmware.next_that(|m| m["type"] == "status" && m["counters"]["clips"].as_u64() > Some(0));
+    assert_eq!((&status["camera"], &status["sink"]), (&"streaming".into(), &"connected".into()));
+    assert!(
+        status["rss_kib"].as_u64() > Some(1000) && status["latency_us"]["infer"]["p50"].as_u64() > Some(0),
+        "{status}"
+    );
+    firmware.terminate();
+    let begin = std::time::Instant::now();
+    assert_eq!(firmware.wait().code(), Some(0), "{:?}", firmware.errors());
+    assert!(begin.elapsed().as_secs() < 10);
+    assert!(firmware.says("ended after").contains("reports made"));
+}
+
+#[test]
+fn truncated_pictures_are_skipped_and_counted() {
+    let jpeg = std::fs::read(shipped("firmware/drivers/tests/fixtures/face.jpg")).unwrap();
+    let bench = Bench::new("source = \"file\"\npath = \"pictures\"\nloop = true", "");
+    let folder = bench.dir.path().join("pictures");
+    std::fs::create_dir(&folder).unwrap();
+    for i in 0..12 {
+        let bytes = if i % 4 == 2 { &jpeg[..jpeg.len() / 2] } else { &jpeg[..] };
+        std::fs::write(folder.join(format!("{i:02}.jpg")), bytes).unwrap();
+    }
+    let firmware = bench.start(&["--source", &format!("file:{}", folder.display())]);
+    let status = firmware.next_that(|m| m["counters"]["dropped_frames"].as_u64() >= Some(3));
+    assert_eq!(status["camera"], "streaming");
+    assert!(firmware.says("bad frame skipped").contains("JPEG"), "{:?}", firmware.errors());
+    // One complaint every ten seconds, not one for each frame.
+    let complaints = firmware.errors().iter().filter(|l| l.contains("bad frame")).count();
+    assert!(complaints <= 8, "{:?}", firmware.errors());
+}
+
+#[test]
+fn a_check_opens_everything_and_sends_nothing() {
+    let bench = Bench::on_clip(true, "");
+    let mut firmware = bench.start(&["--check"]);
+    assert_eq!(firmware.wait().code(), Some(0));
+    assert!(firmware.says("engine  tract").contains("fp32"));
+    assert!(firmware.rest().is_empty());
+}

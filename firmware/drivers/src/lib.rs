@@ -1,0 +1,48 @@
+//! Cameras, engines and lines: one file per device behind the traits of mtcae-core; no driver knows what a picture or
+//! an answer means, reads configuration, or prints.
+//!
+//! ```text
+//! V4l2Source  FileSource ---Captured--->  core  <---RawOutput--- TractEngine, MtcnnFinder
+//!      MonotonicClock ------Micros----->   |
+//!                                          +------Up/Down------> SerialSink, JsonLines
+//! ```
+
+mod clock;
+#[cfg(feature = "decode")]
+mod decode;
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "tract")]
+mod finder;
+#[cfg(feature = "decode")]
+mod jpeg;
+#[cfg(feature = "v4l2")]
+mod mode;
+#[cfg(feature = "tract")]
+mod model;
+#[cfg(feature = "serial")]
+mod serial;
+#[cfg(feature = "stdout")]
+mod stdout;
+#[cfg(feature = "tract")]
+mod tract;
+#[cfg(feature = "v4l2")]
+mod v4l2;
+
+pub use clock::MonotonicClock;
+#[cfg(feature = "decode")]
+pub use decode::{Chroma, DecodeError, MAX_SIDE, PictureDecoder, Range};
+#[cfg(feature = "file")]
+pub use file::{FileOptions, FileSource, Pacing};
+#[cfg(feature = "tract")]
+pub use finder::MtcnnFinder;
+#[cfg(feature = "tract")]
+pub use model::{MAX_MODEL_BYTES, ModelError, ModelFile, read_manifest};
+#[cfg(feature = "serial")]
+pub use serial::{SerialSink, serial_ports};
+#[cfg(feature = "stdout")]
+pub use stdout::{JsonLines, json_from_up};
+#[cfg(feature = "tract")]
+pub use tract::TractEngine;
+#[cfg(feature = "v4l2")]
+pub use v4l2::{V4l2Options, V4l2Source};

@@ -1,0 +1,150 @@
+//! Messages as lines of JSON, one object a line; the schema is in this crate's README.
+
+use mtcae_core::{Sink, SinkError};
+use mtcae_wire::{Area, Down, FaceReport, Hello, Point, Report, Share, Smoothing, Status, Up};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::io::{self, ErrorKind, Write};
+
+const POINTS: [&str; mtcae_wire::LANDMARKS] = ["left_eye", "right_eye", "nose", "left_mouth", "right_mouth"];
+
+/// Writes one JSON object a line and flushes after each. Requests never come this way.
+pub struct JsonLines {
+    name: String,
+    out: Box<dyn Write + Send>,
+    /// From the last Hello; a report's scores are numbered in their order.
+    labels: Vec<String>,
+}
+
+impl JsonLines {
+    /// To standard output.
+    pub fn stdout() -> JsonLines {
+        JsonLines::new("stdout", Box::new(io::stdout()))
+    }
+
+    /// To `out`, called `name`.
+    pub fn new(name: &str, out: Box<dyn Write + Send>) -> JsonLines {
+        JsonLines { name: name.to_owned(), out, labels: Vec::new() }
+    }
+}
+
+impl Sink for JsonLines {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn send(&mut self, message: &Up) -> Result<(), SinkError> {
+        if let Up::Hello(hello) = message {
+            self.labels = hello.labels.iter().map(|l| l.as_str().to_owned()).collect();
+        }
+        let mut line = json_from_up(message, &self.labels).to_string();
+        line.push('\n');
+        self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush()).map_err(|e| match e.kind() {
+            ErrorKind::BrokenPipe => SinkError::Lost(format!("{}: the reader has closed the pipe", self.name)),
+            _ => SinkError::Lost(format!("{}: {e}", self.name)),
+        })
+    }
+
+    fn poll(&mut self) -> Result<Option<Down>, SinkError> {
+        Ok(None)
+    }
+}
+
+/// `message` as a JSON object with a key `type`; `labels` (from the last Hello) name the scores, numbers stand in
+/// where there are none.
+pub fn json_from_up(message: &Up, labels: &[String]) -> Value {
+    match message {
+        Up::Hello(h) => hello(h),
+        Up::Report(r) => report(r, labels),
+        Up::Status(s) => status(s),
+        Up::Log(l) => json!({ "type": "log", "level": name(l.level), "at_us": l.at_us, "text": l.text.as_str() }),
+        Up::Pong(p) => json!({ "type": "pong", "token": p.token, "board_us": p.board_us }),
+        Up::Ack(a) => json!({ "type": "ack", "token": a.token }),
+        Up::Nack(n) => {
+            json!({ "type": "nack", "token": n.token, "reason": name(n.reason), "detail": n.detail.as_str() })
+        }
+    }
+}
+
+fn hello(h: &Hello) -> Value {
+    let labels: Vec<&str> = h.labels.iter().map(|l| l.as_str()).collect();
+    json!({
+        "type": "hello", "protocol": h.protocol, "boot": h.boot, "device": h.device.as_str(),
+        "firmware": h.firmware.as_str(), "model": h.model.as_str(), "model_version": h.model_version.as_str(),
+        "engine": h.engine.as_str(), "labels": labels,
+    })
+}
+
+fn report(r: &Report, labels: &[String]) -> Value {
+    json!({
+        "type": "report", "boot": r.boot, "seq": r.seq, "captured_us": r.captured_us, "age_us": r.age_us,
+        "width": r.width, "height": r.height, "dropped": r.dropped,
+        "face": r.face.as_ref().map(|f| face(f, labels)),
+    })
+}
+
+fn face(f: &FaceReport, labels: &[String]) -> Value {
+    let label = |i: usize| labels.get(i).cloned().unwrap_or_else(|| i.to_string());
+    let scores: Map<String, Value> = f.scores.iter().enumerate().map(|(i, s)| (label(i), share(*s))).collect();
+    let landmarks: Map<String, Value> =
+        POINTS.iter().zip(&f.landmarks).map(|(name, p)| ((*name).to_owned(), point(*p))).collect();
+    json!({
+        "id": f.id, "box": area(f.area), "landmarks": landmarks, "confidence": share(f.confidence),
+        "label": f.label.map(|i| label(i.into())),
+        "state": match f.smoothing {
+            Smoothing::Unsure => "unsure",
+            Smoothing::Holding => "holding",
+            Smoothing::Stable => "stable",
+        },
+        "scores": scores,
+    })
+}
+
+fn status(s: &Status) -> Value {
+    let stages = [
+        ("decode", s.latency.decode),
+        ("crop", s.latency.crop),
+        ("infer", s.latency.infer),
+        ("outputs", s.latency.outputs),
+        ("encode", s.latency.encode),
+    ];
+    let latency: Map<String, Value> =
+        stages.iter().map(|(k, p)| ((*k).to_owned(), json!({ "p50": p.p50_us, "p99": p.p99_us }))).collect();
+    let c = &s.counters;
+    json!({
+        "type": "status", "boot": s.boot, "uptime_ms": s.uptime_ms, "unix_offset_us": s.unix_offset_us,
+        "engine": s.engine.as_str(), "camera": name(s.camera), "sink": name(s.sink),
+        "fps": f64::from(s.fps_tenths) / 10.0, "temperature_c": s.temperature_tenths_c.map(|t| f64::from(t) / 10.0),
+        "rss_kib": s.rss_kib, "latency_us": latency,
+        "counters": {
+            "frames": c.frames, "clips": c.clips, "reports": c.reports, "dropped_frames": c.dropped_frames,
+            "dropped_reports": c.dropped_reports, "bad_received": c.bad_received, "reconnects": c.reconnects,
+        },
+    })
+}
+
+/// A unit variant's name in lower case.
+fn name(variant: impl Serialize) -> Value {
+    match serde_json::to_value(variant) {
+        Ok(Value::String(name)) => Value::String(name.to_lowercase()),
+        other => other.unwrap_or_default(),
+    }
+}
+
+/// Four decimals: finer than the wire's steps of 1/8192, and readable.
+fn fraction(v: f32) -> Value {
+    json!((f64::from(v) * 1e4).round() / 1e4)
+}
+
+fn share(s: Share) -> Value {
+    fraction(s.to_f32())
+}
+
+fn point(p: Point) -> Value {
+    Value::from(p.to_f32().map(fraction).to_vec())
+}
+
+fn area(a: Area) -> Value {
+    let [x, y, w, h] = a.to_f32().map(fraction);
+    json!({ "x": x, "y": y, "w": w, "h": h })
+}

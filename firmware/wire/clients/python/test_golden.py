@@ -1,0 +1,72 @@
+"""Checks mtcae_client.py against the protocol's golden frames; needs only the standard library."""
+import json
+import pathlib
+import random
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import mtcae_client as client
+
+GOLDEN = pathlib.Path(__file__).parents[2] / "tests" / "golden"
+
+
+def golden():
+    for path in sorted(GOLDEN.glob("*.hex")):
+        frame = bytes.fromhex(path.read_text())
+        assert frame[-1] == 0, f"{path.name}: no delimiter"
+        yield path.stem, frame, json.loads(path.with_suffix(".json").read_text())
+
+
+def test_decode():
+    names = []
+    for name, frame, said in golden():
+        got = client.decode(frame[:-1], down=name.startswith("down"))
+        assert got == said, f"{name}: {got} is not {said}"
+        names.append(name)
+    assert len(names) >= 11, f"golden frames are missing: {names}"
+    return f"{len(names)} golden frames read"
+
+
+def test_encode():
+    makers = {"down-hello": lambda _: client.hello(), "down-ping": lambda m: client.ping(m["Ping"]["token"]),
+              "down-set-time": lambda m: client.set_time(m["SetTime"]["token"], m["SetTime"]["unix_us"])}
+    for name, frame, said in golden():
+        if name.startswith("down"):
+            assert client.encode(makers.pop(name)(said)) == frame, name
+    assert not makers, f"no golden frame for {list(makers)}"
+    return "3 requests written"
+
+
+def test_single_bits():
+    count = 0
+    for name, frame, _ in golden():
+        for bit in range(8 * (len(frame) - 1)):
+            bad = bytearray(frame[:-1])
+            bad[bit // 8] ^= 1 << bit % 8
+            for part in bytes(bad).split(b"\0"):
+                try:
+                    client.decode(part, down=name.startswith("down"))
+                except client.BadFrame:
+                    count += 1
+                else:
+                    raise AssertionError(f"{name}: accepted with bit {bit} flipped")
+    return f"{count} pieces with a flipped bit refused"
+
+
+def test_stream():
+    up = [(frame, said) for name, frame, said in golden() if name.startswith("up")]
+    stream = b"\x05noise\0" + b"".join(frame for frame, _ in up) + b"x" * 1000 + b"\0" + up[0][0]
+    draw = random.Random(1)
+    for _ in range(50):
+        cuts = sorted(draw.randrange(len(stream)) for _ in range(12))
+        chunks = [stream[a:b] for a, b in zip([0] + cuts, cuts + [len(stream)])]
+        got = list(client.frames(chunks))
+        good = [message for message in got if not isinstance(message, client.BadFrame)]
+        assert good == [said for _, said in up] + [up[0][1]]
+        assert len(got) - len(good) == 2, [str(error) for error in got if error not in good]
+    return "50 ways to cut a stream give the same messages"
+
+
+if __name__ == "__main__":
+    for test in (test_decode, test_encode, test_single_bits, test_stream):
+        print("python client:", test())

@@ -1,0 +1,60 @@
+//! Messages between a board and its robot, and the framing that carries them: `no_std`, no
+//! allocation, and never any pixels, sockets, ports or clocks.
+//!
+//! ```text
+//!  board                                                     robot, monitor
+//!  Up::Report --encode--> [COBS( version | postcard | CRC-32 ) 0] --Decoder<Up>--> Up::Report
+//!  Down::Ping <--Decoder<Down>-- [COBS( version+128 | postcard | CRC-32 ) 0] <--encode-- Down::Ping
+//! ```
+//!
+//! [`encode`] turns one message into one [`Frame`] of at most [`MAX_FRAME`] bytes. [`Decoder`] takes
+//! bytes as they come, in pieces of any size, and gives messages: all of a message, checked, or an
+//! error. Layout, units and sizes of every message are in this crate's README.
+//!
+//! # Compatibility
+//!
+//! The frame (COBS, zero delimiter, CRC-32 over everything before it, first byte = version and
+//! direction) is the same in every version to come, so that a newer peer is always *recognised*:
+//! it gives [`DecodeError::Version`], never garbage. Within a version, [`Up`] and [`Down`] are
+//! append-only: new variants go to the end and an older peer answers them with
+//! [`DecodeError::UnknownKind`]. Anything else (a new field, a new state in an inner enum, a changed
+//! unit) raises [`VERSION`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod decode;
+mod encode;
+mod message;
+mod value;
+
+pub use decode::{Counts, DecodeError, Decoder};
+pub use encode::{EncodeError, Frame, encode};
+pub use heapless;
+pub use message::{
+    Ack, CameraState, Counters, Down, FaceReport, Hello, Invalid, LANDMARKS, Latencies, Level, Log, MAX_LABELS,
+    Message, Nack, Percentiles, Ping, Pong, Reason, Report, Scores, SetTime, SinkState, Smoothing, Status, Up,
+    scores_from_f32,
+};
+pub use value::{Area, Coord, NotPrintable, OutOfRange, Point, SCALE, Share, Text};
+
+/// The version of the messages this crate speaks, 1 to 127; the low seven bits of a frame's first byte.
+pub const VERSION: u8 = 1;
+
+/// Set in a frame's first byte when the frame goes from the host to the board, so that an echoing
+/// line is noticed instead of obeyed.
+pub const DOWN_BIT: u8 = 0x80;
+
+/// The largest frame on the line, in bytes, with its delimiter.
+pub const MAX_FRAME: usize = 256;
+
+/// The largest content of a frame, in bytes: version, body and checksum. One COBS group holds it, so the
+/// overhead of COBS is always exactly one byte.
+pub const MAX_CONTENT: usize = MAX_FRAME - 2;
+
+/// The largest postcard body, in bytes.
+pub const MAX_BODY: usize = MAX_CONTENT - 1 - CRC_LEN;
+
+pub(crate) const CRC_LEN: usize = 4;
+
+/// CRC-32/ISO-HDLC, the one of Ethernet, zip and PNG: `zlib.crc32` in Python.
+pub(crate) const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);

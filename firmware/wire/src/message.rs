@@ -1,0 +1,375 @@
+//! What a board and its host say to each other.
+
+use crate::value::{Area, Coord, Point, Share, Text};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The most expression labels a model may have.
+pub const MAX_LABELS: usize = 8;
+
+/// Landmarks of a face, in this order, *as seen in the image*: left eye, right eye, nose, left mouth corner,
+/// right mouth corner.
+pub const LANDMARKS: usize = 5;
+
+/// Scores in the order of [`Hello::labels`].
+pub type Scores = heapless::Vec<Share, MAX_LABELS>;
+
+/// `values` as [`Scores`]; `None` when there are more than [`MAX_LABELS`] or one is not finite.
+pub fn scores_from_f32(values: &[f32]) -> Option<Scores> {
+    let mut scores = Scores::new();
+    for &value in values {
+        scores.push(Share::from_f32(value)?).ok()?;
+    }
+    Some(scores)
+}
+
+/// From the board to the host. Append-only: new variants go to the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Up {
+    /// Who the board is; sent at start, and as the answer to [`Down::Hello`].
+    Hello(Hello),
+    /// One answer of the network: a face, or that there is none.
+    Report(Report),
+    /// How the board is; sent every few seconds.
+    Status(Status),
+    /// A line of the board's log.
+    Log(Log),
+    /// The answer to [`Down::Ping`].
+    Pong(Pong),
+    /// A request was carried out.
+    Ack(Ack),
+    /// A request was refused.
+    Nack(Nack),
+}
+
+/// From the host to the board. Append-only: new variants go to the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Down {
+    /// Asks for [`Up::Hello`].
+    Hello,
+    /// Asks for [`Up::Pong`].
+    Ping(Ping),
+    /// Tells the board the time; answered by [`Up::Ack`] or [`Up::Nack`].
+    SetTime(SetTime),
+}
+
+/// Who the board is and what it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The highest [`VERSION`](crate::VERSION) the board speaks.
+    pub protocol: u8,
+    /// A random number, new at every start of the daemon.
+    pub boot: u32,
+    /// The board's own name, unique among a robot's boards.
+    pub device: Text<32>,
+    /// Version of the firmware.
+    pub firmware: Text<24>,
+    /// Name of the model.
+    pub model: Text<24>,
+    /// Version of the model.
+    pub model_version: Text<20>,
+    /// The engine that really runs the model, for example `tract` or `ort-cuda`.
+    pub engine: Text<24>,
+    /// The model's expressions, in the order of [`FaceReport::scores`]; no two are equal.
+    pub labels: heapless::Vec<Text<12>, MAX_LABELS>,
+}
+
+/// One answer of the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`Hello::boot`] of the board that sent it; another number means that the board started anew.
+    pub boot: u32,
+    /// Counts reports from 0 since the start; a gap means lost reports.
+    pub seq: u32,
+    /// When the newest frame of the clip was captured: microseconds of the board's monotonic clock.
+    pub captured_us: u64,
+    /// From that capture to the encoding of this message, in microseconds, at most `u32::MAX` (71 minutes).
+    pub age_us: u32,
+    /// Width of the camera image, in pixels.
+    pub width: u16,
+    /// Height of the camera image, in pixels.
+    pub height: u16,
+    /// Reports the board made since its start and could not send; wraps.
+    pub dropped: u32,
+    /// The face, or `None` when there is none in view.
+    pub face: Option<FaceReport>,
+}
+
+/// A face, its place in the camera image, and its expression.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaceReport {
+    /// The track: the same number for the same face while it is followed; random and short-lived.
+    pub id: u32,
+    /// The face's box.
+    pub area: Area,
+    /// The five points in the order of [`LANDMARKS`].
+    pub landmarks: [Point; LANDMARKS],
+    /// How sure the detector is that this is a face.
+    pub confidence: Share,
+    /// Smoothed probability of each of [`Hello::labels`].
+    pub scores: Scores,
+    /// Index into [`Hello::labels`]; `None` exactly when [`FaceReport::smoothing`] is `Unsure`.
+    pub label: Option<u8>,
+    /// How the label came about.
+    pub smoothing: Smoothing,
+}
+
+/// How a face's label came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Smoothing {
+    /// No expression is likely enough to be named: there is no label.
+    Unsure,
+    /// Another expression leads at the moment, not by enough or not for long enough: the old label is held.
+    Holding,
+    /// The label is the leading expression.
+    Stable,
+}
+
+/// How the board is. Counters count from the daemon's start and wrap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`Hello::boot`].
+    pub boot: u32,
+    /// Time since the daemon's start, in milliseconds.
+    pub uptime_ms: u64,
+    /// What to add to [`Report::captured_us`] to get Unix time in microseconds; `None` while the board knows no
+    /// wall-clock time.
+    pub unix_offset_us: Option<i64>,
+    /// The engine that really runs the model.
+    pub engine: Text<24>,
+    /// The camera, or what stands in for it.
+    pub camera: CameraState,
+    /// The sink of reports; the worst one's state when there are several.
+    pub sink: SinkState,
+    /// What was counted since the start.
+    pub counters: Counters,
+    /// Frames captured per second lately, in tenths.
+    pub fps_tenths: u16,
+    /// Temperature of the processor in tenths of a degree Celsius, when the board has a sensor.
+    pub temperature_tenths_c: Option<i16>,
+    /// Resident memory of the daemon, in KiB.
+    pub rss_kib: u32,
+    /// Time each stage took lately.
+    pub latency: Latencies,
+}
+
+/// State of the camera, or of the file that stands in for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CameraState {
+    /// Being opened for the first time.
+    Starting,
+    /// Frames come.
+    Streaming,
+    /// Gone or silent; being opened again.
+    Lost,
+    /// A file came to its end.
+    Ended,
+    /// Switched off on request.
+    Off,
+    /// Switched off by the privacy switch.
+    Private,
+}
+
+/// State of a sink of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SinkState {
+    /// Being opened for the first time.
+    Connecting,
+    /// Takes what it is given.
+    Connected,
+    /// Gone or stuck; being opened again, reports are dropped and counted.
+    Lost,
+}
+
+/// Counted since the daemon's start; each wraps at 2^32.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Frames captured.
+    pub frames: u32,
+    /// Clips the engine answered.
+    pub clips: u32,
+    /// Reports written to the sink.
+    pub reports: u32,
+    /// Frames dropped: broken, or overtaken by newer ones.
+    pub dropped_frames: u32,
+    /// Reports that could not be sent.
+    pub dropped_reports: u32,
+    /// Bad frames received from the host.
+    pub bad_received: u32,
+    /// Times that the camera or the sink was opened again.
+    pub reconnects: u32,
+}
+
+/// Time each stage took lately, in the order of the pipeline.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latencies {
+    /// Camera bytes to pixels.
+    pub decode: Percentiles,
+    /// Cutting and resizing the clip.
+    pub crop: Percentiles,
+    /// The network.
+    pub infer: Percentiles,
+    /// The network's outputs to a report.
+    pub outputs: Percentiles,
+    /// The report to wire bytes.
+    pub encode: Percentiles,
+}
+
+/// Median and 99th percentile, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Half of the times were at most this.
+    pub p50_us: u32,
+    /// 99 of 100 times were at most this.
+    pub p99_us: u32,
+}
+
+/// A line of the board's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// How serious it is.
+    pub level: Level,
+    /// When it was logged: microseconds of the board's monotonic clock.
+    pub at_us: u64,
+    /// The line, cut to its bound.
+    pub text: Text<200>,
+}
+
+/// How serious a [`Log`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Level {
+    /// Something failed.
+    Error,
+    /// Something is worse than it should be; the board goes on.
+    Warn,
+    /// What happens.
+    Info,
+    /// For the developer.
+    Debug,
+}
+
+/// Asks for a sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ping {
+    /// Comes back in the [`Pong`].
+    pub token: u32,
+}
+
+/// The answer to a [`Ping`]. With the times of sending and receiving it gives the offset between the clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pong {
+    /// Of the [`Ping`].
+    pub token: u32,
+    /// When the [`Ping`] was read: microseconds of the board's monotonic clock.
+    pub board_us: u64,
+}
+
+/// Tells the board the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetTime {
+    /// Comes back in the answer.
+    pub token: u32,
+    /// Microseconds since 1970-01-01 00:00 UTC at the moment of sending.
+    pub unix_us: u64,
+}
+
+/// A request was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// Of the request.
+    pub token: u32,
+}
+
+/// A request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nack {
+    /// Of the request.
+    pub token: u32,
+    /// Why, for the program.
+    pub reason: Reason,
+    /// Why, for a person.
+    pub detail: Text<96>,
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// The board cannot do this.
+    Unsupported,
+    /// A value of the request is not acceptable.
+    BadValue,
+    /// Not at the moment; ask again later.
+    Busy,
+    /// It was tried and failed.
+    Failed,
+}
+
+/// Fields of a message contradict each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}`: {rule}")]
+pub struct Invalid {
+    /// The field, from the message down.
+    pub field: &'static str,
+    /// What it must be.
+    pub rule: &'static str,
+}
+
+/// What a frame can carry: [`Up`] or [`Down`], and nothing outside this crate.
+pub trait Message: Serialize + DeserializeOwned + sealed::Sealed {
+    /// How many kinds of message this version knows.
+    const KINDS: u8;
+    /// The first byte of a frame: version and direction.
+    const FIRST_BYTE: u8;
+    /// Whether the fields agree with each other; the fields' own types see to their ranges.
+    fn check(&self) -> Result<(), Invalid>;
+}
+
+impl Message for Up {
+    const KINDS: u8 = 7;
+    const FIRST_BYTE: u8 = crate::VERSION;
+
+    fn check(&self) -> Result<(), Invalid> {
+        match self {
+            Self::Hello(hello) => hello.check(),
+            Self::Report(Report { face: Some(face), .. }) => face.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Message for Down {
+    const KINDS: u8 = 3;
+    const FIRST_BYTE: u8 = crate::VERSION | crate::DOWN_BIT;
+
+    fn check(&self) -> Result<(), Invalid> {
+        Ok(())
+    }
+}
+
+impl Hello {
+    fn check(&self) -> Result<(), Invalid> {
+        let twice = |(i, label)| self.labels[..i].contains(label);
+        rule(!self.labels.iter().enumerate().any(twice), "Hello.labels", "no label may come twice")
+    }
+}
+
+impl FaceReport {
+    fn check(&self) -> Result<(), Invalid> {
+        let zero = Coord::default();
+        rule(self.area.w >= zero, "Report.face.area.w", "must not be negative")?;
+        rule(self.area.h >= zero, "Report.face.area.h", "must not be negative")?;
+        let known = self.label.is_none_or(|label| usize::from(label) < self.scores.len());
+        rule(known, "Report.face.label", "must be an index into `scores`")?;
+        let unsure = self.smoothing == Smoothing::Unsure;
+        rule(unsure == self.label.is_none(), "Report.face.smoothing", "must be `Unsure` exactly when there is no label")
+    }
+}
+
+fn rule(holds: bool, field: &'static str, rule: &'static str) -> Result<(), Invalid> {
+    if holds { Ok(()) } else { Err(Invalid { field, rule }) }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Up {}
+    impl Sealed for super::Down {}
+}

@@ -1,0 +1,39 @@
+//! Times encoding and decoding; a measurement, so it asserts nothing and runs on request only.
+
+#[path = "common/samples.rs"]
+mod samples;
+
+use mtcae_wire::*;
+use std::hint::black_box;
+use std::time::Instant;
+
+const ROUNDS: usize = 101;
+const CALLS: u32 = 2000;
+
+/// Median nanoseconds of one call over many rounds.
+fn median_ns(mut call: impl FnMut()) -> f64 {
+    let mut round = || {
+        let start = Instant::now();
+        (0..CALLS).for_each(|_| call());
+        start.elapsed().as_nanos() as f64 / f64::from(CALLS)
+    };
+    let mut times: Vec<f64> = (0..ROUNDS).map(|_| round()).collect();
+    times.sort_by(f64::total_cmp);
+    times[ROUNDS / 2]
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p mtcae-wire --test times -- --ignored --nocapture"]
+fn time_the_codec() {
+    for (name, up) in samples::up() {
+        let frame = encode(&up).expect("valid");
+        let mut decoder = Decoder::<Up>::new();
+        let encoding = median_ns(|| {
+            black_box(encode(black_box(&up)).is_ok());
+        });
+        let decoding = median_ns(|| {
+            black_box(decoder.feed(black_box(&frame)).count());
+        });
+        println!("| `{name}` | {} | {encoding:.0} | {decoding:.0} |", frame.len());
+    }
+}

@@ -1,0 +1,51 @@
+//! `mtcae monitor`.
+
+use crate::failure::Failure;
+use crate::monitor::link::Line;
+use crate::monitor::{self, Output, port};
+use std::io;
+use std::time::Duration;
+
+/// Show what a board sees: faces, expressions, latency, and how the line is
+#[derive(clap::Args)]
+#[command(after_help = "\
+In a terminal it draws until `q`; into a pipe it prints a line for each report.
+A port that is lost later is opened again as soon as it is back, and counted.
+
+Examples:
+  mtcae monitor --port /dev/ttyUSB0
+  mtcae monitor --port /dev/ttyTHS1 --baud 921600
+  mtcae monitor --port /dev/ttyUSB0 --json --seconds 10 | jq -r 'select(.face) | .face.label'")]
+pub struct Args {
+    /// Serial port the board is on
+    #[arg(long, value_name = "PATH")]
+    port: String,
+    /// Bits per second, as in the board's file
+    #[arg(long, default_value_t = 115_200, value_parser = clap::value_parser!(u32).range(300..=4_000_000))]
+    baud: u32,
+    /// Print one JSON object for each message (fields: host/cli/MONITOR.md)
+    #[arg(long)]
+    json: bool,
+    /// Stop after this many seconds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    seconds: Option<u64>,
+}
+
+impl Args {
+    /// Monitors until the person, a signal or the time ends it.
+    pub fn run(self) -> Result<(), Failure> {
+        let line = port::open(&self.port, self.baud).map_err(|error| port::failure(&self.port, &error))?;
+        let (name, baud) = (self.port.clone(), self.baud);
+        let open = Box::new(move || {
+            let line = port::open(&name, baud).map_err(io::Error::from)?;
+            Ok(Box::new(line) as Box<dyn Line>)
+        });
+        let settings = monitor::Settings {
+            port: self.port,
+            output: Output::choose(self.json),
+            length: self.seconds.map(Duration::from_secs),
+            stop: monitor::stop_on_signals()?,
+        };
+        monitor::run(Box::new(line), open, &settings).map(drop)
+    }
+}

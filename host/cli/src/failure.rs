@@ -1,0 +1,103 @@
+//! Everything a command can fail with: a code, what happened, and what to do next.
+
+use miette::Diagnostic;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a command failed.
+#[derive(Debug, Error, Diagnostic)]
+pub enum Failure {
+    /// The serial port cannot be opened.
+    #[error("cannot open the serial port {port}: {reason}")]
+    #[diagnostic(code(mtcae::port))]
+    Port {
+        /// As given.
+        port: String,
+        /// What the system says.
+        reason: String,
+        /// What to do, and which ports there are.
+        #[help]
+        help: String,
+    },
+    /// `mtcae-train` is nowhere.
+    #[error("`mtcae {command}` is run by the program mtcae-train, and it is neither {} nor in PATH", .beside.display())]
+    #[diagnostic(
+        code(mtcae::trainer),
+        help(
+            "build it:  cargo build --release -p mtcae-train\nIt is apart so that the first build of mtcae has no \
+             trainer in it."
+        )
+    )]
+    NoTrainer {
+        /// The command asked for.
+        command: &'static str,
+        /// Where it would be beside this program.
+        beside: PathBuf,
+    },
+    /// `mtcae-train` is there and does not start.
+    #[error("cannot start {}: {source}", .program.display())]
+    #[diagnostic(code(mtcae::trainer), help("is it a program for this machine, and may you run it?"))]
+    TrainerStart {
+        /// The program.
+        program: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file that ships is nowhere.
+    #[error("cannot find {path}; looked in {}", .looked.join(", "))]
+    #[diagnostic(code(mtcae::asset), help("{help}"))]
+    Asset {
+        /// The file's place in a checkout.
+        path: String,
+        /// Folders looked in.
+        looked: Vec<String>,
+        /// What to do.
+        help: &'static str,
+    },
+    /// The board's pipeline does not start, or fails.
+    #[error("{0}")]
+    #[diagnostic(code(mtcae::daemon))]
+    Daemon(String),
+    /// An export stops.
+    #[error("{0}")]
+    #[diagnostic(code(mtcae::export))]
+    Export(String),
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    #[diagnostic(code(mtcae::file), help("give the path of a readable file"))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A network's description is not acceptable.
+    #[error("{0}")]
+    #[diagnostic(code(mtcae::network))]
+    Network(String),
+    /// The terminal cannot be used.
+    #[error("cannot draw in this terminal: {0}")]
+    #[diagnostic(code(mtcae::terminal), help("`--json`, or output into a pipe, needs no terminal"))]
+    Terminal(#[source] io::Error),
+    /// Standard output does not take what is written.
+    #[error("cannot write the output: {0}")]
+    #[diagnostic(code(mtcae::output))]
+    Output(#[from] io::Error),
+    /// The system refuses something that always works.
+    #[error("cannot {what}: {source}")]
+    #[diagnostic(code(mtcae::system))]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl Failure {
+    /// Whether the reader of standard output has gone away.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,57 @@
+//! The host tool `mtcae`: parses arguments, runs one command, turns its error into an exit code. What a command works
+//! on lives in the other crates; this one must never know how a network computes or how a board runs it.
+//!
+//! Exit codes: 0 done, 1 the command failed (the error says why and what to do), 2 wrong arguments. `train` and its
+//! relatives give the exit code of `mtcae-train`.
+
+mod assets;
+mod commands;
+mod failure;
+mod monitor;
+mod stats;
+
+use clap::Parser;
+use commands::Command;
+use std::process::ExitCode;
+
+/// Faces and their expressions, from a robot's camera: the host tool.
+#[derive(Parser)]
+#[command(name = "mtcae", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  mtcae demo                            see it work, without a board or a camera
+  mtcae monitor --port /dev/ttyUSB0     show what a board sees
+  mtcae cost --preset large             count the paper's network
+  mtcae completions bash                make the shell complete all this";
+
+fn main() -> ExitCode {
+    match Arguments::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of a pipe (`| head`) has what it wanted.
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Fails only when a hook is already set, and the default one then prints the same error.
+            let _ = miette::set_hook(Box::new(|_| {
+                Box::new(miette::MietteHandlerOpts::new().terminal_links(false).wrap_lines(false).build())
+            }));
+            eprintln!("{:?}", miette::Report::new(failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,91 @@
+//! The monitor's JSON: one object a line. The messages are in the daemon's own JSON form; the line's events and the
+//! summary are added here. All fields are in `host/cli/MONITOR.md`.
+
+use super::Surface;
+use super::view::{LinkEvent, View};
+use mtcae_drivers::json_from_up;
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// Writes one JSON object for each message, and a summary at the end.
+pub struct JsonLines<W>(pub W);
+
+impl<W: Write> Surface for JsonLines<W> {
+    fn event(&mut self, _now: Duration, event: &LinkEvent, view: &View) -> io::Result<()> {
+        line(&mut self.0, &object(event, view))
+    }
+
+    fn finish(&mut self, now: Duration, view: &View) -> io::Result<()> {
+        line(&mut self.0, &summary(now, view))
+    }
+}
+
+/// Writes `value` as one line, at once.
+pub fn line<W: Write>(out: &mut W, value: &Value) -> io::Result<()> {
+    writeln!(out, "{value}")?;
+    out.flush()
+}
+
+fn object(event: &LinkEvent, view: &View) -> Value {
+    match event {
+        LinkEvent::Connected => json!({ "type": "link", "state": "connected", "port": view.port }),
+        LinkEvent::Lost(why) => json!({ "type": "link", "state": "lost", "port": view.port, "reason": why }),
+        LinkEvent::Bad(error) => json!({ "type": "bad_frame", "error": error.to_string() }),
+        LinkEvent::RoundTrip(took) => json!({ "type": "round_trip", "us": took.as_micros() as u64 }),
+        LinkEvent::Message(message) => {
+            // Labels of another start of the board would name the wrong scores.
+            let labels = if view.hello_is_stale() { Vec::new() } else { view.labels() };
+            json_from_up(message, &labels)
+        }
+    }
+}
+
+/// What was seen until `now`, the time since the start.
+pub fn summary(now: Duration, view: &View) -> Value {
+    let us = |share| view.ages.percentile(share).map(|age| age.as_micros() as u64);
+    let sequence = &view.sequence;
+    json!({
+        "type": "summary", "seconds": (now.as_secs_f64() * 1e3).round() / 1e3, "reports": sequence.received,
+        "lost": sequence.lost, "duplicates": sequence.duplicates, "restarts": sequence.restarts,
+        "bad_frames": view.bad_frames, "reconnects": view.reconnects, "age_us": { "p50": us(0.5), "p99": us(0.99) },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::sample;
+    use mtcae_wire::{Report, Up};
+
+    fn lines(events: Vec<LinkEvent>) -> String {
+        let mut out = JsonLines(Vec::new());
+        let mut view = View::new("/dev/ttyUSB0", Duration::ZERO);
+        for event in events {
+            view.take(Duration::from_secs(1), &event);
+            out.event(Duration::from_secs(1), &event, &view).unwrap();
+        }
+        out.finish(Duration::from_secs(12), &view).unwrap();
+        String::from_utf8(out.0).unwrap()
+    }
+
+    #[test]
+    fn the_lines_own_events_and_the_summary() {
+        insta::assert_snapshot!(lines(vec![
+            LinkEvent::RoundTrip(Duration::from_micros(2345)),
+            LinkEvent::Bad(mtcae_wire::DecodeError::Direction),
+            LinkEvent::Lost("unplugged".into()),
+            LinkEvent::Connected,
+        ]));
+    }
+
+    #[test]
+    fn labels_are_named_by_the_hello_of_the_same_start() {
+        let message = |up| LinkEvent::Message(Box::new(up));
+        let report = |boot, seq| message(Up::Report(Report { boot, ..sample::report(seq, Some(1)) }));
+        let text = lines(vec![report(7, 0), message(Up::Hello(sample::hello())), report(7, 1), report(9, 0)]);
+        let labels: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["face"]["label"].clone()).collect();
+        assert_eq!(labels, [json!("1"), Value::Null, json!("happy"), json!("1"), Value::Null]);
+    }
+}

@@ -1,0 +1,131 @@
+//! The monitor: from a line's bytes to what a person or a program sees of a board.
+//!
+//! ```text
+//! port -> link (thread: decode, ask, reconnect) -> LinkEvent -> View (what is known) -> Surface: screen | lines | json
+//! ```
+
+mod draw;
+mod history;
+mod json;
+mod lines;
+pub mod link;
+pub mod port;
+mod requests;
+#[cfg(test)]
+mod sample;
+mod screen;
+mod sequence;
+pub mod view;
+
+use crate::failure::Failure;
+pub use json::line as json_line;
+use link::{Line, LinkThread, Opener};
+use screen::Screen;
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use view::{LinkEvent, View};
+
+/// The longest the loop waits before it looks at the keys and the clock.
+const TICK: Duration = Duration::from_millis(20);
+/// Events taken between two looks at the keys and the clock.
+const BATCH: usize = 256;
+
+/// Where the monitor shows what it knows.
+pub trait Surface {
+    /// Shows an event that `view` has just taken.
+    fn event(&mut self, _now: Duration, _event: &LinkEvent, _view: &View) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Called many times a second; false when the person wants to quit.
+    fn tick(&mut self, _now: Duration, _view: &View) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// Called once, at the end.
+    fn finish(&mut self, now: Duration, view: &View) -> io::Result<()>;
+}
+
+/// The form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Drawn in the terminal.
+    Screen,
+    /// A line of text for each report.
+    Lines,
+    /// A JSON object for each message.
+    Json,
+}
+
+impl Output {
+    /// JSON when asked for, else the terminal if there is one.
+    pub fn choose(json: bool) -> Self {
+        match (json, io::stdout().is_terminal()) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Screen,
+            (false, false) => Self::Lines,
+        }
+    }
+}
+
+/// How to monitor.
+pub struct Settings {
+    /// The port's name, for people.
+    pub port: String,
+    /// Form of the output.
+    pub output: Output,
+    /// When to stop by itself.
+    pub length: Option<Duration>,
+    /// Set by somebody else to stop.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// A flag that SIGINT, SIGTERM and SIGHUP set, so that the terminal is put back in order before the program ends.
+pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, stop.clone())
+            .map_err(|source| Failure::System { what: "listen for signals", source })?;
+    }
+    Ok(stop)
+}
+
+/// Monitors `line`, which `open` opens again when it is lost; gives what was known at the end.
+pub fn run(line: Box<dyn Line>, open: Opener, settings: &Settings) -> Result<View, Failure> {
+    let mut surface = surface(settings.output)?;
+    let began = Instant::now();
+    let link = LinkThread::start(line, open).map_err(|source| Failure::System { what: "start a thread", source })?;
+    let mut view = View::new(&settings.port, Duration::ZERO);
+    loop {
+        take_events(&link, began, &mut view, &mut *surface)?;
+        let now = began.elapsed();
+        let over = settings.length.is_some_and(|length| now >= length) || settings.stop.load(Ordering::Relaxed);
+        if over || !surface.tick(now, &view)? {
+            surface.finish(now, &view)?;
+            return Ok(view);
+        }
+    }
+}
+
+fn surface(output: Output) -> Result<Box<dyn Surface>, Failure> {
+    Ok(match output {
+        Output::Screen => Box::new(Screen::open().map_err(Failure::Terminal)?),
+        Output::Lines => Box::new(lines::TextLines(io::stdout())),
+        Output::Json => Box::new(json::JsonLines(io::stdout())),
+    })
+}
+
+fn take_events(link: &LinkThread, began: Instant, view: &mut View, surface: &mut dyn Surface) -> io::Result<()> {
+    let mut wait = TICK;
+    for _ in 0..BATCH {
+        let Some((at, event)) = link.next(wait) else { break };
+        let now = at.saturating_duration_since(began);
+        view.take(now, &event);
+        surface.event(now, &event, view)?;
+        wait = Duration::ZERO;
+    }
+    Ok(())
+}

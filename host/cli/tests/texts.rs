@@ -1,0 +1,115 @@
+//! What the tool says: help of each command, and errors.
+
+mod common;
+
+use common::{mtcae, transcript};
+
+fn said(arguments: &[&str]) -> String {
+    transcript(&mtcae(arguments).output().unwrap())
+}
+
+#[test]
+fn help_of_the_tool() {
+    insta::assert_snapshot!(said(&["--help"]));
+}
+
+#[test]
+fn help_of_monitor() {
+    insta::assert_snapshot!(said(&["monitor", "--help"]));
+}
+
+#[test]
+fn help_of_cost() {
+    insta::assert_snapshot!(said(&["cost", "--help"]));
+}
+
+#[test]
+fn help_of_completions() {
+    insta::assert_snapshot!(said(&["completions", "--help"]));
+}
+
+#[test]
+fn a_port_that_is_not_there() {
+    let text = said(&["monitor", "--port", "/dev/ttyNONE", "--json"]);
+    // Which ports there are is the machine's affair.
+    let ports = text.find("serial ports here: ").expect("the list of ports");
+    insta::assert_snapshot!(&text[..ports]);
+}
+
+#[test]
+fn a_port_that_is_no_port() {
+    let text = said(&["monitor", "--port", "/dev/null"]);
+    let ports = text.find("serial ports here: ").expect("the list of ports");
+    insta::assert_snapshot!(&text[..ports]);
+}
+
+#[test]
+fn wrong_arguments_give_exit_code_two() {
+    insta::assert_snapshot!(said(&["monitor", "--port", "x", "--seconds", "0"]));
+}
+
+#[test]
+fn the_trainer_is_not_built() {
+    // Alone in a folder and with an empty PATH, whatever has been built beside the test's binary.
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("mtcae");
+    std::fs::copy(env!("CARGO_BIN_EXE_mtcae"), &alone).unwrap();
+    let output = std::process::Command::new(&alone)
+        .args(["train", "--help"])
+        .env("NO_COLOR", "1")
+        .env("PATH", folder.path())
+        .output()
+        .unwrap();
+    let text = transcript(&output).replace(&*folder.path().canonicalize().unwrap().to_string_lossy(), "FOLDER");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_trainer_gets_all_arguments_and_gives_its_exit_code() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("mtcae");
+    std::fs::copy(env!("CARGO_BIN_EXE_mtcae"), &alone).unwrap();
+    let trainer = folder.path().join("mtcae-train");
+    std::fs::write(&trainer, "#!/bin/sh\necho \"$@\"\nexit 7\n").unwrap();
+    std::fs::set_permissions(&trainer, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = std::process::Command::new(&alone).args(["evaluate", "--help", "-x", "a b"]).output().unwrap();
+    assert_eq!(transcript(&output), "exit code: 7\nevaluate --help -x a b\n");
+}
+
+#[test]
+fn the_papers_encoder_is_counted() {
+    assert!(said(&["cost", "--preset", "large"]).contains("303,858,688"));
+    let json = said(&["cost", "--preset", "large", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(json.trim_start_matches("exit code: 0\n")).unwrap();
+    assert_eq!(json["parameters"]["encoder"], 303_858_688);
+}
+
+#[test]
+fn cost_names_what_it_accepts() {
+    insta::assert_snapshot!(said(&["cost", "--preset", "huge"]));
+    insta::assert_snapshot!(said(&["cost", "--preset", "tiny", "--strategy", "shared"]));
+}
+
+#[test]
+fn completions_are_for_this_tool() {
+    assert!(said(&["completions", "bash"]).contains("monitor"));
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let mut child = mtcae(&["completions", "zsh"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(transcript(&output), "exit code: 0\n");
+}
+
+#[test]
+fn an_export_names_the_file_it_cannot_read() {
+    let text = said(&["export", "--checkpoint", "a", "--manifest", "no/manifest.toml", "--out", "o"]);
+    assert!(text.starts_with("exit code: 1\nmtcae::file") && text.contains("no/manifest.toml"), "{text}");
+}

@@ -1,0 +1,51 @@
+//! What can go wrong with data on disk.
+
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a data set or a shard cannot be used.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is there, but it is not a shard this crate reads.
+    #[error("{}: not a usable shard: {why}", path.display())]
+    Shard {
+        /// The shard.
+        path: PathBuf,
+        /// Which tensor or key is wrong, what it is and what is accepted.
+        why: String,
+    },
+    /// The job asks for something that cannot be done.
+    #[error("{what} is {value}; accepted: {accepted}")]
+    Job {
+        /// Field of the job.
+        what: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be accepted.
+        accepted: &'static str,
+    },
+    /// A folder or archive that holds no `class/picture` entry with a known class.
+    #[error("{}: no pictures in folders named by expression, such as happy/0001.jpg", path.display())]
+    Empty {
+        /// The folder or archive.
+        path: PathBuf,
+    },
+    /// The detector failed to run (not: found nothing).
+    #[error("face detector: {0}")]
+    Detector(String),
+}
+
+impl DataError {
+    pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> DataError {
+        let path = path.to_owned();
+        move |source| DataError::Io { path, source }
+    }
+}

@@ -1,0 +1,26 @@
+//! Turns pictures and videos into annotated training clips.
+//!
+//! Knows data sets, faces and files on disk; must never know the network, the trainer or a board.
+//!
+//! ```text
+//! folder or tar --Source--> picture --MTCNN--> box, landmarks --Cropper--> stored square --> shard --Stills--> trainer
+//! ```
+
+mod annotate;
+mod error;
+mod shard;
+mod sheet;
+mod source;
+mod stills;
+
+pub use error::DataError;
+pub use shard::{Counts, FORMAT, Shard, ShardInfo, StillRef, Stills};
+pub use sheet::contact_sheet;
+pub use stills::{Naming, Outcome, Part, Progress, StillsJob, prepare_stills};
+
+/// Border around the face box that the network sees, as a fraction of the box's longer side: the manifest's
+/// `framing.margin`. FER2013's own crops are as large as the box (README); a tenth more leaves a face room to move in a clip.
+pub const FACE_MARGIN: f32 = 0.1;
+
+/// Border around the face box that a shard stores, as a fraction of the box's longer side: room for augmentation.
+pub const STORE_MARGIN: f32 = 0.45;

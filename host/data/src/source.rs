@@ -1,0 +1,159 @@
+//! Where pictures come from: a folder or a tar archive with one folder per expression.
+
+use crate::DataError;
+use memmap2::Mmap;
+use mtcae_contract::Expression;
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::Cursor,
+    path::{Path, PathBuf},
+};
+
+/// Largest picture file read, bytes.
+const MAX_FILE: u64 = 64 << 20;
+
+/// One picture file, not read yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    /// `class/name.jpg` inside the source.
+    pub name: String,
+    /// What the folder's name says.
+    pub expression: Expression,
+    place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Place {
+    File(PathBuf),
+    Span(usize, usize),
+}
+
+impl Entry {
+    /// The file's name without folder and extension.
+    pub fn stem(&self) -> &str {
+        let file = self.name.rsplit('/').next().unwrap_or(&self.name);
+        file.rsplit_once('.').map_or(file, |(stem, _)| stem)
+    }
+}
+
+/// A folder or archive with its pictures listed, sorted by name.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub entries: Vec<Entry>,
+    archive: Option<Mmap>,
+}
+
+impl Source {
+    /// Lists a folder's or a tar's pictures. Folders whose name is no expression, and files that are no JPEG or PNG by
+    /// their name, are passed over.
+    pub fn open(path: &Path) -> Result<Source, DataError> {
+        let mut source = if path.is_dir() {
+            Source { entries: list_folder(path)?, archive: None }
+        } else {
+            let file = File::open(path).map_err(DataError::io(path))?;
+            // SAFETY: data sets are read-only inputs; a file changed while it is read gives corrupt pictures, which
+            // the decoder refuses.
+            let map = unsafe { Mmap::map(&file) }.map_err(DataError::io(path))?;
+            Source { entries: list_tar(&map).map_err(DataError::io(path))?, archive: Some(map) }
+        };
+        if source.entries.is_empty() {
+            return Err(DataError::Empty { path: path.to_owned() });
+        }
+        source.entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(source)
+    }
+
+    /// The file's bytes.
+    pub fn read(&self, entry: &Entry) -> std::io::Result<Cow<'_, [u8]>> {
+        match (&entry.place, &self.archive) {
+            (Place::File(path), _) => {
+                let size = std::fs::metadata(path)?.len();
+                if size > MAX_FILE {
+                    return Err(std::io::Error::other(format!("{size} bytes; accepted: up to {MAX_FILE}")));
+                }
+                std::fs::read(path).map(Cow::Owned)
+            }
+            (Place::Span(start, end), Some(map)) => {
+                map.get(*start..*end).map(Cow::Borrowed).ok_or_else(|| std::io::Error::other("archive cut short"))
+            }
+            (Place::Span(..), None) => Err(std::io::Error::other("entry of another archive")),
+        }
+    }
+}
+
+fn is_picture(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, e)| e).to_ascii_lowercase();
+    matches!(extension.as_str(), "jpg" | "jpeg" | "png")
+}
+
+fn list_folder(path: &Path) -> Result<Vec<Entry>, DataError> {
+    let mut entries = Vec::new();
+    for folder in std::fs::read_dir(path).map_err(DataError::io(path))? {
+        let folder = folder.map_err(DataError::io(path))?;
+        let class = folder.file_name().to_string_lossy().into_owned();
+        let (Ok(expression), true) = (class.parse(), folder.path().is_dir()) else { continue };
+        for file in std::fs::read_dir(folder.path()).map_err(DataError::io(&folder.path()))? {
+            let file = file.map_err(DataError::io(&folder.path()))?;
+            let name = format!("{class}/{}", file.file_name().to_string_lossy());
+            if is_picture(&name) {
+                entries.push(Entry { name, expression, place: Place::File(file.path()) });
+            }
+        }
+    }
+    Ok(entries)
+}
+
+fn list_tar(bytes: &[u8]) -> std::io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for file in tar::Archive::new(Cursor::new(bytes)).entries_with_seek()? {
+        let file = file?;
+        let name = file.path()?.to_string_lossy().into_owned();
+        let mut parts = name.rsplit('/').skip(1);
+        let Some(Ok(expression)) = parts.next().map(str::parse) else { continue };
+        if file.header().entry_type().is_file() && is_picture(&name) && file.size() <= MAX_FILE {
+            let start = file.raw_file_position() as usize;
+            entries.push(Entry { name, expression, place: Place::Span(start, start + file.size() as usize) });
+        }
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_and_tar_list_alike() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut archive = tar::Builder::new(Vec::new());
+        for (name, bytes) in
+            [("happy/b.jpg", b"22"), ("anger/a.png", b"11"), ("smug/c.jpg", b"33"), ("happy/d.txt", b"44")]
+        {
+            let path = dir.path().join("set").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+            let mut header = tar::Header::new_gnu();
+            header.set_size(2);
+            header.set_cksum();
+            archive.append_data(&mut header, name, &bytes[..]).unwrap();
+        }
+        let tar = dir.path().join("set.tar");
+        std::fs::write(&tar, archive.into_inner().unwrap()).unwrap();
+        for path in [dir.path().join("set"), tar] {
+            let source = Source::open(&path).unwrap();
+            let list: Vec<_> = source.entries.iter().map(|e| (e.name.as_str(), e.expression)).collect();
+            assert_eq!(list, [("anger/a.png", Expression::Angry), ("happy/b.jpg", Expression::Happy)]);
+            assert_eq!(*source.read(&source.entries[1]).unwrap(), *b"22");
+            assert_eq!(source.entries[0].stem(), "a");
+        }
+    }
+
+    #[test]
+    fn a_folder_without_classes_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let err = Source::open(dir.path()).unwrap_err().to_string();
+        assert!(err.contains("no pictures in folders named by expression"), "{err}");
+        assert!(Source::open(&dir.path().join("gone.tar")).unwrap_err().to_string().contains("gone.tar"));
+    }
+}

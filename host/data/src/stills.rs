@@ -1,0 +1,304 @@
+//! The job: a data set of stills into shards.
+
+use crate::annotate::{Annotated, Annotator, decode};
+use crate::shard::{ShardData, shard_path};
+use crate::source::{Entry, Source};
+use crate::{Counts, DataError, FACE_MARGIN, FORMAT, STORE_MARGIN, Shard, ShardInfo};
+use mtcae_contract::LabelSet;
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+/// Samples per shard: what is lost at most when a run is interrupted.
+const SHARD_SAMPLES: usize = 8192;
+
+/// Corrupt files named in the outcome; the rest are only counted.
+const MAX_NAMED: usize = 100;
+
+/// Part of a data set, chosen by a hash of the person's name, so that no person is on both sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Everything (the data set comes split).
+    All,
+    /// Persons whose hash modulo 100 is below the number.
+    Below(u8),
+    /// The other persons.
+    From(u8),
+}
+
+impl Part {
+    fn holds(self, subject: u64) -> bool {
+        let slot = (subject % 100) as u8;
+        match self {
+            Part::All => true,
+            Part::Below(n) => slot < n,
+            Part::From(n) => slot >= n,
+        }
+    }
+}
+
+/// What a file's name says about who is in the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// Nothing: every file is its own subject.
+    File,
+    /// `Some_Person_0001.jpg`: the name up to the last underscore.
+    PersonNumber,
+}
+
+/// What to prepare.
+#[derive(Debug, Clone)]
+pub struct StillsJob {
+    /// Folder or tar with one folder per expression.
+    pub source: PathBuf,
+    /// Folder for the shards; made if missing.
+    pub out: PathBuf,
+    /// Shards are called `<name>-000.safetensors` and so on.
+    pub name: String,
+    /// Name of the split for the metadata, for example `train`.
+    pub split: String,
+    /// Which persons.
+    pub part: Part,
+    /// What file names say.
+    pub naming: Naming,
+    /// Expressions to keep; pictures of others are counted and left out.
+    pub labels: LabelSet,
+    /// Side of a stored square, pixels, 32 to 1024.
+    pub side: usize,
+    /// Store brightness alone: for grey data sets, at a third of the size.
+    pub grey: bool,
+    /// Threads, 1 to 64.
+    pub threads: usize,
+}
+
+/// How far a job is; given to the progress callback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Pictures dealt with, those of skipped shards included.
+    pub done: usize,
+    /// Pictures in the job.
+    pub total: usize,
+    /// Faces found so far in this run.
+    pub faces: usize,
+}
+
+/// What a job left behind.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// The shards in order.
+    pub shards: Vec<PathBuf>,
+    /// Sums over all shards.
+    pub counts: Counts,
+    /// Shards that were already there.
+    pub skipped: usize,
+    /// The first hundred corrupt files of this run, `name: why`.
+    pub corrupt: Vec<String>,
+}
+
+/// Annotates every picture of the job and writes its shards. Shards already written by the same job are kept.
+///
+/// `progress` is called from this thread after every picture.
+///
+/// # Errors
+/// When the job's values are out of range, the source or a shard cannot be read or written, or the detector fails to run.
+/// Corrupt pictures are no error.
+pub fn prepare_stills(job: &StillsJob, mut progress: impl FnMut(Progress)) -> Result<Outcome, DataError> {
+    job.validate()?;
+    let source = Source::open(&job.source)?;
+    let mut entries: Vec<&Entry> = source.entries.iter().filter(|e| job.part.holds(job.subject(e))).collect();
+    let all = entries.len();
+    entries.retain(|e| job.labels.index_of(e.expression).is_some());
+    let mut left_out = all - entries.len();
+    std::fs::create_dir_all(&job.out).map_err(DataError::io(&job.out))?;
+    let mut outcome = Outcome::default();
+    let mut at = Progress { done: 0, total: entries.len(), faces: 0 };
+    for (index, chunk) in entries.chunks(SHARD_SAMPLES).enumerate() {
+        let path = shard_path(&job.out, &job.name, index);
+        let id = job.hash(chunk, index);
+        let info = match Shard::open(&path) {
+            Ok(shard) if shard.info().job == id => {
+                outcome.skipped += 1;
+                at.done += chunk.len();
+                progress(at);
+                shard.info().clone()
+            }
+            _ => {
+                let mut info = job.info(index, id);
+                info.counts.left_out = std::mem::take(&mut left_out);
+                let data = annotate_all(job, &source, chunk, &mut info, &mut outcome.corrupt, |found| {
+                    at.done += 1;
+                    at.faces += usize::from(found);
+                    progress(at);
+                })?;
+                if data.label.is_empty() {
+                    return Err(DataError::Empty { path: job.source.clone() });
+                }
+                data.write(&path, &info)?;
+                info
+            }
+        };
+        outcome.counts.add(&info.counts);
+        outcome.shards.push(path);
+    }
+    match outcome.shards.is_empty() {
+        true => Err(DataError::Empty { path: job.source.clone() }),
+        false => Ok(outcome),
+    }
+}
+
+impl StillsJob {
+    fn validate(&self) -> Result<(), DataError> {
+        let bad = |what, value: String, accepted| Err(DataError::Job { what, value, accepted });
+        if !(32..=1024).contains(&self.side) {
+            return bad("side", self.side.to_string(), "32 to 1024 pixels");
+        }
+        if !(1..=64).contains(&self.threads) {
+            return bad("threads", self.threads.to_string(), "1 to 64");
+        }
+        if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+            return bad("name", format!("{:?}", self.name), "letters, digits, `-`, `_` and `.`");
+        }
+        Ok(())
+    }
+
+    /// Hash of the person's or the file's name.
+    fn subject(&self, entry: &Entry) -> u64 {
+        let stem = entry.stem();
+        let name = match self.naming {
+            Naming::File => stem,
+            Naming::PersonNumber => stem.rsplit_once('_').map_or(stem, |(person, _)| person),
+        };
+        let mut first = [0; 8];
+        first.copy_from_slice(&Sha256::digest(name.as_bytes())[..8]);
+        u64::from_le_bytes(first)
+    }
+
+    /// Hash of everything that decides a shard's content, except the pixels of its pictures.
+    fn hash(&self, entries: &[&Entry], index: usize) -> String {
+        let mut sha = Sha256::new();
+        sha.update(format!(
+            "{FORMAT} {FACE_MARGIN} {STORE_MARGIN} {:?} {:?} {:?} {} {} {index}",
+            self.part, self.naming, self.labels, self.side, self.grey
+        ));
+        for entry in entries {
+            sha.update(entry.name.as_bytes());
+            sha.update([0]);
+        }
+        sha.finalize()[..16].iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    fn info(&self, shard: usize, job: String) -> ShardInfo {
+        ShardInfo {
+            source: self.source.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            split: self.split.clone(),
+            shard,
+            labels: self.labels.clone(),
+            side: self.side,
+            channels: if self.grey { 1 } else { 3 },
+            face_margin: FACE_MARGIN,
+            store_margin: STORE_MARGIN,
+            job,
+            counts: Counts::default(),
+        }
+    }
+}
+
+/// One picture's fate: a sample, or why there is none.
+type Fate = Result<Result<Annotated, String>, DataError>;
+
+/// Annotates `entries` on the job's threads and collects the samples in the order of the entries.
+fn annotate_all(
+    job: &StillsJob,
+    source: &Source,
+    entries: &[&Entry],
+    info: &mut ShardInfo,
+    corrupt: &mut Vec<String>,
+    mut progress: impl FnMut(bool),
+) -> Result<ShardData, DataError> {
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    // Bounded, so that workers wait for the collector instead of filling memory.
+    let (send, receive) = mpsc::sync_channel(64);
+    let mut fates: Vec<Option<Result<Annotated, String>>> = Vec::new();
+    fates.resize_with(entries.len(), || None);
+    let mut failed = None;
+    std::thread::scope(|scope| {
+        for _ in 0..job.threads.min(entries.len()) {
+            let (send, next, stop) = (send.clone(), &next, &stop);
+            scope.spawn(move || work(job, source, entries, next, stop, &send));
+        }
+        drop(send);
+        for (i, fate) in receive {
+            match fate {
+                Ok(fate) => {
+                    progress(fate.as_ref().is_ok_and(|s| s.has_face));
+                    fates[i] = Some(fate);
+                }
+                Err(e) => {
+                    stop.store(true, Ordering::Relaxed);
+                    failed.get_or_insert(e);
+                }
+            }
+        }
+    });
+    if let Some(e) = failed {
+        return Err(e);
+    }
+    let mut data = ShardData::default();
+    for (entry, fate) in entries.iter().zip(fates) {
+        match fate {
+            Some(Ok(sample)) => push(&mut data, &mut info.counts, job, entry, sample),
+            Some(Err(why)) => {
+                info.counts.corrupt += 1;
+                if corrupt.len() < MAX_NAMED {
+                    corrupt.push(format!("{}: {why}", entry.name));
+                }
+            }
+            None => return Err(DataError::Detector(format!("no answer for {}", entry.name))),
+        }
+    }
+    Ok(data)
+}
+
+/// A thread's share: takes the next picture until there is none, or until another thread failed.
+fn work(
+    job: &StillsJob,
+    source: &Source,
+    entries: &[&Entry],
+    next: &AtomicUsize,
+    stop: &AtomicBool,
+    send: &mpsc::SyncSender<(usize, Fate)>,
+) {
+    let mut annotator = match Annotator::new() {
+        Ok(annotator) => annotator,
+        Err(e) => {
+            // The collector outlives every worker.
+            let _ = send.send((0, Err(e)));
+            return;
+        }
+    };
+    while !stop.load(Ordering::Relaxed) {
+        let i = next.fetch_add(1, Ordering::Relaxed);
+        let Some(entry) = entries.get(i) else { return };
+        let fate = match source.read(entry).map_err(|e| e.to_string()).and_then(|bytes| decode(&bytes)) {
+            Ok(image) => annotator.annotate(&image, job.side, if job.grey { 1 } else { 3 }).map(Ok),
+            Err(why) => Ok(Err(why)),
+        };
+        if send.send((i, fate)).is_err() {
+            return;
+        }
+    }
+}
+
+fn push(data: &mut ShardData, counts: &mut Counts, job: &StillsJob, entry: &Entry, sample: Annotated) {
+    let Some(label) = job.labels.index_of(entry.expression) else { return };
+    data.images.extend_from_slice(&sample.square);
+    data.boxes.extend([sample.face.x, sample.face.y, sample.face.w, sample.face.h]);
+    data.landmarks.extend(sample.landmarks.iter().flat_map(|p| [p.x, p.y]));
+    data.has_face.push(u8::from(sample.has_face));
+    data.label.push(label as u8);
+    data.subject.push(job.subject(entry));
+    counts.samples += 1;
+    counts.faces += usize::from(sample.has_face);
+    *counts.per_label.entry(entry.expression.name().to_owned()).or_default() += 1;
+}

@@ -1,0 +1,112 @@
+//! A small data set through the whole job, and shards that are not what they should be.
+
+use mtcae_contract::{Expression, LabelSet};
+use mtcae_data::{DataError, FACE_MARGIN, Naming, Part, Shard, Stills, StillsJob, contact_sheet, prepare_stills};
+use std::path::Path;
+
+const PORTRAIT: &[u8] = include_bytes!("../../../tests/data/astronaut.png");
+
+/// Two persons with a face each, one broken file, one expression the label set lacks.
+fn data_set(root: &Path) {
+    let portrait = image::load_from_memory(PORTRAIT).unwrap();
+    for name in ["happy/Ann_Lee_0001.png", "happy/Ann_Lee_0002.png", "neutral/Bo_0001.png", "contempt/Bo_0002.png"] {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        portrait.crop_imm(124, 17, 200, 200).save(path).unwrap();
+    }
+    std::fs::write(root.join("neutral/Cy_0001.jpg"), b"no picture").unwrap();
+}
+
+fn job(root: &Path) -> StillsJob {
+    StillsJob {
+        source: root.join("in"),
+        out: root.join("out"),
+        name: "set".to_owned(),
+        split: "train".to_owned(),
+        part: Part::All,
+        naming: Naming::PersonNumber,
+        labels: LabelSet::seven(),
+        side: 64,
+        grey: false,
+        threads: 2,
+    }
+}
+
+#[test]
+fn a_data_set_becomes_shards_once() {
+    let dir = tempfile::tempdir().unwrap();
+    data_set(&dir.path().join("in"));
+    let job = job(dir.path());
+    let mut last = None;
+    let outcome = prepare_stills(&job, |p| last = Some(p)).unwrap();
+    assert_eq!(last.map(|p| (p.done, p.total, p.faces)), Some((4, 4, 3)));
+    let counts = &outcome.counts;
+    assert_eq!((counts.samples, counts.faces, counts.corrupt, counts.left_out), (3, 3, 1, 1));
+    assert!(outcome.corrupt[0].starts_with("neutral/Cy_0001.jpg: "), "{:?}", outcome.corrupt);
+
+    let stills = Stills::open_named(&job.out, "set").unwrap();
+    let seven = LabelSet::seven();
+    assert_eq!(stills.len(), 3);
+    let labels: Vec<_> = (0..3).map(|i| seven.labels()[stills.sample(i).label]).collect();
+    assert_eq!(labels, [Expression::Happy, Expression::Happy, Expression::Neutral]);
+    let (a, b, c) = (stills.sample(0), stills.sample(1), stills.sample(2));
+    assert!(a.subject == b.subject && a.subject != c.subject);
+    assert_eq!((a.image.len(), a.side, a.channels), (64 * 64 * 3, 64, 3));
+    let seen = a.framing(FACE_MARGIN);
+    assert!(a.landmarks.iter().all(|p| p.x > seen.x && p.x < seen.x + seen.w && p.y > seen.y && p.y < seen.y + seen.h));
+
+    let again = prepare_stills(&job, |_| {}).unwrap();
+    assert_eq!((again.skipped, again.counts), (1, outcome.counts));
+    let other = prepare_stills(&StillsJob { side: 48, ..job.clone() }, |_| {}).unwrap();
+    assert_eq!(other.skipped, 0);
+    contact_sheet(&stills, 48, &dir.path().join("sheet.png")).unwrap();
+    assert!(image::open(dir.path().join("sheet.png")).is_ok());
+}
+
+#[test]
+fn a_person_is_on_one_side_of_a_split() {
+    let dir = tempfile::tempdir().unwrap();
+    data_set(&dir.path().join("in"));
+    let mut all = Vec::new();
+    for (name, part) in [("low", Part::Below(50)), ("high", Part::From(50))] {
+        let job = StillsJob { name: name.to_owned(), part, ..job(dir.path()) };
+        match prepare_stills(&job, |_| {}) {
+            Ok(outcome) => {
+                let stills = Stills::open(&outcome.shards).unwrap();
+                all.extend((0..stills.len()).map(|i| (stills.sample(i).subject, name)));
+            }
+            Err(DataError::Empty { .. }) => {}
+            Err(e) => panic!("{e}"),
+        }
+    }
+    assert_eq!(all.len(), 3);
+    assert!(all.iter().all(|a| all.iter().all(|b| a.0 != b.0 || a.1 == b.1)));
+}
+
+#[test]
+fn wrong_jobs_and_files_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let err = prepare_stills(&StillsJob { side: 8, ..job(dir.path()) }, |_| {}).unwrap_err();
+    insta::assert_snapshot!(err, @"side is 8; accepted: 32 to 1024 pixels");
+    let err = prepare_stills(&StillsJob { name: "../x".into(), ..job(dir.path()) }, |_| {}).unwrap_err();
+    insta::assert_snapshot!(err, @r#"name is "../x"; accepted: letters, digits, `-`, `_` and `.`"#);
+    let err = Stills::open(&[]).unwrap_err();
+    insta::assert_snapshot!(err, @"list of shards is empty; accepted: at least one .safetensors file");
+    let path = dir.path().join("bad.safetensors");
+    let tensor = safetensors::tensor::TensorView::new(safetensors::Dtype::U8, vec![2], &[0, 1]).unwrap();
+    safetensors::serialize_to_file([("label", tensor)], None, &path).unwrap();
+    let err = Shard::open(&path).unwrap_err().to_string();
+    assert!(err.contains("bad.safetensors: not a usable shard: no metadata"), "{err}");
+    std::fs::write(&path, b"short").unwrap();
+    assert!(matches!(Shard::open(&path), Err(DataError::Shard { .. })));
+}
+
+#[test]
+fn a_truncated_shard_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    data_set(&dir.path().join("in"));
+    let outcome = prepare_stills(&job(dir.path()), |_| {}).unwrap();
+    let bytes = std::fs::read(&outcome.shards[0]).unwrap();
+    std::fs::write(&outcome.shards[0], &bytes[..bytes.len() - 100]).unwrap();
+    assert!(matches!(Shard::open(&outcome.shards[0]), Err(DataError::Shard { .. })));
+}

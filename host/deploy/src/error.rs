@@ -1,0 +1,66 @@
+//! Why an export stops.
+
+use mtcae_contract::ManifestError;
+use mtcae_network::CheckpointError;
+use mtcae_network::onnx::EmitError;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why an export stops. Nothing has been written then, except where the message says so.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    /// A file or folder that cannot be read or written.
+    #[error("{action} {path}: {source}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// Not a usable checkpoint.
+    #[error("{path}: {source}; export needs a checkpoint that `mtcae train` wrote")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CheckpointError,
+    },
+    /// A manifest value out of range.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A manifest made for another network.
+    #[error(
+        "manifest key `{key}` is {found}; accepted: {need}, as in {path}; correct the manifest or take another checkpoint"
+    )]
+    Mismatch {
+        /// Dotted key.
+        key: &'static str,
+        /// Value in the manifest.
+        found: usize,
+        /// Value in the checkpoint.
+        need: usize,
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// The graph cannot be written.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    /// tract refuses the file or the clip, or answers something else than expected.
+    #[error("tract does not run the exported graph: {0}; this is a defect of the exporter, please report it")]
+    Engine(String),
+    /// The exported file computes something else than the checkpoint.
+    #[error(
+        "the exported graph differs from the checkpoint's own arithmetic by {error:.1e} in `{output}`; accepted: up to \
+         {limit:.0e}; nothing was written"
+    )]
+    Gate {
+        /// Name of the output.
+        output: &'static str,
+        /// Largest difference over the largest reference value.
+        error: f32,
+        /// Accepted.
+        limit: f32,
+    },
+}

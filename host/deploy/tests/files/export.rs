@@ -1,0 +1,65 @@
+//! Files out, or a clear reason and no files.
+
+use crate::cases;
+use mtcae_contract::{Manifest, Precision};
+use mtcae_deploy::{Step, export};
+use mtcae_network::{Checkpoint, NetworkConfig, StoredAs};
+use std::path::Path;
+
+fn small() -> Checkpoint {
+    let mut config = NetworkConfig::preset("tiny").unwrap();
+    (config.size, config.frames, config.encoder.depth) = (32, 4, 1);
+    Checkpoint::random(config, 9).unwrap()
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_export_is_a_checked_file_and_its_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, out) = (folder.path().join("c.safetensors"), folder.path().join("out"));
+    let checkpoint = small();
+    std::fs::write(&source, checkpoint.to_bytes(StoredAs::F16).unwrap()).unwrap();
+    let manifest = cases::manifest(&checkpoint.config);
+    let mut steps = Vec::new();
+    let report = export(&source, &manifest, &out, &mut |s| steps.push(s)).unwrap();
+    assert!(report.agreement.worst().1 < 1e-5);
+    assert_eq!(steps, [Step::Read, Step::Emit, Step::Load, Step::Check(1, 2), Step::Check(2, 2), Step::Write]);
+    assert_eq!(files(&out), ["manifest.toml", "sample.fp32.onnx"]);
+    let written = Manifest::from_toml(&std::fs::read_to_string(&report.manifest).unwrap()).unwrap();
+    assert_eq!(written.artifact(Precision::Fp32).unwrap().sha256, report.sha256);
+    let onnx = std::fs::read(&report.onnx).unwrap();
+    assert_eq!(onnx.len(), report.bytes);
+    let hash = manifest.contract_hash();
+    assert!(onnx.windows(hash.len()).any(|w| w == hash.as_bytes()), "the metadata carries the manifest's hash");
+}
+
+#[test]
+fn what_cannot_be_exported_is_named_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, out) = (folder.path().join("c.safetensors"), folder.path().join("out"));
+    let checkpoint = small();
+    let bytes = checkpoint.to_bytes(StoredAs::F32).unwrap();
+    let manifest = cases::manifest(&checkpoint.config);
+    let refused = |bytes: &[u8], manifest: &Manifest| {
+        std::fs::write(&source, bytes).unwrap();
+        let error = export(&source, manifest, &out, &mut |_| ()).unwrap_err().to_string();
+        error.replace(&folder.path().display().to_string(), "DIR")
+    };
+    let cut = refused(&bytes[..bytes.len() / 2], &manifest);
+    assert!(cut.starts_with("DIR/c.safetensors: not a safetensors checkpoint"), "{cut}");
+    let mut other = manifest.clone();
+    other.clip.size = 112;
+    insta::assert_snapshot!(refused(&bytes, &other), @"manifest key `clip.size` is 112; accepted: 32, as in DIR/c.safetensors; correct the manifest or take another checkpoint");
+    other.clip.size = 100;
+    insta::assert_snapshot!(refused(&bytes, &other), @"manifest key `clip.size` is 100; accepted: a multiple of 16, 16 to 448");
+    std::fs::remove_file(&source).unwrap();
+    let error = export(&source, &manifest, &out, &mut |_| ()).unwrap_err().to_string();
+    assert!(error.starts_with("read ") && error.contains("c.safetensors"), "{error}");
+    assert_eq!(files(&out), Vec::<String>::new());
+}

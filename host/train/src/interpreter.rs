@@ -1,0 +1,196 @@
+//! The network on burn tensors: numbers with gradients.
+
+use burn::tensor::{
+    Device, Tensor, TensorData,
+    activation::{gelu, relu, softmax},
+    module::{batch_norm, batch_norm_train, conv2d, layer_norm},
+    ops::ConvOptions,
+};
+use mtcae_network::{Conv, Linear, Norm, Ops, Param, PatchEmbed, Qkv, SplitMix, position_table};
+use std::collections::HashMap;
+
+/// Parameters by name, each flat; the operations give them their shapes.
+pub type Parameters = HashMap<String, Tensor<1>>;
+
+/// What differs between training and evaluation.
+pub enum Mode {
+    /// Running statistics, no dropout.
+    Evaluate,
+    /// Batch statistics and dropout drawn from the generator.
+    Train(SplitMix),
+}
+
+/// Gives [`Ops`] the meaning "compute it, and be ready to differentiate".
+pub struct Interpreter<'a> {
+    params: &'a Parameters,
+    device: Device,
+    clip: Tensor<4>,
+    batch: usize,
+    /// Frames the network counts, and frames in `clip`: a still is fed once and stands for both frames of its tubelet.
+    frames: usize,
+    mode: Mode,
+    /// Which tubelet of a longer clip this clip's first one pretends to be.
+    first_tubelet: usize,
+    /// Mean and variance of each normalised convolution seen in this pass, by the name of the running statistic.
+    pub statistics: Vec<(String, Tensor<1>)>,
+}
+
+impl<'a> Interpreter<'a> {
+    /// An interpreter for one pass over `clip`, normalised frames `[batch * frames, 3, S, S]`, or
+    /// `[batch, 3, S, S]` when every clip is one still.
+    pub fn new(
+        params: &'a Parameters,
+        clip: Tensor<4>,
+        batch: usize,
+        frames: usize,
+        mode: Mode,
+        first_tubelet: usize,
+    ) -> Self {
+        let device = clip.device();
+        Interpreter { params, device, clip, batch, frames, mode, first_tubelet, statistics: Vec::new() }
+    }
+
+    fn param<const D: usize>(&self, p: &Param, shape: [usize; D]) -> Tensor<D> {
+        self.params[&p.name].clone().reshape(shape)
+    }
+
+    fn matrix(&self, p: &Param) -> Tensor<2> {
+        let rows = p.shape[0];
+        self.param(p, [rows, p.len() / rows]).transpose()
+    }
+
+    fn flat(&self, p: &Param) -> Tensor<1> {
+        self.params[&p.name].clone()
+    }
+
+    fn project(&self, x: &Tensor<3>, weight: &Param, bias: Tensor<1>) -> Tensor<3> {
+        let [b, n, d] = x.dims();
+        let outputs = weight.shape[0];
+        let y = x.clone().reshape([b * n, d]).matmul(self.matrix(weight)) + bias.unsqueeze::<2>();
+        y.reshape([b, n, outputs])
+    }
+}
+
+impl Ops for Interpreter<'_> {
+    type Seq = Tensor<3>;
+    type Map = Tensor<4>;
+
+    fn frames(&mut self) -> Tensor<4> {
+        self.clip.clone()
+    }
+
+    fn patch_embed(&mut self, layer: &PatchEmbed) -> Tensor<3> {
+        let [images, _, side, _] = self.clip.dims();
+        let (b, h) = (self.batch, side / 16);
+        let clip = if images == b { Tensor::cat(vec![self.clip.clone(); 2], 1) } else { self.clip.clone() };
+        let t = self.frames / 2;
+        // [b, t, pair, colour, row, y, column, x] to [b, t, row, column, colour, pair, y, x]
+        let patches: Tensor<8> = clip.reshape([b, t, 2, 3, h, 16, h, 16]).permute([0, 1, 4, 6, 3, 2, 5, 7]);
+        let patches = patches.reshape([b, t * h * h, 3 * 2 * 16 * 16]);
+        self.project(&patches, &layer.weight, self.flat(&layer.bias))
+    }
+
+    fn conv(&mut self, x: &Tensor<4>, layer: &Conv) -> Tensor<4> {
+        let s = &layer.weight.shape;
+        let weight = self.param(&layer.weight, [s[0], s[1], s[2], s[3]]);
+        let options = ConvOptions::new([layer.stride; 2], [1, 1], [1, 1], 1);
+        let y = conv2d(x.clone(), weight, None, options);
+        let (scale, shift) = (self.flat(&layer.norm_weight), self.flat(&layer.norm_bias));
+        match self.mode {
+            Mode::Evaluate => {
+                let (mean, var) = (self.flat(&layer.running_mean), self.flat(&layer.running_var));
+                batch_norm(y, scale, shift, mean, var, Conv::EPS)
+            }
+            Mode::Train(_) => {
+                let out = batch_norm_train(y, scale, shift, Conv::EPS);
+                self.statistics.push((layer.running_mean.name.clone(), out.mean));
+                self.statistics.push((layer.running_var.name.clone(), out.variance));
+                out.output
+            }
+        }
+    }
+
+    fn relu(&mut self, x: &Tensor<4>) -> Tensor<4> {
+        relu(x.clone())
+    }
+
+    fn add_maps(&mut self, a: &Tensor<4>, b: &Tensor<4>) -> Tensor<4> {
+        a.clone() + b.clone()
+    }
+
+    fn tubelets(&mut self, x: &Tensor<4>) -> Tensor<3> {
+        let [images, c, h, w] = x.dims();
+        let b = self.batch;
+        if images == b {
+            let tokens = x.clone().permute([0, 2, 3, 1]).reshape([b, h * w, c]);
+            return Tensor::cat(vec![tokens; 2], 2);
+        }
+        let t = self.frames / 2;
+        let pairs: Tensor<6> = x.clone().reshape([b, t, 2, c, h, w]).permute([0, 1, 4, 5, 2, 3]);
+        pairs.reshape([b, t * h * w, 2 * c])
+    }
+
+    fn positions(&mut self, x: &Tensor<3>) -> Tensor<3> {
+        let [_, n, d] = x.dims();
+        let skip = self.first_tubelet * n / (self.frames / 2);
+        let table = position_table(skip + n, d).split_off(skip * d);
+        x.clone() + Tensor::<1>::from_data(TensorData::new(table, [n * d]), &self.device).reshape([1, n, d])
+    }
+
+    fn linear(&mut self, x: &Tensor<3>, layer: &Linear) -> Tensor<3> {
+        self.project(x, &layer.weight, self.flat(&layer.bias))
+    }
+
+    fn qkv(&mut self, x: &Tensor<3>, layer: &Qkv) -> (Tensor<3>, Tensor<3>, Tensor<3>) {
+        let d = layer.width();
+        let no_bias = Tensor::zeros([d], &self.device);
+        let bias = Tensor::cat(vec![self.flat(&layer.q_bias), no_bias, self.flat(&layer.v_bias)], 0);
+        let all = self.project(x, &layer.weight, bias);
+        let part = |i: usize| all.clone().narrow(2, i * d, d);
+        (part(0), part(1), part(2))
+    }
+
+    fn layer_norm(&mut self, x: &Tensor<3>, layer: &Norm) -> Tensor<3> {
+        layer_norm(x.clone(), self.flat(&layer.weight), Some(self.flat(&layer.bias)), Norm::EPS)
+    }
+
+    fn attention(&mut self, q: &Tensor<3>, k: &Tensor<3>, v: &Tensor<3>, heads: usize) -> Tensor<3> {
+        let [b, n, d] = q.dims();
+        let width = d / heads;
+        let split = |x: &Tensor<3>| {
+            let [b, n, _] = x.dims();
+            x.clone().reshape([b, n, heads, width]).permute([0, 2, 1, 3])
+        };
+        let scores = (split(q) * (width as f32).powf(-0.5)).matmul(split(k).transpose());
+        let mixed = softmax(scores, 3).matmul(split(v));
+        mixed.permute([0, 2, 1, 3]).reshape([b, n, d])
+    }
+
+    fn gelu(&mut self, x: &Tensor<3>) -> Tensor<3> {
+        gelu(x.clone())
+    }
+
+    fn add(&mut self, a: &Tensor<3>, b: &Tensor<3>) -> Tensor<3> {
+        a.clone() + b.clone()
+    }
+
+    fn pool(&mut self, x: &Tensor<3>, groups: usize) -> Tensor<3> {
+        let [b, n, d] = x.dims();
+        x.clone().reshape([b, groups, n / groups, d]).mean_dim(2).reshape([b, groups, d])
+    }
+
+    fn reshape(&mut self, x: &Tensor<3>, n: usize, d: usize) -> Tensor<3> {
+        let b = x.dims()[0];
+        x.clone().reshape([b, n, d])
+    }
+
+    fn dropout(&mut self, x: &Tensor<3>, p: f32) -> Tensor<3> {
+        let Mode::Train(random) = &mut self.mode else {
+            return x.clone();
+        };
+        let [b, n, d] = x.dims();
+        let keep = 1.0 / (1.0 - p);
+        let mask: Vec<f32> = (0..b * n * d).map(|_| if random.unit() < p { 0.0 } else { keep }).collect();
+        x.clone() * Tensor::<1>::from_data(TensorData::new(mask, [b * n * d]), &self.device).reshape([b, n, d])
+    }
+}

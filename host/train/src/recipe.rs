@@ -1,0 +1,131 @@
+//! Recipes: how to train, as data.
+
+use crate::augment::Augment;
+use crate::error::TrainError;
+use mtcae_network::NetworkConfig;
+use serde::Deserialize;
+use std::path::Path;
+
+/// Weight of each of the paper's three losses.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Losses {
+    /// Mean squared error of the box (the paper: 0.5).
+    pub boxes: f32,
+    /// Mean squared error of the landmarks (the paper: 0.5).
+    pub landmarks: f32,
+    /// Cross-entropy of the expression (the paper: 1.5).
+    pub expression: f32,
+}
+
+/// A stretch of training with one clip length and one learning-rate schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// Frames per clip, even.
+    pub frames: usize,
+    /// One picture stands for all frames of a clip (only with 2 frames): half the work of the stem.
+    #[serde(default)]
+    pub still: bool,
+    /// Clips per update.
+    pub batch: usize,
+    /// Updates.
+    pub steps: usize,
+    /// Highest learning rate.
+    pub lr: f32,
+    /// Updates from zero to the highest learning rate.
+    pub warmup: usize,
+}
+
+/// How to train.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Preset of the network.
+    pub preset: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// AdamW's weight decay.
+    pub weight_decay: f32,
+    /// Share of each target spread over the other classes.
+    pub label_smoothing: f32,
+    /// 0 draws samples as they come, 1 draws every class equally often; between: counts to the power 1 - balance.
+    pub balance: f32,
+    /// Decay of the weights' moving average.
+    pub average: f32,
+    /// Weight of each loss.
+    pub losses: Losses,
+    /// Changes to each sample.
+    pub augment: Augment,
+    /// What to do, in order.
+    pub phase: Vec<Phase>,
+}
+
+impl Recipe {
+    /// Reads and validates a recipe file.
+    ///
+    /// # Errors
+    /// With the file, the key, the value and what is accepted.
+    pub fn read(path: &Path) -> Result<Recipe, TrainError> {
+        let fail = |why: String| TrainError::Recipe { path: path.to_owned(), why };
+        let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
+        Recipe::from_toml(&text).map_err(fail)
+    }
+
+    /// Reads and validates a recipe's text.
+    ///
+    /// # Errors
+    /// The key, the value and what is accepted.
+    pub fn from_toml(text: &str) -> Result<Recipe, String> {
+        let recipe: Recipe = toml::from_str(text).map_err(|e| e.to_string())?;
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        NetworkConfig::preset(&self.preset).map_err(|e| e.to_string())?;
+        within("weight_decay", self.weight_decay, 0.0, 1.0)?;
+        within("label_smoothing", self.label_smoothing, 0.0, 0.9)?;
+        within("balance", self.balance, 0.0, 1.0)?;
+        within("average", self.average, 0.0, 0.99999)?;
+        for (key, value) in [
+            ("losses.boxes", self.losses.boxes),
+            ("losses.landmarks", self.losses.landmarks),
+            ("losses.expression", self.losses.expression),
+        ] {
+            within(key, value, 0.0, 1000.0)?;
+        }
+        if self.phase.is_empty() {
+            return Err("`phase` is empty; accepted: at least one".into());
+        }
+        for p in &self.phase {
+            within("phase.frames", p.frames as f32, 2.0, 64.0)?;
+            within("phase.batch", p.batch as f32, 2.0, 4096.0)?;
+            within("phase.lr", p.lr, 1e-8, 1.0)?;
+            if !p.frames.is_multiple_of(2) || (p.still && p.frames != 2) {
+                return Err(format!("`phase.frames` is {}; accepted: an even number, 2 when `still`", p.frames));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn within(key: &str, value: f32, from: f32, to: f32) -> Result<(), String> {
+    if (from..=to).contains(&value) {
+        return Ok(());
+    }
+    Err(format!("`{key}` is {value}; accepted: {from} to {to}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_recipe_is_valid_and_errors_are_named() {
+        let text = include_str!("../recipes/stills.toml");
+        Recipe::from_toml(text).unwrap();
+        insta::assert_snapshot!(Recipe::from_toml(&text.replace("balance = 0.5", "balance = 5")).unwrap_err(), @"`balance` is 5; accepted: 0 to 1");
+        assert!(Recipe::from_toml(&text.replace("balance", "ballance")).unwrap_err().contains("ballance"));
+    }
+}

@@ -1,0 +1,61 @@
+//! The shipped networks, run with tract, on a photograph with a known answer.
+
+use mtcae_contract::{Image, Point, Rect};
+use mtcae_detect::{Detection, Detector, DetectorConfig, TractNets};
+
+fn astronaut() -> Image {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/astronaut.png");
+    let rgb = image::open(path).unwrap().to_rgb8();
+    Image::from_rgb(rgb.width(), rgb.height(), rgb.into_raw()).unwrap()
+}
+
+fn detector(config: DetectorConfig) -> Detector<TractNets> {
+    Detector::new(TractNets::new().unwrap(), config).unwrap()
+}
+
+/// Largest distance of an edge from the reference box, and of an eye from the reference eyes, pixels.
+fn errors(d: &Detection) -> (f32, f32) {
+    let Rect { x, y, w, h } = d.face;
+    let edges = [x - 180.0, y - 60.0, x + w - 268.0, y + h - 174.0];
+    let eyes = [Point { x: 203.9, y: 101.3 }, Point { x: 246.4, y: 103.2 }];
+    let eye = eyes.iter().zip(d.landmarks).map(|(want, got)| want.distance(got)).fold(0.0, f32::max);
+    (edges.iter().fold(0.0, |a, e| a.max(e.abs())), eye)
+}
+
+#[test]
+fn the_face_is_where_the_reference_says() {
+    let image = astronaut();
+    for config in [DetectorConfig::default(), DetectorConfig::fast()] {
+        let found = detector(config).detect(&image).unwrap();
+        let (edge, eye) = errors(&found[0]);
+        assert!(edge <= 3.0 && eye <= 2.0 && found[0].score > 0.99, "edge {edge}, eye {eye}: {found:?}");
+        let [_, _, nose, left, right] = found[0].landmarks;
+        assert!(left.x < nose.x && nose.x < right.x && left.y > nose.y && right.y > nose.y);
+    }
+}
+
+#[test]
+fn a_shifted_box_is_drawn_back_to_the_face() {
+    let image = astronaut();
+    let mut detector = detector(DetectorConfig::fast());
+    let face = detector.detect(&image).unwrap()[0].face;
+    let moved = Rect { x: face.x + 0.15 * face.w, y: face.y - 0.1 * face.h, ..face };
+    let found = detector.refine(&image, &[moved]).unwrap();
+    assert!(found[0].face.iou(&face) > 0.8, "{found:?} for {face:?}");
+    let empty = Rect { x: 300.0, y: 300.0, w: 80.0, h: 80.0 };
+    assert!(detector.refine(&image, &[empty]).unwrap().is_empty());
+}
+
+#[test]
+fn a_region_gives_the_picture_s_own_pixels() {
+    let found =
+        detector(DetectorConfig::default()).detect_in(&astronaut(), Rect { x: 120.0, y: 20.0, w: 220.0, h: 220.0 });
+    let found = found.unwrap();
+    assert!(errors(&found[0]).0 <= 5.0, "{found:?}");
+}
+
+#[test]
+fn a_picture_without_a_face_gives_none() {
+    let grey = Image::filled(320, 240, [90, 120, 60]).unwrap();
+    assert!(detector(DetectorConfig::default()).detect(&grey).unwrap().is_empty());
+}
