@@ -19,6 +19,8 @@ pub struct Augment {
     pub shift: f32,
     /// Most change of contrast and of brightness, as a fraction.
     pub contrast: f32,
+    /// Most change of each colour's brightness on its own, as a fraction: grey pictures get a tint.
+    pub tint: f32,
     /// Chance of a grey rectangle over part of the clip.
     pub erase: f32,
     /// Most camera motion over the clip, as a fraction of the ranges above.
@@ -64,8 +66,8 @@ pub struct Plan {
     pub warps: Vec<Warp>,
     /// Factor on the distance from mid-grey.
     pub contrast: f32,
-    /// Added, in fractions of white.
-    pub brightness: f32,
+    /// Added to each colour, in fractions of white.
+    pub brightness: [f32; 3],
     /// Fractions of the network's square.
     pub erased: Option<Rect>,
 }
@@ -77,7 +79,8 @@ impl Augment {
         let start: [f32; 4] = [around(self.rotate), around(self.scale), around(self.shift), around(self.shift)];
         let m = self.motion;
         let drift = [around(self.rotate * m), around(self.scale * m), around(self.shift * m), around(self.shift * m)];
-        let (contrast, brightness) = (1.0 + around(self.contrast), around(self.contrast) * 0.5);
+        let (contrast, light) = (1.0 + around(self.contrast), around(self.contrast) * 0.5);
+        let brightness = [0; 3].map(|_| light + around(self.tint));
         let flip = random.unit() < self.flip;
         let warps = (0..frames)
             .map(|f| {

@@ -92,7 +92,7 @@ impl Batch {
                     plan.erased.is_some_and(|r| p.x >= r.x && p.x < r.x + r.w && p.y >= r.y && p.y < r.y + r.h);
                 let rgb = if hidden { [0.5; 3] } else { bilinear(still, plan.warps[frame].to_stored(p)) };
                 for (c, value) in rgb.iter().enumerate() {
-                    let v = ((value - 0.5) * plan.contrast + 0.5 + plan.brightness).clamp(0.0, 1.0);
+                    let v = ((value - 0.5) * plan.contrast + 0.5 + plan.brightness[c]).clamp(0.0, 1.0);
                     out[c * area + y * size + x] = (v - MEAN[c]) / STD[c];
                 }
             }

@@ -106,9 +106,8 @@ fn run_train(args: &TrainArgs) -> Result<()> {
         });
         let mut lines = format!("{line}\n");
         if let Some(test) = test.as_ref().filter(|_| state.updates.is_multiple_of(args.every) || p.step == p.steps) {
-            let still = recipe.phase[p.phase].still;
-            let frames = recipe.phase[p.phase].frames;
-            let scores = score(&NetworkConfig { frames, ..config.clone() }, state, test, still, args.workers);
+            let phase = &recipe.phase[p.phase];
+            let scores = score(&phase.network(&config), state, test, phase.still, args.workers);
             let line = scores_json(&scores);
             bar.println(format!(
                 "update {}: WAR {:.4} UAR {:.4} IoU {:.3} NME {:.3}",

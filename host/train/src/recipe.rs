@@ -27,6 +27,9 @@ pub struct Phase {
     /// One picture stands for all frames of a clip (only with 2 frames): half the work of the stem.
     #[serde(default)]
     pub still: bool,
+    /// Side of a frame in pixels; the preset's when not given. Positions are computed, so weights take any size.
+    #[serde(default)]
+    pub size: Option<usize>,
     /// Clips per update.
     pub batch: usize,
     /// Updates.
@@ -61,6 +64,13 @@ pub struct Recipe {
     pub phase: Vec<Phase>,
 }
 
+impl Phase {
+    /// `base` with this phase's clip length and size.
+    pub fn network(&self, base: &NetworkConfig) -> NetworkConfig {
+        NetworkConfig { frames: self.frames, size: self.size.unwrap_or(base.size), ..base.clone() }
+    }
+}
+
 impl Recipe {
     /// Reads and validates a recipe file.
     ///
@@ -83,7 +93,7 @@ impl Recipe {
     }
 
     fn validate(&self) -> Result<(), String> {
-        NetworkConfig::preset(&self.preset).map_err(|e| e.to_string())?;
+        let base = NetworkConfig::preset(&self.preset).map_err(|e| e.to_string())?;
         within("weight_decay", self.weight_decay, 0.0, 1.0)?;
         within("label_smoothing", self.label_smoothing, 0.0, 0.9)?;
         within("balance", self.balance, 0.0, 1.0)?;
@@ -99,7 +109,7 @@ impl Recipe {
             return Err("`phase` is empty; accepted: at least one".into());
         }
         for p in &self.phase {
-            within("phase.frames", p.frames as f32, 2.0, 64.0)?;
+            p.network(&base).validate().map_err(|e| format!("phase: {e}"))?;
             within("phase.batch", p.batch as f32, 2.0, 4096.0)?;
             within("phase.lr", p.lr, 1e-8, 1.0)?;
             if !p.frames.is_multiple_of(2) || (p.still && p.frames != 2) {

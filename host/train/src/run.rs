@@ -49,7 +49,7 @@ pub fn train(
     let draw = Draw::new(data, recipe.balance);
     let optimizer = AdamW::new(recipe.weight_decay);
     while let Some(phase) = recipe.phase.get(state.phase) {
-        let network = Network::new(NetworkConfig { frames: phase.frames, ..base.clone() })?;
+        let network = Network::new(phase.network(&base))?;
         let later = (base.frames / 2).saturating_sub(phase.frames / 2) + 1;
         while state.step < phase.steps {
             let seed = recipe.seed ^ ((state.updates as u64 + 1) << 20);
