@@ -121,6 +121,12 @@ fn the_contract_depends_on_no_crate_of_the_workspace() {
 }
 
 #[test]
+fn the_bundle_depends_on_the_contract_alone() {
+    let found = reachable(&graph(&metadata()), "mtcae-bundle");
+    assert_eq!(found, ["mtcae-contract".to_owned()].into());
+}
+
+#[test]
 fn logic_never_depends_on_drivers() {
     let graph = graph(&metadata());
     for name in ["mtcae-contract", "mtcae-network", "mtcae-core", "mtcae-wire", "mtcae-update", "mtcae-board-configs"] {
