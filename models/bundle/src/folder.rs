@@ -58,7 +58,10 @@ impl PartSink for Folder {
         }
         rename(&self.partial, &self.path)?;
         self.done = true;
-        Ok(())
+        match self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(parent) => File::open(parent)?.sync_all(),
+            None => File::open(".")?.sync_all(),
+        }
     }
 
     fn abort(&mut self) {

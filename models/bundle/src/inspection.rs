@@ -29,7 +29,7 @@ impl Inspection {
     /// When it is not a whole and undamaged bundle of this format.
     pub fn read(source: impl Read, trust: &Trust) -> Result<Inspection, BundleError> {
         let reader = Reader::open_for_display(source, trust)?;
-        let (signers, len) = (reader.signers().to_vec(), reader.len());
+        let (signers, len) = (reader.signers().to_vec(), reader.bundle_len());
         let manifest = reader.check_stored()?;
         let trusted = signers.iter().any(|signer| signer.standing == Standing::Trusted);
         Ok(Inspection { trusted, signers, len, plain_len: manifest.plain_len(), manifest })

@@ -72,13 +72,8 @@ impl<R: Read> Reader<R> {
     }
 
     /// Bytes of the whole bundle.
-    pub fn len(&self) -> u64 {
+    pub fn bundle_len(&self) -> u64 {
         self.front_len.saturating_add(self.manifest.stored_len())
-    }
-
-    /// Never: a bundle has at least a header.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// Goes on only when the bundle is for `target`.
@@ -111,7 +106,7 @@ impl<R: Read> Reader<R> {
     fn check_end(&mut self) -> Result<(), BundleError> {
         match read_up_to(&mut self.source, &mut [0])? {
             0 => Ok(()),
-            _ => Err(BundleError::Trailing { len: self.len() }),
+            _ => Err(BundleError::Trailing { len: self.bundle_len() }),
         }
     }
 }

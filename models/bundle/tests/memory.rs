@@ -80,7 +80,7 @@ fn memory_does_not_grow_with_the_bundle() {
 }
 
 #[test]
-#[ignore = "times: cargo test --release -p mtcae-bundle --test memory -- --ignored --nocapture"]
+#[ignore = "times: cargo test -p mtcae-bundle --test memory -- --ignored --nocapture"]
 fn reading_256_mib() {
     for (form, compression, encrypted) in FORMS {
         let (_, seconds) = read(256 << 20, compression, encrypted);

@@ -143,7 +143,7 @@ fn mutations_never_panic_and_never_commit_what_was_not_signed() {
 }
 
 #[test]
-#[ignore = "runs for a minute with a new seed: cargo test --release -p mtcae-bundle --test mutations -- --ignored --nocapture"]
+#[ignore = "runs for a minute with a new seed: cargo test -p mtcae-bundle --test mutations -- --ignored --nocapture"]
 fn mutations_for_a_minute() {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let seed = since.as_nanos() as u64;

@@ -74,7 +74,7 @@ proptest! {
         let mut kept = Kept::default();
         let target = Target { family: description.boards[0].clone(), lowest_counter: 0, free_bytes: None };
         let reader = Reader::open(bundle.as_slice(), &trust()).unwrap();
-        prop_assert_eq!(reader.len(), bundle.len() as u64);
+        prop_assert_eq!(reader.bundle_len(), bundle.len() as u64);
         let read = reader.accept(&target).unwrap().unpack(&[device], &mut kept).unwrap();
         prop_assert_eq!(&read, &built);
         prop_assert_eq!(read.metrics, description.metrics);
