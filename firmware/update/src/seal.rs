@@ -1,0 +1,120 @@
+//! What a slot holds, written into it once all of it was read back.
+
+use crate::digest::Digest;
+use crate::frame::{decode, encode};
+use crate::slot::folder;
+use crate::store::{read_small, replace_small};
+use crate::{Kind, Part, Slot, Store, StoreError, UpdateError};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+const MAGIC: [u8; 4] = *b"MTL1";
+const NAME: &str = "seal";
+const TEMPORARY: &str = "seal.new";
+/// Names that a part may not have.
+pub(crate) const RESERVED: [&str; 2] = [NAME, TEMPORARY];
+/// Longest seal: the most parts with the longest names.
+const LIMIT: u64 = 8192;
+const BLOCK: usize = 64 * 1024;
+
+/// How closely a slot is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Its seal and the lengths of its files.
+    Lengths,
+    /// Its seal and every byte.
+    Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seal {
+    /// Of the update's plan.
+    pub update: Digest,
+    /// Rises with each update of this board.
+    pub sequence: u64,
+    /// The kinds that the update filled; without each of them it is not whole.
+    pub kinds: Vec<Kind>,
+    pub version: String,
+    pub counter: u64,
+    /// Of this slot.
+    pub parts: Vec<Part>,
+}
+
+fn path(kind: Kind, slot: Slot, name: &str) -> String {
+    format!("{}/{name}", folder(kind, slot))
+}
+
+/// Writes the seal of a slot; its digest.
+pub(crate) fn write<S: Store>(store: &mut S, kind: Kind, slot: Slot, seal: &Seal) -> Result<Digest, StoreError> {
+    let bytes = encode(MAGIC, seal);
+    replace_small(store, folder(kind, slot), NAME, TEMPORARY, &bytes)?;
+    Ok(Digest::of(&bytes))
+}
+
+/// The seal of a slot and its digest; `None` when there is none that is whole.
+pub(crate) fn read<S: Store>(store: &mut S, kind: Kind, slot: Slot) -> Result<Option<(Seal, Digest)>, StoreError> {
+    let Some(bytes) = read_small(store, &path(kind, slot, NAME), LIMIT)? else { return Ok(None) };
+    Ok(decode(MAGIC, &bytes).ok().map(|seal| (seal, Digest::of(&bytes))))
+}
+
+/// What is wrong with a slot that should have the seal `expected`; `None` when it is whole.
+pub(crate) fn fault<S: Store>(
+    store: &mut S,
+    kind: Kind,
+    slot: Slot,
+    expected: Option<Digest>,
+    depth: Depth,
+) -> Result<Option<String>, StoreError> {
+    let name = folder(kind, slot);
+    let Some(expected) = expected else { return Ok(Some(format!("{name} holds nothing whole"))) };
+    match read(store, kind, slot)? {
+        Some((seal, digest)) if digest == expected => {
+            let wrong = wrong_part(store, kind, slot, &seal.parts, depth)?;
+            Ok(wrong.map(|part| format!("{part} is not what was installed")))
+        }
+        _ => Ok(Some(format!("{name}/{NAME} is missing or not the one of its version"))),
+    }
+}
+
+/// Path of the first of `parts` that is not what it should be.
+pub(crate) fn wrong_part<S: Store>(
+    store: &mut S,
+    kind: Kind,
+    slot: Slot,
+    parts: &[Part],
+    depth: Depth,
+) -> Result<Option<String>, StoreError> {
+    for part in parts {
+        let path = path(kind, slot, &part.name);
+        let long = store.len(&path)? == Some(part.len);
+        if !long || (depth == Depth::Bytes && digest_of(store, &path, part.len)? != part.sha256) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// SHA-256 of the first `len` bytes of a file.
+pub(crate) fn digest_of<S: Store>(store: &mut S, path: &str, len: u64) -> Result<Digest, StoreError> {
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; BLOCK.min(len as usize)];
+    let mut at = 0;
+    while at < len {
+        let want = BLOCK.min((len - at) as usize);
+        let got = store.read(path, at, &mut block[..want])?;
+        if got == 0 {
+            break;
+        }
+        hasher.update(&block[..got]);
+        at += got as u64;
+    }
+    Ok(Digest::finish(hasher))
+}
+
+/// The seals of a pair, for those who ask what runs.
+pub(crate) fn counter<S: Store>(store: &mut S, kind: Kind, slot: Slot) -> Result<u64, UpdateError> {
+    match read(store, kind, slot)? {
+        Some((seal, _)) => Ok(seal.counter),
+        None => Err(UpdateError::NoWayBack { why: format!("{} has no seal", folder(kind, slot)) }),
+    }
+}
