@@ -24,6 +24,8 @@ mod model;
 mod serial;
 #[cfg(feature = "stdout")]
 mod stdout;
+#[cfg(feature = "store")]
+mod store;
 #[cfg(feature = "tract")]
 mod tract;
 #[cfg(feature = "v4l2")]
@@ -42,6 +44,8 @@ pub use model::{MAX_MODEL_BYTES, ModelError, ModelFile, read_manifest};
 pub use serial::{SerialSink, serial_ports};
 #[cfg(feature = "stdout")]
 pub use stdout::{JsonLines, json_from_up};
+#[cfg(feature = "store")]
+pub use store::DirStore;
 #[cfg(feature = "tract")]
 pub use tract::TractEngine;
 #[cfg(feature = "v4l2")]

@@ -1,0 +1,52 @@
+//! Why the launcher ends.
+
+use mtcae_update::{StoreError, UpdateError};
+use thiserror::Error;
+
+/// Why the launcher ends. Each is one line.
+#[derive(Debug, Error)]
+pub enum LaunchError {
+    /// The slots cannot be used, or refuse.
+    #[error(transparent)]
+    Slots(#[from] UpdateError),
+    /// No slot holds anything that can start.
+    #[error("nothing to start: {0}")]
+    Nothing(String),
+    /// Another launcher, or a daemon it left, holds the root.
+    #[error("{0} is held by another launcher or by a daemon that it left; end it first")]
+    Running(String),
+    /// The system refuses something.
+    #[error("{what}: {error}")]
+    System {
+        /// What was to be done.
+        what: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// There is nobody to tell.
+    #[error("NOTIFY_SOCKET is not set; this is for processes that the launcher or systemd started")]
+    NobodyToTell,
+}
+
+impl LaunchError {
+    /// What the program ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            LaunchError::Nothing(_) => 3,
+            LaunchError::Running(_) => 4,
+            LaunchError::Slots(_) | LaunchError::System { .. } | LaunchError::NobodyToTell => 1,
+        }
+    }
+
+    /// For `map_err`.
+    pub fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> LaunchError {
+        let what = what.into();
+        move |error| LaunchError::System { what, error }
+    }
+}
+
+impl From<StoreError> for LaunchError {
+    fn from(error: StoreError) -> LaunchError {
+        LaunchError::Slots(error.into())
+    }
+}

@@ -1,0 +1,99 @@
+//! The program `mtcae-launcher`: chooses a slot, starts the daemon in it, and watches over it; it never knows what a
+//! daemon does, or what is in a model.
+
+mod error;
+mod notify;
+mod slots;
+mod supervise;
+mod watch;
+
+use clap::{Args, Parser, Subcommand};
+use error::LaunchError;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use watch::Limits;
+
+/// Starts the daemon of the right slot, starts it again when it dies, and goes back from a new version that is no good.
+///
+/// Ends with 0 after SIGTERM or SIGINT; 1 when something fails or is refused; 2 when an argument is wrong; 3 when no slot
+/// holds anything that can start; 4 when another launcher, or a daemon it left, still runs.
+#[derive(Parser)]
+#[command(name = "mtcae-launcher", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the daemon and watch over it, until SIGTERM.
+    Run(Run),
+    /// Say what the slots hold; changes nothing.
+    Status(Root),
+    /// Keep the version that is on trial.
+    Confirm(Root),
+    /// Go back to the version before; the running daemon goes on until it is started again.
+    Rollback(Root),
+    /// Tell the launcher that started this process something, such as WATCHDOG=1; for daemons that are scripts.
+    Notify {
+        /// A line of systemd's notify protocol.
+        text: String,
+    },
+}
+
+#[derive(Args)]
+struct Root {
+    /// Folder with the slots.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/mtcae")]
+    root: PathBuf,
+}
+
+#[derive(Args)]
+struct Run {
+    #[command(flatten)]
+    root: Root,
+    /// Time from the start of a version on trial to its good self-test or its confirmation; then the start has failed.
+    #[arg(long, default_value_t = 120_000, value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    trial_ms: u64,
+    /// Longest time between two heartbeats (WATCHDOG=1) of a daemon that has sent one.
+    #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    heartbeat_ms: u64,
+    /// Wait before a daemon that ended is started again; doubled each time, up to thirty times as long.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    restart_ms: u64,
+    /// Time that a daemon has to end after SIGTERM.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    stop_ms: u64,
+    /// Arguments of the daemon, after `--`; `--model` with the slot's folder is put in front.
+    #[arg(last = true)]
+    daemon: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mtcae-launcher: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), LaunchError> {
+    match command {
+        Command::Run(run) => {
+            let limits = Limits {
+                trial_ms: run.trial_ms,
+                heartbeat_ms: run.heartbeat_ms,
+                restart_ms: run.restart_ms,
+                stop_ms: run.stop_ms,
+            };
+            supervise::supervise(&run.root.root, limits, &run.daemon)
+        }
+        Command::Status(root) => slots::status(&root.root).map(|text| print!("{text}")),
+        Command::Confirm(root) => slots::confirm(&root.root),
+        Command::Rollback(root) => slots::rollback(&root.root),
+        Command::Notify { text } => notify::tell(&text),
+    }
+}
