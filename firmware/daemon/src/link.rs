@@ -6,7 +6,9 @@ use crate::shared::{Mail, Shared, lock};
 use mtcae_board_configs::SinkKind;
 use mtcae_contract::Micros;
 use mtcae_core::{Outbox, SinkError};
-use mtcae_wire::{Ack, Down, Level, Nack, Pong, Reason, SetTime, SinkState, Text, Up};
+use mtcae_wire::{
+    Ack, Down, Level, LogsQuery, Nack, Pong, Reason, Request, SetTime, SinkState, Text, Up, UpdateBegin, UpdateFinish,
+};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -212,5 +214,15 @@ fn answer(shared: &Shared, request: Down) -> Option<Up> {
                 Up::Nack(Nack { token, reason: Reason::BadValue, detail })
             }
         }),
+        Down::SlotsQuery(Request { token })
+        | Down::UpdateBegin(UpdateBegin { token, .. })
+        | Down::UpdateQuery(Request { token })
+        | Down::UpdateFinish(UpdateFinish { token, .. })
+        | Down::Confirm(Request { token })
+        | Down::Rollback(Request { token })
+        | Down::LogsQuery(LogsQuery { token, .. }) => {
+            let detail = Text::new("this firmware takes no updates over the line yet");
+            Some(Up::Nack(Nack { token, reason: Reason::Unsupported, detail }))
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Messages as lines of JSON, one object a line; the schema is in this crate's README.
 
 use mtcae_core::{Sink, SinkError};
-use mtcae_wire::{Area, Down, FaceReport, Hello, Point, Report, Share, Smoothing, Status, Up};
+use mtcae_wire::{Area, Down, FaceReport, Hello, Point, Report, Share, Slot, SlotPair, Slots, Smoothing, Status, Up};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::io::{self, ErrorKind, Write};
@@ -63,7 +63,34 @@ pub fn json_from_up(message: &Up, labels: &[String]) -> Value {
         Up::Nack(n) => {
             json!({ "type": "nack", "token": n.token, "reason": name(n.reason), "detail": n.detail.as_str() })
         }
+        Up::Slots(s) => slots(s),
+        Up::UpdateState(s) => json!({
+            "type": "update_state", "token": s.token, "transfer": s.transfer, "phase": name(s.phase),
+            "chunks": s.chunks, "durable": s.durable, "received": s.received, "checked": s.checked,
+        }),
+        Up::UpdateRefused(r) => json!({
+            "type": "update_refused", "token": r.token, "transfer": r.transfer, "refusal": name(r.refusal),
+            "detail": r.detail.as_str(),
+        }),
     }
+}
+
+fn slots(s: &Slots) -> Value {
+    let slot = |slot: &Slot| {
+        json!({
+            "transfer": slot.transfer, "version": slot.version.as_str(), "security_counter": slot.security_counter,
+            "state": name(slot.state),
+        })
+    };
+    let pair = |pair: &SlotPair| {
+        let [a, b] = &pair.slots;
+        json!({ "active": pair.active.map(name), "a": a.as_ref().map(slot), "b": b.as_ref().map(slot) })
+    };
+    json!({
+        "type": "slots", "token": s.token, "family": s.family.as_str(), "model": pair(&s.model),
+        "daemon": pair(&s.daemon), "trial_starts_left": s.trial_starts_left,
+        "security_counter": s.security_counter, "free_bytes": s.free_bytes,
+    })
 }
 
 fn hello(h: &Hello) -> Value {

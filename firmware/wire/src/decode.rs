@@ -1,9 +1,11 @@
 //! Bytes as they come to messages.
 
 use crate::message::{Invalid, Message};
-use crate::{CRC, CRC_LEN, DOWN_BIT, MAX_FRAME, VERSION};
+use crate::{CRC, CRC_LEN, DOWN_BIT, VERSION};
+use core::fmt::Debug;
 use core::marker::PhantomData;
 use postcard::ser_flavors::Flavor;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// The shortest content: version, a body of one byte, checksum.
 const MIN_CONTENT: usize = 1 + 1 + CRC_LEN;
@@ -12,8 +14,11 @@ const MIN_CONTENT: usize = 1 + 1 + CRC_LEN;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// More bytes than a frame can have, and no delimiter yet.
-    #[error("no delimiter within {MAX_FRAME} bytes; wrong baud rate, or not this protocol")]
-    Overlong,
+    #[error("no delimiter within {limit} bytes; wrong baud rate, or not this protocol")]
+    Overlong {
+        /// The longest frame this decoder takes, in bytes.
+        limit: usize,
+    },
     /// COBS codes do not fit the number of bytes.
     #[error("the framing of {len} received byte(s) is broken")]
     Framing {
@@ -72,11 +77,21 @@ pub struct Counts {
     pub overlong: u32,
 }
 
-/// Turns bytes into messages; holds at most one frame. `M` is [`Up`](crate::Up) at the host and
-/// [`Down`](crate::Down) at the board.
+/// Room for one frame without its delimiter.
+pub trait Buffer: AsRef<[u8]> + AsMut<[u8]> + Clone + Debug {
+    /// Zeros.
+    const EMPTY: Self;
+}
+
+impl<const N: usize> Buffer for [u8; N] {
+    const EMPTY: Self = [0; N];
+}
+
+/// Turns bytes into messages; holds at most one frame. `M` is [`Up`](crate::Up) at the host; at the board it is
+/// [`FromHost`](crate::FromHost), or [`Down`](crate::Down) where no update can come.
 #[derive(Debug, Clone)]
-pub struct Decoder<M> {
-    bytes: [u8; MAX_FRAME - 1],
+pub struct Decoder<M: Message> {
+    bytes: M::Buffer,
     len: usize,
     /// An overlong frame was reported and its rest is being skipped.
     skipping: bool,
@@ -84,9 +99,9 @@ pub struct Decoder<M> {
     message: PhantomData<fn() -> M>,
 }
 
-impl<M> Default for Decoder<M> {
+impl<M: Message> Default for Decoder<M> {
     fn default() -> Self {
-        Self { bytes: [0; MAX_FRAME - 1], len: 0, skipping: false, counts: Counts::default(), message: PhantomData }
+        Self { bytes: M::Buffer::EMPTY, len: 0, skipping: false, counts: Counts::default(), message: PhantomData }
     }
 }
 
@@ -105,7 +120,7 @@ impl<M: Message> Decoder<M> {
             Ok(_) => counts.good = counts.good.saturating_add(1),
             Err(error) => {
                 counts.bad = counts.bad.saturating_add(1);
-                if *error == DecodeError::Overlong {
+                if matches!(error, DecodeError::Overlong { .. }) {
                     counts.overlong = counts.overlong.saturating_add(1);
                 }
             }
@@ -135,32 +150,31 @@ impl<M: Message> Decoder<M> {
             let len = self.len;
             self.reset();
             // Nothing between two delimiters is no frame; a sender may end what was before it.
-            return (len > 0).then(|| message(&mut self.bytes[..len]));
+            return (len > 0).then(|| message(&mut self.bytes.as_mut()[..len]));
         }
         if self.skipping {
             return None;
         }
-        if self.len == self.bytes.len() {
-            self.len = 0;
-            self.skipping = true;
-            return Some(Err(DecodeError::Overlong));
+        let bytes = self.bytes.as_mut();
+        if let Some(place) = bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+            return None;
         }
-        self.bytes[self.len] = byte;
-        self.len += 1;
-        None
+        let limit = bytes.len() + 1;
+        self.len = 0;
+        self.skipping = true;
+        Some(Err(DecodeError::Overlong { limit }))
     }
 }
 
 /// The message of a whole frame without its delimiter.
 fn message<M: Message>(frame: &mut [u8]) -> Result<M, DecodeError> {
-    if !unstuff(frame) {
-        return Err(DecodeError::Framing { len: frame.len() });
+    let len = unstuff(frame).ok_or(DecodeError::Framing { len: frame.len() })?;
+    if len < MIN_CONTENT {
+        return Err(DecodeError::Short { len });
     }
-    let content = &frame[1..];
-    if content.len() < MIN_CONTENT {
-        return Err(DecodeError::Short { len: content.len() });
-    }
-    let (content, crc) = content.split_at(content.len() - CRC_LEN);
+    let (content, crc) = frame[..len].split_at(len - CRC_LEN);
     let received = crc.iter().rev().fold(0, |crc, &byte| crc << 8 | u32::from(byte));
     let computed = CRC.checksum(content);
     if received != computed {
@@ -172,32 +186,46 @@ fn message<M: Message>(frame: &mut [u8]) -> Result<M, DecodeError> {
     if content[0] != M::FIRST_BYTE {
         return Err(DecodeError::Version { found: content[0] & !DOWN_BIT });
     }
-    parse(&content[1..])
-}
-
-/// COBS back in place: the first byte is then spent, the rest is the content. False when the codes do not add up.
-fn unstuff(frame: &mut [u8]) -> bool {
-    let mut code = 0;
-    while code < frame.len() {
-        code += usize::from(core::mem::take(&mut frame[code]));
-    }
-    code == frame.len()
-}
-
-fn parse<M: Message>(body: &[u8]) -> Result<M, DecodeError> {
-    let kind = body[0];
-    if kind >= M::KINDS {
-        return Err(DecodeError::UnknownKind { kind });
-    }
-    let message: M = postcard::from_bytes(body).map_err(|_| DecodeError::Body { kind })?;
-    // postcard takes numbers in longer forms than needed and ignores bytes behind the message. The one
-    // accepted form of a message is the one that encoding it gives.
-    match postcard::serialize_with_flavor(&message, Same(body)) {
-        Ok(true) => {}
-        _ => return Err(DecodeError::Body { kind }),
-    }
+    let message = M::from_body(&content[1..])?;
     message.check()?;
     Ok(message)
+}
+
+/// COBS back in place: moves the content to the front and gives its length. `None` when the codes do not add up.
+fn unstuff(frame: &mut [u8]) -> Option<usize> {
+    let (mut code, mut len) = (0, 0);
+    while code < frame.len() {
+        let distance = usize::from(frame[code]);
+        let next = code + distance;
+        if next > frame.len() {
+            return None;
+        }
+        frame.copy_within(code + 1..next, len);
+        len += distance - 1;
+        code = next;
+        // A group of full length stands for no zero, and the last one's zero is the delimiter.
+        if distance < 255 && code < frame.len() {
+            frame[len] = 0;
+            len += 1;
+        }
+    }
+    Some(len)
+}
+
+/// The message of a body whose first byte is one of `kinds` kinds.
+pub(crate) fn parse<T: Serialize + DeserializeOwned>(body: &[u8], kinds: u8) -> Result<T, DecodeError> {
+    let kind = body[0];
+    if kind >= kinds {
+        return Err(DecodeError::UnknownKind { kind });
+    }
+    canonical(body).ok_or(DecodeError::Body { kind })
+}
+
+/// The one value whose encoding `bytes` are. postcard takes numbers in longer forms than needed and ignores bytes
+/// behind the value; the one accepted form is the one that encoding gives.
+pub(crate) fn canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let value = postcard::from_bytes(bytes).ok()?;
+    postcard::serialize_with_flavor(&value, Same(bytes)).ok()?.then_some(value)
 }
 
 /// Compares what is serialised with bytes at hand; true when they are the same to the last.

@@ -7,9 +7,10 @@
 //!  Down::Ping <--Decoder<Down>-- [COBS( version+128 | postcard | CRC-32 ) 0] <--encode-- Down::Ping
 //! ```
 //!
-//! [`encode`] turns one message into one [`Frame`] of at most [`MAX_FRAME`] bytes. [`Decoder`] takes
+//! [`encode`] turns one message into one [`Frame`] of at most [`MAX_FRAME`] bytes, [`encode_chunk`] a piece of an
+//! update into one of at most [`MAX_LONG_FRAME`]. [`Decoder`] takes
 //! bytes as they come, in pieces of any size, and gives messages: all of a message, checked, or an
-//! error. Layout, units and sizes of every message are in this crate's README.
+//! error; a board that takes updates has a `Decoder<FromHost>`, which has room for the long ones. Layout, units and sizes of every message are in this crate's README.
 //!
 //! # Compatibility
 //!
@@ -24,16 +25,23 @@
 
 mod decode;
 mod encode;
+mod long;
 mod message;
+mod update;
 mod value;
 
-pub use decode::{Counts, DecodeError, Decoder};
+pub use decode::{Buffer, Counts, DecodeError, Decoder};
 pub use encode::{EncodeError, Frame, encode};
 pub use heapless;
+pub use long::{CHUNK_KIND, FromHost, LongFrame, encode_chunk};
 pub use message::{
     Ack, CameraState, Counters, Down, FaceReport, Hello, Invalid, LANDMARKS, Latencies, Level, Log, MAX_LABELS,
     Message, Nack, Percentiles, Ping, Pong, Reason, Report, Scores, SetTime, SinkState, Smoothing, Status, Up,
     scores_from_f32,
+};
+pub use update::{
+    CHUNK, LogsQuery, MAX_FAMILIES, MAX_WINDOW, Offer, Refusal, Request, Slot, SlotName, SlotPair, SlotState, Slots,
+    UpdateBegin, UpdateChunk, UpdateFinish, UpdatePhase, UpdateRefused, UpdateState,
 };
 pub use value::{Area, Coord, NotPrintable, OutOfRange, Point, SCALE, Share, Text};
 
@@ -53,6 +61,13 @@ pub const MAX_CONTENT: usize = MAX_FRAME - 2;
 
 /// The largest postcard body, in bytes.
 pub const MAX_BODY: usize = MAX_CONTENT - 1 - CRC_LEN;
+
+/// The largest frame of an [`UpdateChunk`], in bytes, with its delimiter: first byte, kind, transfer, index, length
+/// and checksum around the data, and the codes of COBS.
+pub const MAX_LONG_FRAME: usize = {
+    let content = 1 + 1 + 5 + 5 + 2 + CHUNK + CRC_LEN;
+    content + 1 + content / 254 + 1
+};
 
 pub(crate) const CRC_LEN: usize = 4;
 

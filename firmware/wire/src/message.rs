@@ -1,7 +1,10 @@
 //! What a board and its host say to each other.
 
+use crate::MAX_FRAME;
+use crate::decode::{Buffer, DecodeError, parse};
+use crate::update::{LogsQuery, Request, Slots, UpdateBegin, UpdateFinish, UpdateRefused, UpdateState};
 use crate::value::{Area, Coord, Point, Share, Text};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 /// The most expression labels a model may have.
 pub const MAX_LABELS: usize = 8;
@@ -39,10 +42,19 @@ pub enum Up {
     Ack(Ack),
     /// A request was refused.
     Nack(Nack),
+    /// What the board's slots hold; the answer to [`Down::SlotsQuery`].
+    Slots(Slots),
+    /// How far the board is with an update; the answer to [`Down::UpdateBegin`], [`Down::UpdateQuery`] and
+    /// [`Down::UpdateFinish`], and sent while chunks come in.
+    UpdateState(UpdateState),
+    /// An update was refused; the other answer to [`Down::UpdateBegin`] and [`Down::UpdateFinish`].
+    UpdateRefused(UpdateRefused),
 }
 
-/// From the host to the board. Append-only: new variants go to the end.
+/// From the host to the board. Append-only: new variants go to the end. The chunks of an update are not among them,
+/// so that a host that only asks needs no room for one: see [`FromHost`](crate::FromHost).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "there is no allocator")]
 pub enum Down {
     /// Asks for [`Up::Hello`].
     Hello,
@@ -50,6 +62,20 @@ pub enum Down {
     Ping(Ping),
     /// Tells the board the time; answered by [`Up::Ack`] or [`Up::Nack`].
     SetTime(SetTime),
+    /// Asks for [`Up::Slots`].
+    SlotsQuery(Request),
+    /// Offers a bundle, or goes on with it; answered by [`Up::UpdateState`] or [`Up::UpdateRefused`].
+    UpdateBegin(UpdateBegin),
+    /// Asks for [`Up::UpdateState`].
+    UpdateQuery(Request),
+    /// All is sent: check and install it; answered by [`Up::UpdateState`] or [`Up::UpdateRefused`].
+    UpdateFinish(UpdateFinish),
+    /// Keeps the version on trial; answered by [`Up::Ack`] or [`Up::Nack`].
+    Confirm(Request),
+    /// Goes back to the version before; answered by [`Up::Ack`] or [`Up::Nack`].
+    Rollback(Request),
+    /// Asks for the newest lines of the log; answered by [`Up::Log`]s, oldest first, and then [`Up::Ack`].
+    LogsQuery(LogsQuery),
 }
 
 /// Who the board is and what it runs.
@@ -313,35 +339,59 @@ pub struct Invalid {
     pub rule: &'static str,
 }
 
-/// What a frame can carry: [`Up`] or [`Down`], and nothing outside this crate.
-pub trait Message: Serialize + DeserializeOwned + sealed::Sealed {
+/// What a frame can carry: [`Up`], [`Down`] or [`FromHost`](crate::FromHost), and nothing outside this crate.
+pub trait Message: Sized + sealed::Sealed {
     /// How many kinds of message this version knows.
     const KINDS: u8;
     /// The first byte of a frame: version and direction.
     const FIRST_BYTE: u8;
+    /// Room for a frame without its delimiter.
+    type Buffer: Buffer;
+    /// The message of a body of at least one byte.
+    ///
+    /// # Errors
+    /// [`DecodeError::UnknownKind`] and [`DecodeError::Body`].
+    fn from_body(body: &[u8]) -> Result<Self, DecodeError>;
     /// Whether the fields agree with each other; the fields' own types see to their ranges.
+    ///
+    /// # Errors
+    /// The field and its rule.
     fn check(&self) -> Result<(), Invalid>;
 }
 
 impl Message for Up {
-    const KINDS: u8 = 7;
+    const KINDS: u8 = 10;
     const FIRST_BYTE: u8 = crate::VERSION;
+    type Buffer = [u8; MAX_FRAME - 1];
+
+    fn from_body(body: &[u8]) -> Result<Self, DecodeError> {
+        parse(body, Self::KINDS)
+    }
 
     fn check(&self) -> Result<(), Invalid> {
         match self {
             Self::Hello(hello) => hello.check(),
             Self::Report(Report { face: Some(face), .. }) => face.check(),
+            Self::UpdateState(state) => state.check(),
             _ => Ok(()),
         }
     }
 }
 
 impl Message for Down {
-    const KINDS: u8 = 3;
+    const KINDS: u8 = 10;
     const FIRST_BYTE: u8 = crate::VERSION | crate::DOWN_BIT;
+    type Buffer = [u8; MAX_FRAME - 1];
+
+    fn from_body(body: &[u8]) -> Result<Self, DecodeError> {
+        parse(body, Self::KINDS)
+    }
 
     fn check(&self) -> Result<(), Invalid> {
-        Ok(())
+        match self {
+            Self::UpdateBegin(begin) => begin.offer.check(),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -364,11 +414,11 @@ impl FaceReport {
     }
 }
 
-fn rule(holds: bool, field: &'static str, rule: &'static str) -> Result<(), Invalid> {
+pub(crate) fn rule(holds: bool, field: &'static str, rule: &'static str) -> Result<(), Invalid> {
     if holds { Ok(()) } else { Err(Invalid { field, rule }) }
 }
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Up {}
     impl Sealed for super::Down {}

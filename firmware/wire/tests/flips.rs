@@ -9,9 +9,10 @@ mod common;
 #[path = "common/noise.rs"]
 mod noise;
 
-use common::{any_down, any_up, stuff, unstuff};
+use common::{any_chunk, any_down, any_up, stuff, unstuff};
 use mtcae_wire::*;
 use noise::{KINDS, Rng, damage};
+use proptest::prop_oneof;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use std::fmt::Debug;
@@ -34,10 +35,22 @@ struct Tally {
 /// A frame and its message.
 type Sent<M> = (Vec<u8>, M);
 
-fn pool<M: Message + Debug>(strategy: impl Strategy<Value = M>) -> Vec<Sent<M>> {
+fn pool<M: Debug>(strategy: impl Strategy<Value = M>, encode: impl Fn(&M) -> Vec<u8>) -> Vec<Sent<M>> {
     let mut runner = TestRunner::deterministic();
     let mut draw = || strategy.new_tree(&mut runner).expect("a message").current();
-    (0..POOL).map(|_| draw()).map(|message| (encode(&message).expect("valid").to_vec(), message)).collect()
+    (0..POOL).map(|_| draw()).map(|message| (encode(&message), message)).collect()
+}
+
+/// Pieces of updates, and requests among them.
+fn to_board() -> impl Strategy<Value = FromHost> {
+    prop_oneof![3 => any_chunk().prop_map(FromHost::Chunk), 1 => any_down().prop_map(FromHost::Request)]
+}
+
+fn encode_to_board(message: &FromHost) -> Vec<u8> {
+    match message {
+        FromHost::Chunk(chunk) => encode_chunk(chunk).expect("valid").to_vec(),
+        FromHost::Request(down) => encode(down).expect("valid").to_vec(),
+    }
 }
 
 fn run<M: Message + Clone + PartialEq + Debug>(pool: &[Sent<M>], trials: u64, tally: &mut Tally, rng: &mut Rng) {
@@ -89,7 +102,7 @@ fn one<M: Message + PartialEq>(
 /// Whether the damaged frame would be another message if its checksum were right: the cases that only the
 /// checksum stops. Without them the test would prove nothing.
 fn passes_with_mended_checksum<M: Message + PartialEq>(bytes: &[u8], sent: &M) -> bool {
-    let Some(mut content) = unstuff(bytes).filter(|content| (6..=MAX_CONTENT).contains(&content.len())) else {
+    let Some(mut content) = unstuff(bytes).filter(|content| (6..=MAX_LONG_FRAME - 6).contains(&content.len())) else {
         return false;
     };
     let checksum = content.len() - 4;
@@ -101,8 +114,10 @@ fn passes_with_mended_checksum<M: Message + PartialEq>(bytes: &[u8], sent: &M) -
 fn check(trials: u64) {
     let mut tally = Tally::default();
     let mut rng = Rng(SEED);
-    run(&pool(any_up()), trials / 4 * 3, &mut tally, &mut rng);
-    run(&pool(any_down()), trials / 4, &mut tally, &mut rng);
+    let valid = |frame: Result<Frame, EncodeError>| frame.expect("valid").to_vec();
+    run(&pool(any_up(), |up| valid(encode(up))), trials / 2, &mut tally, &mut rng);
+    run(&pool(any_down(), |down| valid(encode(down))), trials / 4, &mut tally, &mut rng);
+    run(&pool(to_board(), encode_to_board), trials / 4, &mut tally, &mut rng);
     println!("{} frames damaged, seed {SEED:#x}: {} wrong messages delivered", tally.damaged, tally.wrong);
     for (kind, count) in KINDS.iter().zip(tally.kinds) {
         println!("  {count:>9} {kind}");

@@ -61,6 +61,18 @@ fn messages_down_are_golden() {
 }
 
 #[test]
+fn a_piece_of_an_update_is_golden() {
+    let chunk = samples::chunk();
+    agree("down-update-chunk.hex", &hex(&encode_chunk(&chunk).unwrap()));
+    // On one line: a number a line would be three hundred.
+    let said = serde_json::json!({ "UpdateChunk": chunk }).to_string() + "\n";
+    agree("down-update-chunk.json", &said);
+    let golden = bytes(&std::fs::read_to_string(folder().join("down-update-chunk.hex")).unwrap());
+    let got: Vec<_> = Decoder::new().feed(&golden).collect();
+    assert_eq!(got, [Ok(FromHost::Chunk(chunk))]);
+}
+
+#[test]
 fn every_kind_has_a_sample() {
     let up: HashSet<_> = samples::up().iter().map(|(_, up)| discriminant(up)).collect();
     let down: HashSet<_> = samples::down().iter().map(|(_, down)| discriminant(down)).collect();
@@ -76,8 +88,11 @@ fn sizes_are_those_of_the_readme() {
     let down = samples::down().into_iter().zip(samples::largest_down());
     let down = down.map(|((name, down), (_, largest))| (name, len(encode(&down)), len(encode(&largest))));
     let readme = include_str!("../README.md");
-    for (name, typical, largest) in up.chain(down) {
-        assert!(largest <= MAX_FRAME, "{name}: {largest}");
+    let chunk = |chunk| encode_chunk(&chunk).unwrap().len();
+    let chunk = ("down-update-chunk", chunk(samples::chunk()), chunk(samples::largest_chunk()));
+    assert_eq!(chunk.2, MAX_LONG_FRAME);
+    for (name, typical, largest) in up.chain(down).chain([chunk]) {
+        assert!(largest <= MAX_FRAME || name == chunk.0, "{name}: {largest}");
         let row = format!("| `{name}` | {typical} | {largest} |");
         assert!(readme.contains(&row), "README.md lacks the row {row}");
     }

@@ -30,4 +30,5 @@ fn what_a_microcontroller_must_set_aside_is_small() {
     assert!(size_of::<Decoder<Up>>() <= 300, "{} bytes", size_of::<Decoder<Up>>());
     assert!(size_of::<Frame>() <= 272, "{} bytes", size_of::<Frame>());
     assert!(size_of::<Up>() <= 512, "{} bytes", size_of::<Up>());
+    assert!(size_of::<Down>() <= 320, "{} bytes", size_of::<Down>());
 }

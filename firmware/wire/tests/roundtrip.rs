@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{any_down, any_up, frame_of};
+use common::{any_chunk, any_down, any_up, frame_of, stuff, unstuff};
 use mtcae_wire::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -45,6 +45,34 @@ proptest! {
     }
 
     #[test]
+    fn a_piece_comes_back(chunk in any_chunk(), down in any_down()) {
+        let frame = encode_chunk(&chunk).unwrap();
+        prop_assert!(frame.len() <= MAX_LONG_FRAME);
+        prop_assert_eq!(frame.iter().position(|&b| b == 0), Some(frame.len() - 1));
+        // Another hand's COBS gives the same bytes.
+        prop_assert_eq!(&stuff(&unstuff(&frame).unwrap()), frame.as_bytes());
+        let both = [frame.as_bytes(), &encode(&down).unwrap()].concat();
+        let got: Vec<_> = Decoder::<FromHost>::new().feed(&both).collect();
+        prop_assert_eq!(got, vec![Ok(FromHost::Chunk(chunk)), Ok(FromHost::Request(down))]);
+    }
+
+    #[test]
+    fn any_bytes_to_a_board_give_a_canonical_message_or_an_error(
+        kind in prop_oneof![0..12u8, 63..66u8], body in vec(any::<u8>(), 0..1060), short in any::<bool>(),
+    ) {
+        let body = body.iter().map(|&b| if short { b % 4 } else { b });
+        let body: Vec<u8> = [kind].into_iter().chain(body).collect();
+        let frame = frame_of(VERSION | DOWN_BIT, &body);
+        let got: Vec<_> = Decoder::<FromHost>::new().feed(&frame).collect();
+        prop_assert_eq!(got.len(), 1);
+        match &got[0] {
+            Ok(FromHost::Request(down)) => prop_assert_eq!(encode(down).unwrap().to_vec(), frame),
+            Ok(FromHost::Chunk(chunk)) => prop_assert_eq!(encode_chunk(chunk).unwrap().to_vec(), frame),
+            Err(_) => {}
+        }
+    }
+
+    #[test]
     fn any_bytes_give_only_messages_that_are_in_them(bytes in stream()) {
         let mut decoder = Decoder::new();
         let got = outcomes(&mut decoder, &bytes);
@@ -59,7 +87,7 @@ proptest! {
 
     #[test]
     fn any_body_with_a_right_checksum_is_a_canonical_message_or_an_error(
-        kind in 0..8u8, body in vec(any::<u8>(), 0..120), short in any::<bool>(),
+        kind in 0..11u8, body in vec(any::<u8>(), 0..120), short in any::<bool>(),
     ) {
         // Small numbers make whole messages likely.
         let body = body.iter().map(|&b| if short { b % 4 } else { b });

@@ -36,4 +36,14 @@ fn time_the_codec() {
         });
         println!("| `{name}` | {} | {encoding:.0} | {decoding:.0} |", frame.len());
     }
+    let chunk = samples::largest_chunk();
+    let frame = encode_chunk(&chunk).expect("valid");
+    let mut decoder = Decoder::<FromHost>::new();
+    let encoding = median_ns(|| {
+        black_box(encode_chunk(black_box(&chunk)).is_ok());
+    });
+    let decoding = median_ns(|| {
+        black_box(decoder.feed(black_box(&frame)).count());
+    });
+    println!("| `down-update-chunk` | {} | {encoding:.0} | {decoding:.0} |", frame.len());
 }

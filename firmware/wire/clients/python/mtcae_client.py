@@ -9,7 +9,7 @@ import struct
 import sys
 import zlib
 
-VERSION, DOWN_BIT, MAX_FRAME, STEPS = 1, 0x80, 256, 8192
+VERSION, DOWN_BIT, MAX_FRAME, MAX_LONG_FRAME, STEPS = 1, 0x80, 256, 1048, 8192
 
 
 class BadFrame(ValueError):
@@ -27,14 +27,24 @@ def unstuff(frame):
             raise BadFrame("broken framing")
         content += frame[at + 1:at + code]
         at += code
-        if at < len(frame):
+        if at < len(frame) and code < 255:
             content.append(0)
     return bytes(content)
 
 
 def stuff(content):
-    """The COBS frame of at most 254 bytes of content, with its zero delimiter."""
-    return b"".join(bytes([len(run) + 1]) + run for run in content.split(b"\0")) + b"\0"
+    """The COBS frame of content, with its zero delimiter."""
+    out, run = bytearray(), bytearray()
+    for byte in content:
+        if len(run) == 254:
+            out += b"\xff" + run
+            run = bytearray()
+        if byte:
+            run.append(byte)
+        else:
+            out += bytes([len(run) + 1]) + run
+            run = bytearray()
+    return bytes(out + bytes([len(run) + 1]) + run) + b"\0"
 
 
 def decode(frame, down=False):
@@ -42,8 +52,9 @@ def decode(frame, down=False):
 
     Numbers are as on the wire: places and scores in steps of 1/8192 (see `fraction`).
     """
-    if len(frame) >= MAX_FRAME:
-        raise BadFrame(f"no delimiter within {MAX_FRAME} bytes")
+    most = MAX_LONG_FRAME if down else MAX_FRAME
+    if len(frame) >= most:
+        raise BadFrame(f"no delimiter within {most} bytes")
     content = unstuff(frame)
     if len(content) < 6 or zlib.crc32(content[:-4]) != struct.unpack("<I", content[-4:])[0]:
         raise BadFrame("wrong checksum")
@@ -59,7 +70,7 @@ def decode(frame, down=False):
 
 
 def encode(content):
-    """The frame to the board for a body made by `hello`, `ping` or `set_time`."""
+    """The frame to the board for a body made by `hello`, `ping`, `set_time` or `request`."""
     content = bytes([VERSION | DOWN_BIT]) + content
     return stuff(content + struct.pack("<I", zlib.crc32(content)))
 
@@ -77,6 +88,16 @@ def ping(token):
 def set_time(token, unix_us):
     """Tells the board the time in microseconds since 1970."""
     return b"\2" + varint(token) + varint(unix_us)
+
+
+def request(kind, token):
+    """Asks for "Slots" or "UpdateState", for "Confirm" or "Rollback"."""
+    return {"Slots": b"\3", "UpdateState": b"\5", "Confirm": b"\7", "Rollback": b"\x08"}[kind] + varint(token)
+
+
+def logs_query(token, lines):
+    """Asks for the newest lines of the board's log."""
+    return b"\x09" + varint(token) + bytes([lines])
 
 
 def frames(chunks):
@@ -195,13 +216,16 @@ def choice(*names):
     return lambda reader: names[unsigned(32, len(names) - 1)(reader)]
 
 
-def kinds(**kinds):
-    """A message: its kind's number and then its fields; {kind: fields}, or the bare name of a kind without fields."""
+def kinds(long=None, **kinds):
+    """A message: its kind's number and then its fields; {kind: fields}, or the bare name of a kind without fields.
+    `long` has the kinds from 64 on."""
+    numbered = {**dict(enumerate(kinds.items())), **dict(enumerate((long or {}).items(), 64))}
+
     def read(reader):
         number = unsigned(32)(reader)
-        if number >= len(kinds):
+        if number not in numbered:
             raise BadFrame(f"message kind {number} is unknown to this client; the peer is newer")
-        name, fields = list(kinds.items())[number]
+        name, fields = numbered[number]
         return {name: fields(reader)} if fields else name
     return read
 
@@ -213,6 +237,12 @@ coord, share = signed(16, -STEPS, 2 * STEPS), unsigned(16, STEPS)
 size = signed(16, 0, 2 * STEPS)
 times = record(p50_us=u32, p99_us=u32)
 
+SLOT = record(transfer=u32, version=text(20), security_counter=u32,
+              state=choice("Writing", "Ready", "Trial", "Confirmed", "Failed"))
+SLOTS = record(active=option(choice("A", "B")), slots=array(2, option(SLOT)))
+OFFER = record(length=unsigned(64, 1024 * (2 ** 32 - 1)), sha256=array(32, byte), name=text(24), version=text(20),
+               security_counter=u32, families=listed(4, text(32)))
+TOKEN = record(token=u32)
 FACE = record(
     id=u32, area=record(x=coord, y=coord, w=size, h=size), landmarks=array(5, record(x=coord, y=coord)),
     confidence=share, scores=listed(8, share), label=option(byte), smoothing=choice("Unsure", "Holding", "Stable"))
@@ -231,9 +261,24 @@ UP = kinds(
         latency=record(decode=times, crop=times, infer=times, outputs=times, encode=times)),
     Log=record(level=choice("Error", "Warn", "Info", "Debug"), at_us=u64, text=text(200)),
     Pong=record(token=u32, board_us=u64),
-    Ack=record(token=u32),
-    Nack=record(token=u32, reason=choice("Unsupported", "BadValue", "Busy", "Failed"), detail=text(96)))
-DOWN = kinds(Hello=None, Ping=record(token=u32), SetTime=record(token=u32, unix_us=u64))
+    Ack=TOKEN,
+    Nack=record(token=u32, reason=choice("Unsupported", "BadValue", "Busy", "Failed"), detail=text(96)),
+    Slots=record(token=u32, family=text(32), model=SLOTS, daemon=SLOTS, trial_starts_left=option(byte),
+                 security_counter=u32, free_bytes=u64),
+    UpdateState=record(
+        token=u32, transfer=u32,
+        phase=choice("Idle", "Receiving", "Verifying", "Verified", "Installing", "Installed"),
+        chunks=u32, durable=u32, received=u32, later=unsigned(128), window=unsigned(16, 128), checked=u32),
+    UpdateRefused=record(
+        token=u32, transfer=u32,
+        refusal=choice("WrongBoard", "NoSpace", "OlderCounter", "AlreadyInstalled", "Busy", "Storage", "Damaged",
+                       "NotTrusted", "Unusable", "NotAllowed"),
+        detail=text(96)))
+DOWN = kinds(
+    Hello=None, Ping=TOKEN, SetTime=record(token=u32, unix_us=u64), SlotsQuery=TOKEN,
+    UpdateBegin=record(token=u32, offer=OFFER), UpdateQuery=TOKEN, UpdateFinish=record(token=u32, transfer=u32),
+    Confirm=TOKEN, Rollback=TOKEN, LogsQuery=record(token=u32, lines=byte),
+    long={"UpdateChunk": record(transfer=u32, index=u32, data=listed(1024, byte))})
 
 
 # ---- an example: prints each face's expression -------------------------------------------------------------------

@@ -1,6 +1,9 @@
 //! Arbitrary messages, and frames that `encode` would not make.
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
+#[path = "update.rs"]
+mod update;
+
 use mtcae_wire::*;
 use proptest::array::uniform5;
 use proptest::collection::vec;
@@ -21,15 +24,21 @@ pub fn any_up() -> impl Strategy<Value = Up> {
         2 => status().prop_map(Up::Status),
         1 => (level(), any::<u64>(), text()).prop_map(|(level, at_us, text)| Up::Log(Log { level, at_us, text })),
         1 => answer,
+        3 => update::any_up(),
     ]
 }
 
 pub fn any_down() -> impl Strategy<Value = Down> {
     prop_oneof![
-        Just(Down::Hello),
-        any::<u32>().prop_map(|token| Down::Ping(Ping { token })),
-        (any::<u32>(), any::<u64>()).prop_map(|(token, unix_us)| Down::SetTime(SetTime { token, unix_us })),
+        1 => Just(Down::Hello),
+        1 => any::<u32>().prop_map(|token| Down::Ping(Ping { token })),
+        1 => (any::<u32>(), any::<u64>()).prop_map(|(token, unix_us)| Down::SetTime(SetTime { token, unix_us })),
+        4 => update::any_down(),
     ]
+}
+
+pub fn any_chunk() -> impl Strategy<Value = UpdateChunk> {
+    update::any_chunk()
 }
 
 fn text<const N: usize>() -> impl Strategy<Value = Text<N>> {
@@ -167,11 +176,26 @@ pub fn frame_of(first: u8, body: &[u8]) -> Vec<u8> {
     stuff(&content)
 }
 
-/// COBS with its delimiter, for content of at most 254 bytes.
+/// COBS with its delimiter.
 pub fn stuff(content: &[u8]) -> Vec<u8> {
-    assert!(content.len() <= MAX_CONTENT);
-    let mut frame: Vec<u8> =
-        content.split(|&b| b == 0).flat_map(|run| [&[run.len() as u8 + 1], run].concat()).collect();
+    let mut frame = Vec::new();
+    for run in content.split(|&b| b == 0) {
+        let mut groups = run.chunks(254).peekable();
+        if groups.peek().is_none() {
+            frame.push(1);
+        }
+        for group in groups {
+            frame.push(group.len() as u8 + 1);
+            frame.extend(group);
+        }
+        // The zero behind a full group needs a code of its own.
+        if !run.is_empty()
+            && run.len().is_multiple_of(254)
+            && !std::ptr::eq(run.as_ptr_range().end, content.as_ptr_range().end)
+        {
+            frame.push(1);
+        }
+    }
     frame.push(0);
     frame
 }
@@ -184,7 +208,7 @@ pub fn unstuff(frame: &[u8]) -> Option<Vec<u8>> {
         let run = more.get(..usize::from(code).checked_sub(1)?)?;
         content.extend(run);
         rest = &more[run.len()..];
-        if !rest.is_empty() {
+        if !rest.is_empty() && code < 255 {
             content.push(0);
         }
     }

@@ -18,6 +18,9 @@ pub fn up() -> Vec<(&'static str, Up)> {
         ("up-pong", Up::Pong(Pong { token: 0xdead_beef, board_us: 1_234_567_890 })),
         ("up-ack", Up::Ack(Ack { token: 40 })),
         ("up-nack", Up::Nack(nack)),
+        ("up-slots", Up::Slots(slots())),
+        ("up-update-state", Up::UpdateState(state())),
+        ("up-update-refused", Up::UpdateRefused(refused())),
     ]
 }
 
@@ -27,7 +30,74 @@ pub fn down() -> Vec<(&'static str, Down)> {
         ("down-hello", Down::Hello),
         ("down-ping", Down::Ping(Ping { token: 0xdead_beef })),
         ("down-set-time", Down::SetTime(SetTime { token: 40, unix_us: 1_767_225_600_000_000 })),
+        ("down-slots-query", Down::SlotsQuery(Request { token: 41 })),
+        ("down-update-begin", Down::UpdateBegin(UpdateBegin { token: 0x5eed_1001, offer: offer() })),
+        ("down-update-query", Down::UpdateQuery(Request { token: 0x5eed_1002 })),
+        ("down-update-finish", Down::UpdateFinish(UpdateFinish { token: 0x5eed_1003, transfer: offer().transfer() })),
+        ("down-confirm", Down::Confirm(Request { token: 42 })),
+        ("down-rollback", Down::Rollback(Request { token: 43 })),
+        ("down-logs-query", Down::LogsQuery(LogsQuery { token: 44, lines: 20 })),
     ]
+}
+
+/// A short piece of an update, with a group of full length and zeros.
+pub fn chunk() -> UpdateChunk {
+    let data = (0..300u16).map(|i| if i < 260 { (i % 255) as u8 + 1 } else { (i % 3) as u8 }).collect();
+    UpdateChunk { transfer: offer().transfer(), index: 5859, data }
+}
+
+/// The largest piece of an update.
+pub fn largest_chunk() -> UpdateChunk {
+    UpdateChunk { transfer: u32::MAX, index: u32::MAX, data: [7; CHUNK].into_iter().collect() }
+}
+
+fn offer() -> Offer {
+    Offer {
+        length: 6_000_000,
+        sha256: std::array::from_fn(|i| 0x1f_u8.wrapping_mul(i as u8 + 3)),
+        name: "mtcae-edge".into(),
+        version: "1.4.0".into(),
+        security_counter: 3,
+        families: ["jetson-orin-nano", "pc"].into_iter().map(Text::new).collect(),
+    }
+}
+
+fn state() -> UpdateState {
+    UpdateState {
+        token: 0x5eed_1002,
+        transfer: offer().transfer(),
+        phase: UpdatePhase::Receiving,
+        chunks: 5860,
+        durable: 1280,
+        received: 1303,
+        later: 0b1011,
+        window: 128,
+        checked: 0,
+    }
+}
+
+fn refused() -> UpdateRefused {
+    UpdateRefused {
+        token: 0x5eed_1001,
+        transfer: offer().transfer(),
+        refusal: Refusal::WrongBoard,
+        detail: "the bundle is for jetson-orin-nano, this board is a pc".into(),
+    }
+}
+
+fn slots() -> Slots {
+    let slot = |transfer, version: &str, state| Slot { transfer, version: version.into(), security_counter: 3, state };
+    let confirmed = slot(0xa1b2_c3d4, "1.3.2", SlotState::Confirmed);
+    let trial = slot(offer().transfer(), "1.4.0", SlotState::Trial);
+    Slots {
+        token: 41,
+        family: "jetson-orin-nano".into(),
+        model: SlotPair { active: Some(SlotName::B), slots: [Some(confirmed.clone()), Some(trial)] },
+        daemon: SlotPair { active: Some(SlotName::A), slots: [Some(confirmed), None] },
+        trial_starts_left: Some(2),
+        security_counter: 3,
+        free_bytes: 11_274_289_152,
+    }
 }
 
 fn labels() -> heapless::Vec<Text<12>, MAX_LABELS> {
@@ -174,7 +244,47 @@ pub fn largest_up() -> Vec<(&'static str, Up)> {
         ("up-pong", Up::Pong(Pong { token: all, board_us: u64::MAX })),
         ("up-ack", Up::Ack(Ack { token: all })),
         ("up-nack", Up::Nack(Nack { token: all, reason: Reason::Failed, detail: full() })),
+        ("up-slots", Up::Slots(largest_slots())),
+        ("up-update-state", Up::UpdateState(largest_state())),
+        (
+            "up-update-refused",
+            Up::UpdateRefused(UpdateRefused {
+                token: all,
+                transfer: all,
+                refusal: Refusal::NotAllowed,
+                detail: full(),
+            }),
+        ),
     ]
+}
+
+fn largest_state() -> UpdateState {
+    let all = u32::MAX;
+    UpdateState {
+        token: all,
+        transfer: all,
+        phase: UpdatePhase::Installed,
+        chunks: all,
+        durable: all - 200,
+        received: all - 200,
+        later: u128::MAX,
+        window: MAX_WINDOW,
+        checked: all - 200,
+    }
+}
+
+fn largest_slots() -> Slots {
+    let slot = Slot { transfer: u32::MAX, version: full(), security_counter: u32::MAX, state: SlotState::Failed };
+    let pair = SlotPair { active: Some(SlotName::B), slots: [Some(slot.clone()), Some(slot)] };
+    Slots {
+        token: u32::MAX,
+        family: full(),
+        model: pair.clone(),
+        daemon: pair,
+        trial_starts_left: Some(u8::MAX),
+        security_counter: u32::MAX,
+        free_bytes: u64::MAX,
+    }
 }
 
 /// The largest message of every kind downward.
@@ -183,5 +293,23 @@ pub fn largest_down() -> Vec<(&'static str, Down)> {
         ("down-hello", Down::Hello),
         ("down-ping", Down::Ping(Ping { token: u32::MAX })),
         ("down-set-time", Down::SetTime(SetTime { token: u32::MAX, unix_us: u64::MAX })),
+        ("down-slots-query", Down::SlotsQuery(Request { token: u32::MAX })),
+        ("down-update-begin", Down::UpdateBegin(UpdateBegin { token: u32::MAX, offer: largest_offer() })),
+        ("down-update-query", Down::UpdateQuery(Request { token: u32::MAX })),
+        ("down-update-finish", Down::UpdateFinish(UpdateFinish { token: u32::MAX, transfer: u32::MAX })),
+        ("down-confirm", Down::Confirm(Request { token: u32::MAX })),
+        ("down-rollback", Down::Rollback(Request { token: u32::MAX })),
+        ("down-logs-query", Down::LogsQuery(LogsQuery { token: u32::MAX, lines: u8::MAX })),
     ]
+}
+
+fn largest_offer() -> Offer {
+    Offer {
+        length: Offer::MAX_LENGTH,
+        sha256: [u8::MAX; 32],
+        name: full(),
+        version: full(),
+        security_counter: u32::MAX,
+        families: (0..MAX_FAMILIES).map(|_| full()).collect(),
+    }
 }

@@ -75,6 +75,7 @@ fn text(event: &LinkEvent, view: &View) -> Option<String> {
             Up::Report(report) => report_text(report, view),
             Up::Log(log) => format!("{}: {}", level_name(log.level), log.text),
             Up::Status(_) | Up::Pong(_) | Up::Ack(_) | Up::Nack(_) => return None,
+            Up::Slots(_) | Up::UpdateState(_) | Up::UpdateRefused(_) => return None,
         },
     })
 }
