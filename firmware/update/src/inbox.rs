@@ -69,6 +69,19 @@ impl Inbox {
         result
     }
 
+    /// Makes everything that has come durable, before the window would do it.
+    ///
+    /// # Errors
+    /// `NotBegun`; of the store, after which it has to be begun again.
+    pub fn sync<S: Store>(&mut self, store: &mut S) -> Result<(), UpdateError> {
+        let writer = self.writer.as_mut().ok_or(UpdateError::NotBegun)?;
+        let result = writer.sync(store);
+        if result.is_err() {
+            self.writer = None;
+        }
+        Ok(result?)
+    }
+
     /// Makes the bundle durable and reads it back.
     ///
     /// # Errors
