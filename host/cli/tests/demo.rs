@@ -5,16 +5,6 @@ mod common;
 use common::{mtcae, transcript};
 use serde_json::Value;
 
-/// Whether the shipped model is there; without it there is nothing to run.
-fn model_is_there() -> bool {
-    let there =
-        std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge/manifest.toml")).exists();
-    if !there {
-        println!("skipped: the demo was not run, because models/zoo/edge is not there");
-    }
-    there
-}
-
 fn run(clip: &str) -> Vec<Value> {
     let output = mtcae(&["demo", "--json", "--seconds", "6", "--stats", "--clip", clip]).output().unwrap();
     assert!(output.status.success(), "{}", transcript(&output));
@@ -23,9 +13,6 @@ fn run(clip: &str) -> Vec<Value> {
 
 #[test]
 fn faces_are_reported_in_order_and_none_is_lost() {
-    if !model_is_there() {
-        return;
-    }
     for clip in ["carphone", "astronaut"] {
         let objects = run(clip);
         let of = |kind: &str| objects.iter().filter(|o| o["type"] == kind).cloned().collect::<Vec<_>>();

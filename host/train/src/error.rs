@@ -31,6 +31,9 @@ pub enum TrainError {
     /// Data that cannot be read.
     #[error(transparent)]
     Data(#[from] mtcae_data::DataError),
+    /// A model folder that cannot be evaluated.
+    #[error("{0}")]
+    Model(String),
     /// The loss is not a number any more.
     #[error("loss is {0} at step {1}; lower `lr` in the recipe and start again from the last checkpoint")]
     Diverged(f32, usize),

@@ -74,8 +74,8 @@ pub fn answers(
         .collect()
 }
 
-/// Scores `answers` to all of `data`, in order.
-pub fn evaluate(data: &Stills, answers: &[StillAnswer]) -> Scores {
+/// Scores `answers` to all of `data`, in order; each still was framed with `margin`.
+pub fn evaluate(data: &Stills, answers: &[StillAnswer], margin: f32) -> Scores {
     let classes = data.labels().len();
     let mut confusion = vec![vec![0; classes]; classes];
     let (mut iou, mut nme, mut known) = (0.0, 0.0, 0);
@@ -87,7 +87,7 @@ pub fn evaluate(data: &Stills, answers: &[StillAnswer]) -> Scores {
             continue;
         }
         known += 1;
-        let crop = still.framing(FACE_MARGIN);
+        let crop = still.framing(margin);
         let f = &answer.face;
         iou += crop.rect_from_fraction(Rect { x: f[0], y: f[1], w: f[2], h: f[3] }).iou(&still.face);
         let eyes = still.landmarks[0].distance(still.landmarks[1]).max(1e-6);

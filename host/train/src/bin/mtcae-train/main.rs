@@ -1,0 +1,58 @@
+//! The training binary: `mtcae data`, `mtcae train` and `mtcae evaluate` run it.
+
+mod data;
+mod evaluate;
+mod train;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use mtcae_data::Stills;
+use mtcae_network::Checkpoint;
+use std::path::{Path, PathBuf};
+
+/// Prepare data, train and evaluate MTCAE-DFER.
+#[derive(Parser)]
+#[command(name = "mtcae-train", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prepare data sets.
+    #[command(subcommand)]
+    Data(data::Command),
+    /// Train on annotated stills; a run that was cut goes on where it stopped.
+    Train(train::Args),
+    /// Score a checkpoint or an exported model on annotated stills.
+    Evaluate(evaluate::Args),
+}
+
+fn main() -> Result<()> {
+    // The workers are the threads; without this each of them would start a pool of its own for every product.
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().context("thread pool")?;
+    match Cli::parse().command {
+        Command::Data(command) => command.run(),
+        Command::Train(args) => args.run(),
+        Command::Evaluate(args) => args.run(),
+    }
+}
+
+/// The shards `NAME-000.safetensors` and so on of each name.
+fn open(names: &[PathBuf]) -> Result<Stills> {
+    let mut paths = Vec::new();
+    for name in names {
+        let shard = |i: usize| PathBuf::from(format!("{}-{i:03}.safetensors", name.display()));
+        if !shard(0).exists() {
+            bail!("{}: no such shard; make it with `mtcae data prepare`", shard(0).display());
+        }
+        paths.extend((0..).map(shard).take_while(|p| p.exists()));
+    }
+    Ok(Stills::open(&paths)?)
+}
+
+fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    Checkpoint::from_bytes(&bytes).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,110 @@
+//! `mtcae-train train`.
+
+use crate::evaluate::{all_answers, scores_json};
+use crate::{open, read_checkpoint};
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use mtcae_data::FACE_MARGIN;
+use mtcae_network::{Checkpoint, Network, NetworkConfig, StoredAs};
+use mtcae_train::{Progress, Recipe, State, evaluate, train};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// How to train.
+    #[arg(long, default_value = "host/train/recipes/stills.toml")]
+    recipe: PathBuf,
+    /// Shard to train on, without its number, for example `shards/fer2013-train`; may be given again.
+    #[arg(long = "data", required = true)]
+    data: Vec<PathBuf>,
+    /// Shards to score on now and then.
+    #[arg(long = "test")]
+    test: Vec<PathBuf>,
+    /// Folder for state, log and checkpoint.
+    #[arg(long)]
+    out: PathBuf,
+    /// Start from this checkpoint instead of random weights.
+    #[arg(long)]
+    init: Option<PathBuf>,
+    /// Processor cores to use.
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+    /// Updates between two scores and two saved states.
+    #[arg(long, default_value_t = 200)]
+    every: usize,
+}
+
+impl Args {
+    /// Trains to the recipe's end and writes the averaged weights.
+    pub fn run(&self) -> Result<()> {
+        run_train(self)
+    }
+}
+
+fn run_train(args: &Args) -> Result<()> {
+    let recipe = Recipe::read(&args.recipe)?;
+    let data = open(&args.data)?;
+    let test = (!args.test.is_empty()).then(|| open(&args.test)).transpose()?;
+    std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
+    let config = NetworkConfig { classes: data.labels().len(), ..NetworkConfig::preset(&recipe.preset)? };
+    let network = Network::new(config.clone())?;
+    let state_file = args.out.join("state.safetensors");
+    let mut state = first_state(args, &recipe, &config, &network, &state_file)?;
+    let total: usize = recipe.phase.iter().map(|p| p.steps).sum();
+    let bar = ProgressBar::new(total as u64)
+        .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} updates, {per_sec}, {eta} left  {msg}")?);
+    bar.set_position(state.updates as u64);
+    let mut log = std::fs::OpenOptions::new().create(true).append(true).open(args.out.join("log.jsonl"))?;
+    let mut report = |p: Progress, state: &State| {
+        bar.set_position(state.updates as u64);
+        bar.set_message(format!("loss {:.3}", p.losses.total));
+        let line = serde_json::json!({
+            "update": state.updates, "phase": p.phase, "lr": p.lr, "loss": p.losses.total,
+            "boxes": p.losses.boxes, "landmarks": p.losses.landmarks, "expression": p.losses.expression,
+        });
+        let mut lines = format!("{line}\n");
+        if let Some(test) = test.as_ref().filter(|_| state.updates.is_multiple_of(args.every) || p.step == p.steps) {
+            let phase = &recipe.phase[p.phase];
+            // A network that trains evaluates, so there is always an answer.
+            let answers = all_answers(&phase.network(&config), state, test, phase.still, args.workers);
+            let scores = evaluate(test, &answers.unwrap_or_default(), FACE_MARGIN);
+            let line = scores_json(&scores);
+            bar.println(format!(
+                "update {}: WAR {:.4} UAR {:.4} IoU {:.3} NME {:.3}",
+                state.updates, scores.war, scores.uar, scores.box_iou, scores.landmark_nme
+            ));
+            lines += &format!("{{\"update\":{},\"scores\":{line}}}\n", state.updates);
+        }
+        // A full disk must not end a run that still holds its state in memory.
+        let _ = log.write_all(lines.as_bytes());
+    };
+    train(&recipe, &data, &mut state, &state_file, args.every, args.workers, &mut report)?;
+    bar.finish();
+    let checkpoint = args.out.join("checkpoint.safetensors");
+    write_checkpoint(&checkpoint, &state.averaged(&config)?)?;
+    println!("wrote {}", checkpoint.display());
+    Ok(())
+}
+
+fn first_state(args: &Args, recipe: &Recipe, config: &NetworkConfig, network: &Network, file: &Path) -> Result<State> {
+    if file.exists() {
+        let state = State::read(file, network)?;
+        println!("goes on at update {} from {}", state.updates, file.display());
+        return Ok(state);
+    }
+    let checkpoint = match &args.init {
+        None => Checkpoint::random(config.clone(), recipe.seed)?,
+        Some(path) => read_checkpoint(path)?,
+    };
+    if checkpoint.config != *config {
+        bail!("{:?} is not a checkpoint of preset {}", args.init, recipe.preset);
+    }
+    Ok(State::from_checkpoint(&checkpoint)?)
+}
+
+fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, checkpoint.to_bytes(StoredAs::F16)?)?;
+    std::fs::rename(&partial, path).with_context(|| path.display().to_string())
+}
