@@ -117,6 +117,11 @@ struct TrustedKey {
 }
 
 impl Trust {
+    /// Trusts nobody: for looking at a bundle. No [`Reader`](crate::Reader) opens with it.
+    pub fn nobody() -> Trust {
+        Trust { keys: Vec::new() }
+    }
+
     /// Trusts `keys`.
     ///
     /// # Errors
@@ -198,6 +203,9 @@ impl Trust {
 
     /// The ids of all keys, for messages.
     pub(crate) fn names(&self) -> String {
+        if self.keys.is_empty() {
+            return "nobody".to_owned();
+        }
         self.keys.iter().map(|known| known.key.id().to_string()).collect::<Vec<_>>().join(", ")
     }
 
@@ -259,6 +267,9 @@ mod tests {
         assert!(Rotation::sign(&key(1), key(1).public(), 0).is_err());
         assert!(matches!(Trust::new(&[]), Err(KeyError::Count { found: 0, .. })));
         assert!(matches!(Trust::new(&[key(1).public(); 2]), Err(KeyError::Count { found: 2, .. })));
+        assert_eq!(standing(&Trust::nobody(), 1, 0), Standing::Unknown);
+        let refusal = Trust::nobody().rotated(&[rotation(1, 2, 0)]).unwrap_err().to_string();
+        assert!(refusal.ends_with("does not start from a trusted key; trusted: nobody"), "{refusal}");
     }
 
     #[test]
