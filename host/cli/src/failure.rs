@@ -76,6 +76,81 @@ pub enum Failure {
     #[error("{0}")]
     #[diagnostic(code(mtcae::network))]
     Network(String),
+    /// A key, a recipient or a rotation is no good.
+    #[error("{reason}")]
+    #[diagnostic(code(mtcae::key))]
+    Key {
+        /// What is wrong; never the secret.
+        reason: String,
+        /// What to do.
+        #[help]
+        help: String,
+    },
+    /// A bundle is not built, or a file is no good bundle.
+    #[error("{reason}")]
+    #[diagnostic(code(mtcae::bundle))]
+    Bundle {
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        #[help]
+        help: String,
+    },
+    /// A good bundle, but of somebody else.
+    #[error("{} is whole, but signed by {signers}, and that does not count; trusted: {trusted}", .path.display())]
+    #[diagnostic(
+        code(mtcae::untrusted),
+        help(
+            "a board with these keys refuses it; is a key or a rotation missing from `--trust`, or is it not from whom you think?"
+        )
+    )]
+    Untrusted {
+        /// The bundle.
+        path: PathBuf,
+        /// Ids of its signers.
+        signers: String,
+        /// Ids of the keys given.
+        trusted: String,
+    },
+    /// The facts about a bundle are no good.
+    #[error("{}: {reason}", .path.display())]
+    #[diagnostic(code(mtcae::facts), help("its keys and an example are in host/cli/BUNDLES.md"))]
+    Facts {
+        /// The file.
+        path: PathBuf,
+        /// Line, key and what is accepted.
+        reason: String,
+    },
+    /// A file is not sealed or not opened.
+    #[error("{reason}")]
+    #[diagnostic(code(mtcae::seal))]
+    Seal {
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        #[help]
+        help: String,
+    },
+    /// Something is in the place of an output.
+    #[error("{} is there already", .path.display())]
+    #[diagnostic(code(mtcae::exists), help("nothing is ever overwritten: give another name, or move that one away"))]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An output cannot be written.
+    #[error("cannot write {}: {reason}", .path.display())]
+    #[diagnostic(code(mtcae::write), help("is its folder there, may you write to it, and is there room?"))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// A signal came.
+    #[error("stopped by a signal before the end")]
+    #[diagnostic(code(mtcae::stopped), help("run it again; a file appears only when it is whole, so there is none"))]
+    Stopped,
     /// The terminal cannot be used.
     #[error("cannot draw in this terminal: {0}")]
     #[diagnostic(code(mtcae::terminal), help("`--json`, or output into a pipe, needs no terminal"))]

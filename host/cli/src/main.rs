@@ -6,9 +6,16 @@
 
 mod assets;
 mod commands;
+mod facts;
 mod failure;
+mod keyring;
 mod monitor;
+mod new_file;
+mod openings;
+mod packing;
+mod progress;
 mod stats;
+mod text;
 
 use clap::Parser;
 use commands::Command;
@@ -27,6 +34,7 @@ Examples:
   mtcae demo                            see it work, without a board or a camera
   mtcae monitor --port /dev/ttyUSB0     show what a board sees
   mtcae cost --preset large             count the paper's network
+  mtcae inspect edge.mtcb               show what a bundle is, and who signed it
   mtcae completions bash                make the shell complete all this";
 
 fn main() -> ExitCode {

@@ -113,3 +113,24 @@ fn an_export_names_the_file_it_cannot_read() {
     let text = said(&["export", "--checkpoint", "a", "--manifest", "no/manifest.toml", "--out", "o"]);
     assert!(text.starts_with("exit code: 1\nmtcae::file") && text.contains("no/manifest.toml"), "{text}");
 }
+
+#[test]
+fn help_of_bundles_and_keys() {
+    insta::assert_snapshot!("help_of_keys", said(&["keys", "--help"]));
+    insta::assert_snapshot!("help_of_keys_new", said(&["keys", "new", "--help"]));
+    insta::assert_snapshot!("help_of_keys_show", said(&["keys", "show", "--help"]));
+    insta::assert_snapshot!("help_of_keys_rotate", said(&["keys", "rotate", "--help"]));
+    insta::assert_snapshot!("help_of_bundle", said(&["bundle", "--help"]));
+    insta::assert_snapshot!("help_of_inspect", said(&["inspect", "--help"]));
+    insta::assert_snapshot!("help_of_seal", said(&["seal", "--help"]));
+    insta::assert_snapshot!("help_of_open", said(&["open", "--help"]));
+}
+
+#[test]
+fn completions_know_folders_from_files_and_words() {
+    let script = said(&["completions", "zsh"]);
+    for hint in ["Folder of the model]:DIR:_files -/'", "Secret signing key; may be repeated]:KEY:_files'"] {
+        assert!(script.contains(hint), "{hint} is not in the script");
+    }
+    assert!(script.contains("Security counter]:N:'"), "no files are offered for a number");
+}

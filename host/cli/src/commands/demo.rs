@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::monitor::link::{Line, Opener};
 use crate::monitor::{self, Output};
 use crate::stats;
+use clap::ValueHint;
 use mtcae_board_configs::{Board, Source, load, load_builtin};
 use mtcae_daemon::{DaemonError, Event, Overrides, SinkChoice, SourceChoice, StartUp, Summary};
 use serialport::{SerialPort, TTYPort};
@@ -38,13 +39,13 @@ Examples:
   mtcae demo --json --seconds 6")]
 pub struct Args {
     /// carphone (a man who talks), astronaut (a camera that moves over a portrait), or a video file
-    #[arg(long, value_name = "NAME|PATH", default_value = "carphone")]
+    #[arg(long, value_name = "NAME|PATH", value_hint = ValueHint::FilePath, default_value = "carphone")]
     clip: String,
     /// Folder of another model
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     model: Option<PathBuf>,
     /// Board file, or the name of a board that ships; its camera and sinks are replaced
-    #[arg(long, value_name = "FILE|NAME", default_value = "demo")]
+    #[arg(long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath, default_value = "demo")]
     board: String,
     /// Print one JSON object for each message (fields: host/cli/MONITOR.md)
     #[arg(long)]

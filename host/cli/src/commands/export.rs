@@ -1,6 +1,7 @@
 //! `mtcae export`.
 
 use crate::failure::Failure;
+use clap::ValueHint;
 use mtcae_contract::Manifest;
 use mtcae_deploy::{ExportReport, Step, export};
 use serde_json::json;
@@ -17,13 +18,13 @@ Example:
   mtcae export --checkpoint runs/edge/best.safetensors --manifest runs/edge/manifest.toml --out models/zoo/edge")]
 pub struct Args {
     /// Weights that `mtcae train` wrote
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     checkpoint: PathBuf,
     /// The model's description: name, labels, clip, framing
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     manifest: PathBuf,
     /// Folder for the files
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: PathBuf,
     /// Print a JSON object
     #[arg(long)]

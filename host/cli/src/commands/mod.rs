@@ -1,10 +1,15 @@
 //! The commands, one file each: a struct of arguments and a `run`.
 
+mod bundle;
 mod completions;
 mod cost;
 mod demo;
 mod export;
+mod inspect;
+mod keys;
 mod monitor;
+mod open;
+mod seal;
 mod trainer;
 
 use crate::failure::Failure;
@@ -21,21 +26,25 @@ pub enum Command {
     Cost(cost::Args),
     /// Write a trained network as an ONNX file, checked by running it
     Export(export::Args),
+    /// Pack a model, firmware or both into one signed file for boards
+    Bundle(bundle::Args),
+    /// Show what a bundle is, who signed it, and whether it is whole
+    Inspect(inspect::Args),
+    /// Make, show and rotate keys: those that sign bundles, and those that open what is encrypted
+    Keys(keys::Args),
+    /// Encrypt a file for those who may open it: face data, checkpoints
+    Seal(seal::Args),
+    /// Decrypt a sealed file; the opening is logged
+    Open(open::Args),
     /// Prepare data sets (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Data(trainer::Args),
-    /// Train a network on faces without labels (runs mtcae-train)
-    #[command(disable_help_flag = true)]
-    Pretrain(trainer::Args),
     /// Train a network (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Train(trainer::Args),
     /// Measure a trained network (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Evaluate(trainer::Args),
-    /// Train and compare the six strategies (runs mtcae-train)
-    #[command(disable_help_flag = true)]
-    Ablate(trainer::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -48,11 +57,14 @@ impl Command {
             Self::Monitor(args) => args.run(),
             Self::Cost(args) => args.run(),
             Self::Export(args) => args.run(),
+            Self::Bundle(args) => args.run(),
+            Self::Inspect(args) => args.run(),
+            Self::Keys(args) => args.run(),
+            Self::Seal(args) => args.run(),
+            Self::Open(args) => args.run(),
             Self::Data(args) => args.run("data"),
-            Self::Pretrain(args) => args.run("pretrain"),
             Self::Train(args) => args.run("train"),
             Self::Evaluate(args) => args.run("evaluate"),
-            Self::Ablate(args) => args.run("ablate"),
             Self::Completions(args) => args.run(),
         }
     }

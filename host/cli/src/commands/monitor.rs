@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::monitor::link::Line;
 use crate::monitor::{self, Output, port};
+use clap::ValueHint;
 use std::io;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ Examples:
   mtcae monitor --port /dev/ttyUSB0 --json --seconds 10 | jq -r 'select(.face) | .face.label'")]
 pub struct Args {
     /// Serial port the board is on
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     port: String,
     /// Bits per second, as in the board's file
     #[arg(long, default_value_t = 115_200, value_parser = clap::value_parser!(u32).range(300..=4_000_000))]

@@ -1,6 +1,8 @@
 //! The real binary, and a pseudo-terminal whose far end plays the board.
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
+pub mod desk;
+
 use mtcae_wire::{
     Area, FaceReport, Hello, Point, Report, Share, Smoothing, Text, Up, encode, heapless, scores_from_f32,
 };

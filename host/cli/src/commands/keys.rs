@@ -1,0 +1,216 @@
+//! `mtcae keys`.
+
+use crate::failure::Failure;
+use crate::keyring::{self, Held};
+use clap::ValueHint;
+use mtcae_bundle::{DeviceKey, Rotation, SigningKey, write_public, write_secret};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Make, show and rotate keys: those that sign bundles, and those that open what is encrypted
+#[derive(clap::Args)]
+#[command(after_help = "\
+A signing key says who made a bundle; boards are given its public half. A device key opens what
+was encrypted to it; its public half is called the recipient. Each has an id of 16 digits, by
+which messages name it.
+
+Examples:
+  mtcae keys new release.key               release.key, and its public half in release.key.pub
+  mtcae keys new --device board-17.key     board-17.key, and its recipient in board-17.key.pub
+  mtcae keys show release.key
+  mtcae keys rotate --old release.key --new next.key.pub --counter 5 --out next.rotation")]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    New(New),
+    Show(Show),
+    Rotate(Rotate),
+}
+
+impl Args {
+    /// Does what was asked for.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.action {
+            Action::New(new) => new.run(),
+            Action::Show(show) => show.run(),
+            Action::Rotate(rotate) => rotate.run(),
+        }
+    }
+}
+
+/// Make a key: the secret half in FILE, the public half in FILE.pub
+#[derive(clap::Args)]
+#[command(after_help = "\
+FILE gets mode 600, and neither file is ever overwritten. Keep a copy of a signing key where
+only you get at it: without it, boards that trust it take no new bundle.
+
+Examples:
+  mtcae keys new release.key
+  mtcae keys new --device board-17.key")]
+struct New {
+    /// Where the secret half goes
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+    /// A device key, for a board or for data at rest, and not a signing key
+    #[arg(long)]
+    device: bool,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl New {
+    fn run(self) -> Result<(), Failure> {
+        let mut name = self.file.clone().into_os_string();
+        name.push(".pub");
+        let public_file = PathBuf::from(name);
+        if public_file.symlink_metadata().is_ok() {
+            return Err(Failure::Exists { path: public_file });
+        }
+        let refuse = |error| keyring::refused("the new key", error);
+        let (secret, held) = if self.device {
+            let key = DeviceKey::generate().map_err(refuse)?;
+            (key.to_secret_text(), Held::Device { recipient: key.recipient(), secret: true })
+        } else {
+            let key = SigningKey::generate().map_err(refuse)?;
+            (key.to_secret_text(), Held::Signing { key: key.public(), secret: true })
+        };
+        write_secret(&self.file, &secret).map_err(refuse)?;
+        write_public(&public_file, &text(&held)).map_err(|error| {
+            // A key that nobody can name is no use, and it would be in the way of the next try.
+            let _ = std::fs::remove_file(&self.file);
+            refuse(error)
+        })?;
+        if self.json {
+            let mut object = object(&held);
+            object["secret_file"] = json!(self.file.display().to_string());
+            object["public_file"] = json!(public_file.display().to_string());
+            return print(&format!("{object}\n"));
+        }
+        let files = format!("secret  {}\npublic  {}\n", self.file.display(), public_file.display());
+        print(&format!("{}\n{files}{}\n", title(&held), text(&held)))
+    }
+}
+
+/// Show the public half and the id of a key, or what a rotation says
+#[derive(clap::Args)]
+#[command(after_help = "\
+FILE may hold a secret key, a public one, a recipient or a rotation. The last line of the output
+is the public text.
+
+Examples:
+  mtcae keys show release.key
+  mtcae keys show board-17.key | tail -1         the recipient
+  mtcae keys show next.rotation --json")]
+struct Show {
+    /// A key file or a rotation
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    fn run(self) -> Result<(), Failure> {
+        let held = keyring::identify(&self.file)?;
+        if self.json {
+            return print(&format!("{}\n", object(&held)));
+        }
+        print(&format!("{}\n{}\n", title(&held), text(&held)))
+    }
+}
+
+/// Have an old signing key introduce a new one
+#[derive(clap::Args)]
+#[command(after_help = "\
+Writes one line, signed by the old key. Who trusts the old key and has this line also trusts the
+new one; for bundles with a security counter of N or more the old key then no longer counts.
+Sign the next bundle with both keys and give it at least counter N, so that boards that have not
+heard of the rotation take it too.
+
+A device key is not rotated: make a new one, and encrypt to both until the old one is gone.
+
+Examples:
+  mtcae keys rotate --old release.key --new next.key.pub --counter 5 --out next.rotation
+  mtcae inspect edge-1.1.0.mtcb --trust release.key.pub --trust next.rotation")]
+struct Rotate {
+    /// Secret file of the key that is replaced
+    #[arg(long, value_name = "KEY", value_hint = ValueHint::FilePath)]
+    old: PathBuf,
+    /// Public half of the key that takes its place, as text or file
+    #[arg(long, value_name = "KEY", value_hint = ValueHint::FilePath)]
+    new: String,
+    /// First security counter the old key no longer counts for
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    counter: u32,
+    /// Where the rotation goes
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    out: PathBuf,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Rotate {
+    fn run(self) -> Result<(), Failure> {
+        let old = keyring::signing_key(&self.old)?;
+        let new = keyring::public_key(&self.new)?;
+        let refuse = |path: &Path, error| keyring::refused(&path.display().to_string(), error);
+        let rotation = Rotation::sign(&old, new, self.counter).map_err(|error| refuse(&self.old, error))?;
+        let held = Held::Rotation(rotation);
+        write_public(&self.out, &text(&held)).map_err(|error| refuse(&self.out, error))?;
+        if self.json {
+            return print(&format!("{}\n", object(&held)));
+        }
+        print(&format!("{}\n{}\n", title(&held), text(&held)))
+    }
+}
+
+fn title(held: &Held) -> String {
+    let half = |secret: &bool| if *secret { "secret and public half" } else { "public half" };
+    match held {
+        Held::Signing { key, secret } => format!("signing key {}, {}", key.id(), half(secret)),
+        Held::Device { recipient, secret } => format!("device key {}, {}", recipient.id(), half(secret)),
+        Held::Rotation(rotation) => format!(
+            "rotation: {} takes the place of {} for security counters from {}",
+            rotation.new_key().id(),
+            rotation.old().id(),
+            rotation.from_counter()
+        ),
+    }
+}
+
+/// What others may know of it.
+fn text(held: &Held) -> String {
+    match held {
+        Held::Signing { key, .. } => key.to_string(),
+        Held::Device { recipient, .. } => recipient.to_string(),
+        Held::Rotation(rotation) => rotation.to_string(),
+    }
+}
+
+fn object(held: &Held) -> Value {
+    let text = text(held);
+    match held {
+        Held::Signing { key, secret } => {
+            json!({ "kind": "signing-key", "id": key.id().to_string(), "secret": secret, "text": text })
+        }
+        Held::Device { recipient, secret } => {
+            json!({ "kind": "device-key", "id": recipient.id().to_string(), "secret": secret, "text": text })
+        }
+        Held::Rotation(rotation) => json!({
+            "kind": "rotation", "old": rotation.old().id().to_string(), "new": rotation.new_key().id().to_string(),
+            "from_counter": rotation.from_counter(), "text": text,
+        }),
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}

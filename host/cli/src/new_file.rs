@@ -1,0 +1,116 @@
+//! An output file that appears whole or not at all, and never in place of another.
+
+use crate::failure::Failure;
+use std::fs::{File, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// Mode of a file that anybody may read, as far as the user's mask lets them.
+pub const PUBLIC: u32 = 0o666;
+/// Mode of a file with somebody's data.
+pub const PRIVATE: u32 = 0o600;
+
+/// A file under another name beside its place; dropping it removes it.
+pub struct NewFile {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Begins a file that will be at `path`.
+    ///
+    /// # Errors
+    /// When something is there, or its folder takes no file.
+    pub fn create(path: &Path, mode: u32) -> Result<Self, Failure> {
+        if path.symlink_metadata().is_ok() {
+            return Err(Failure::Exists { path: path.to_owned() });
+        }
+        let file = tempfile::Builder::new()
+            .prefix(".mtcae-")
+            .suffix(".partial")
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(folder(path))
+            .map_err(|reason| refused(path, &reason))?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// What to write to.
+    pub fn file(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Gives it its name, once all of it is on the disk.
+    ///
+    /// # Errors
+    /// When the disk fails, or something has appeared at its place meanwhile.
+    pub fn commit(self) -> Result<(), Failure> {
+        let Self { file, path } = self;
+        let failed = |reason| Failure::Write { path: path.clone(), reason };
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist_noclobber(&path).map_err(|kept| match kept.error.kind() {
+            ErrorKind::AlreadyExists => Failure::Exists { path: path.clone() },
+            _ => failed(kept.error),
+        })?;
+        File::open(folder(&path)).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+}
+
+/// A file without a name beside `path`, so on a disk with room for what goes there.
+///
+/// # Errors
+/// When the folder takes no file.
+pub fn stage_beside(path: &Path) -> Result<File, Failure> {
+    tempfile::tempfile_in(folder(path)).map_err(|reason| refused(path, &reason))
+}
+
+/// Without the temporary file's own name, which says nothing to anybody.
+fn refused(path: &Path, reason: &io::Error) -> Failure {
+    Failure::Write { path: path.to_owned(), reason: reason.kind().into() }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn names(folder: &Path) -> Vec<String> {
+        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn it_appears_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let mut file = NewFile::create(&path, PRIVATE).unwrap();
+        file.file().write_all(b"half").unwrap();
+        assert!(!path.exists() && names(folder.path()).len() == 1);
+        drop(file);
+        assert!(names(folder.path()).is_empty());
+
+        let mut file = NewFile::create(&path, PRIVATE).unwrap();
+        file.file().write_all(b"whole").unwrap();
+        file.commit().unwrap();
+        assert_eq!((std::fs::read(&path).unwrap(), names(folder.path()).len()), (b"whole".to_vec(), 1));
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_there_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let late = NewFile::create(&path, PUBLIC).unwrap();
+        std::fs::write(&path, "somebody's").unwrap();
+        assert!(matches!(NewFile::create(&path, PUBLIC), Err(Failure::Exists { .. })));
+        assert!(matches!(late.commit(), Err(Failure::Exists { .. })));
+        assert_eq!((std::fs::read(&path).unwrap(), names(folder.path()).len()), (b"somebody's".to_vec(), 1));
+    }
+}
