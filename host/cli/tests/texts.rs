@@ -3,9 +3,16 @@
 mod common;
 
 use common::{mtcae, transcript};
+use std::path::Path;
 
 fn said(arguments: &[&str]) -> String {
     transcript(&mtcae(arguments).output().unwrap())
+}
+
+/// Copies a program that is to be run. Done by another process: what this one has open for writing is, for a moment, open in
+/// whatever another test starts too, and such a file does not run.
+fn copy(from: &Path, to: &Path) {
+    assert!(std::process::Command::new("cp").args([from, to]).status().unwrap().success());
 }
 
 #[test]
@@ -53,7 +60,7 @@ fn the_trainer_is_not_built() {
     // Alone in a folder and with an empty PATH, whatever has been built beside the test's binary.
     let folder = tempfile::tempdir().unwrap();
     let alone = folder.path().join("mtcae");
-    std::fs::copy(env!("CARGO_BIN_EXE_mtcae"), &alone).unwrap();
+    copy(env!("CARGO_BIN_EXE_mtcae").as_ref(), &alone);
     let output = std::process::Command::new(&alone)
         .args(["train", "--help"])
         .env("NO_COLOR", "1")
@@ -69,9 +76,11 @@ fn the_trainer_gets_all_arguments_and_gives_its_exit_code() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let alone = folder.path().join("mtcae");
-    std::fs::copy(env!("CARGO_BIN_EXE_mtcae"), &alone).unwrap();
+    copy(env!("CARGO_BIN_EXE_mtcae").as_ref(), &alone);
     let trainer = folder.path().join("mtcae-train");
-    std::fs::write(&trainer, "#!/bin/sh\necho \"$@\"\nexit 7\n").unwrap();
+    let script = folder.path().join("script");
+    std::fs::write(&script, "#!/bin/sh\necho \"$@\"\nexit 7\n").unwrap();
+    copy(&script, &trainer);
     std::fs::set_permissions(&trainer, std::fs::Permissions::from_mode(0o755)).unwrap();
     let output = std::process::Command::new(&alone).args(["evaluate", "--help", "-x", "a b"]).output().unwrap();
     assert_eq!(transcript(&output), "exit code: 7\nevaluate --help -x a b\n");
