@@ -8,6 +8,7 @@ use mtcae_network::onnx::{EmitError, EmitOptions, emit};
 use mtcae_network::{Checkpoint, Network, count};
 use sha2::{Digest, Sha256};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Clips the exported file is checked on.
@@ -133,7 +134,10 @@ fn verify(
 
 fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     let failed = |source| ExportError::Io { action: "write", path: path.into(), source };
-    let mut file = tempfile::Builder::new().prefix(".export-").tempfile_in(folder).map_err(failed)?;
+    // A model is no secret: the daemon, another user, reads it. The umask still has its say.
+    let readable = std::fs::Permissions::from_mode(0o666);
+    let mut file =
+        tempfile::Builder::new().prefix(".export-").permissions(readable).tempfile_in(folder).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;
     Ok(())

@@ -135,7 +135,7 @@ mod tests {
     fn the_shipped_recipe_is_valid_and_errors_are_named() {
         let text = include_str!("../recipes/stills.toml");
         Recipe::from_toml(text).unwrap();
-        insta::assert_snapshot!(Recipe::from_toml(&text.replace("balance = 0.5", "balance = 5")).unwrap_err(), @"`balance` is 5; accepted: 0 to 1");
+        insta::assert_snapshot!(Recipe::from_toml(&text.replace("balance = 0.4", "balance = 5")).unwrap_err(), @"`balance` is 5; accepted: 0 to 1");
         assert!(Recipe::from_toml(&text.replace("balance", "ballance")).unwrap_err().contains("ballance"));
     }
 }
