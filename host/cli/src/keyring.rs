@@ -10,6 +10,7 @@ const ROTATION_PREFIX: &str = "mtcae-rotation-";
 const PUBLIC_PREFIXES: [&str; 3] = ["mtcae-signing-key-", "age1", ROTATION_PREFIX];
 
 /// What a key file holds, without its secret.
+#[allow(clippy::large_enum_variant)] // one exists at a time
 pub enum Held {
     /// A signing key.
     Signing {

@@ -27,7 +27,7 @@ pub enum Command {
     /// Write a trained network as an ONNX file, checked by running it
     Export(export::Args),
     /// Pack a model, firmware or both into one signed file for boards
-    Bundle(bundle::Args),
+    Bundle(Box<bundle::Args>),
     /// Show what a bundle is, who signed it, and whether it is whole
     Inspect(inspect::Args),
     /// Make, show and rotate keys: those that sign bundles, and those that open what is encrypted
