@@ -4,7 +4,7 @@ use crate::choice::{CameraKind, SinkName};
 use crate::key::Key;
 use crate::section::{File, Section};
 use crate::sections::{
-    About, CameraCommon, DEFAULT_OUTBOX, Detector, Estimate, Model, Report, Serial, SinkCommon, V4l2, VideoFile,
+    About, CameraCommon, DEFAULT_OUTBOX, Detector, Estimate, Model, Report, Serial, SinkCommon, Update, V4l2, VideoFile,
 };
 use crate::{BoardError, MAX_BYTES};
 use toml::de::DeTable;
@@ -27,6 +27,8 @@ pub struct Board {
     pub estimate: Estimate,
     /// `[report]`.
     pub report: Report,
+    /// `[update]`.
+    pub update: Update,
     /// `[[sink]]`, 1 to [`MAX_SINKS`]; a file without one gets `stdout`.
     pub sinks: Vec<Sink>,
 }
@@ -85,13 +87,14 @@ pub fn load(name_or_path: &str, text: &str) -> Result<Board, BoardError> {
 }
 
 /// Every plain section with its keys, in the order of a well-kept file.
-pub(crate) const SECTIONS: [(&str, &[&[Key]]); 7] = [
+pub(crate) const SECTIONS: [(&str, &[&[Key]]); 8] = [
     ("board", &[About::KEYS]),
     ("camera", &[CameraCommon::KEYS, V4l2::KEYS, VideoFile::KEYS]),
     ("model", &[Model::KEYS]),
     ("detector", &[Detector::KEYS]),
     ("estimate", &[Estimate::KEYS]),
     ("report", &[Report::KEYS]),
+    ("update", &[Update::KEYS]),
     ("sink", &[SinkCommon::KEYS, Serial::KEYS]),
 ];
 
@@ -126,6 +129,7 @@ impl Board {
             detector: Detector::read(&section("detector", Detector::KEYS)?)?,
             estimate: Estimate::read_consistent(&section("estimate", Estimate::KEYS)?)?,
             report: Report::read(&section("report", Report::KEYS)?)?,
+            update: Update::read(&section("update", Update::KEYS)?)?,
             sinks: Sink::read_all(&file.tables("sink", MAX_SINKS)?)?,
         })
     }

@@ -61,6 +61,16 @@ choice! {
 }
 
 choice! {
+    /// Who decides that a new version stays.
+    ConfirmChoice {
+        /// The board, after a good self-test.
+        SelfTest = "self-test",
+        /// The user, by `mtcae confirm`.
+        User = "user",
+    }
+}
+
+choice! {
     /// A camera's pixel format, by its V4L2 four-character code.
     PixelFormat {
         /// Motion JPEG.

@@ -1,6 +1,6 @@
 //! The schema: every section's keys, with their units, ranges and defaults. The README's table is made from here.
 
-use crate::choice::{CameraKind, EngineChoice, PixelFormat, PrecisionChoice, SinkName};
+use crate::choice::{CameraKind, ConfirmChoice, EngineChoice, PixelFormat, PrecisionChoice, SinkName};
 use crate::key::{Accepts, section};
 
 /// Messages that may wait for a sink that does not say.
@@ -121,6 +121,24 @@ section! {
         max_hz: f32 = 15.0, Accepts::Number { min: 0.1, max: 60.0, unit: "1/s" };
         /// Time from one status message to the next.
         status_every_ms: u32 = 2_000, Accepts::Integer { min: 200, max: 60_000, unit: "ms" };
+    }
+}
+
+section! {
+    /// `[update]`: new versions that come over a line.
+    Update {
+        /// Take them; only a daemon that a launcher started, in a slot, can.
+        enabled: bool = false, Accepts::Switch;
+        /// Folder with the slots, the launcher's `--root`.
+        root: String = String::from("/var/lib/mtcae"), Accepts::Path;
+        /// Folder with the keys that may sign a bundle, one a file (`*.pub`), and their rotations (`*.rotation`).
+        trusted: String = String::from("/etc/mtcae/trusted"), Accepts::Path;
+        /// The board's own key, which opens encrypted bundles; a board without that file has none.
+        device_key: String = String::from("/etc/mtcae/device.key"), Accepts::Path;
+        /// Who decides that a new version stays, once its self-test was good.
+        confirm: ConfirmChoice = ConfirmChoice::SelfTest, Accepts::OneOf(ConfirmChoice::WORDS);
+        /// Time from the start of a new version to the end of its self-test.
+        self_test_ms: u32 = 60_000, Accepts::Integer { min: 1_000, max: 600_000, unit: "ms" };
     }
 }
 

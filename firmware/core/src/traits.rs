@@ -1,7 +1,7 @@
 //! What the core needs from the world. Each trait has at least two real implementations in `firmware/drivers`.
 
 use mtcae_contract::{Clip, Image, Micros, Point, RawOutput, Rect};
-use mtcae_wire::{Down, Up};
+use mtcae_wire::{FromHost, Up};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -134,9 +134,9 @@ pub trait Sink: Send {
     /// # Errors
     /// See [`SinkError`].
     fn send(&mut self, message: &Up) -> Result<(), SinkError>;
-    /// The next request from the other side, if one has arrived; never waits.
+    /// The next request, or piece of an update, from the other side, if one has arrived; never waits.
     ///
     /// # Errors
     /// [`SinkError::Lost`] when the line is gone.
-    fn poll(&mut self) -> Result<Option<Down>, SinkError>;
+    fn poll(&mut self) -> Result<Option<FromHost>, SinkError>;
 }

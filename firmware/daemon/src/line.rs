@@ -3,7 +3,7 @@
 use mtcae_board_configs::SinkKind;
 use mtcae_core::{Sink, SinkError};
 use mtcae_drivers::{JsonLines, SerialSink};
-use mtcae_wire::{Down, Up};
+use mtcae_wire::{FromHost, Up};
 
 /// An open sink of any kind.
 #[allow(clippy::large_enum_variant)] // few exist at a time
@@ -27,7 +27,7 @@ impl Line {
         }
     }
 
-    pub fn poll(&mut self) -> Result<Option<Down>, SinkError> {
+    pub fn poll(&mut self) -> Result<Option<FromHost>, SinkError> {
         match self {
             Line::Serial(sink) => sink.poll(),
             Line::Json(sink) => sink.poll(),

@@ -7,7 +7,8 @@ use mtcae_board_configs::SinkKind;
 use mtcae_contract::Micros;
 use mtcae_core::{Outbox, SinkError};
 use mtcae_wire::{
-    Ack, Down, Level, LogsQuery, Nack, Pong, Reason, Request, SetTime, SinkState, Text, Up, UpdateBegin, UpdateFinish,
+    Ack, Down, FromHost, Level, LogsQuery, Nack, PermitOffer, Pong, Reason, Request, SetTime, SinkState, Text, Up,
+    UpdateBegin, UpdateFinish,
 };
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,7 +130,9 @@ impl<'a> Link<'a> {
     fn talk(&mut self) -> Result<(), SinkError> {
         let Some(line) = self.line.as_mut() else { return Ok(()) };
         for _ in 0..REQUESTS_AT_ONCE {
-            let Some(request) = line.poll()? else { break };
+            let Some(message) = line.poll()? else { break };
+            // Pieces of a file that nobody has offered.
+            let FromHost::Request(request) = message else { continue };
             match answer(self.shared, request) {
                 Some(answer) => self.mail.push(answer),
                 None => self.hello_due = true,
@@ -220,7 +223,8 @@ fn answer(shared: &Shared, request: Down) -> Option<Up> {
         | Down::UpdateFinish(UpdateFinish { token, .. })
         | Down::Confirm(Request { token })
         | Down::Rollback(Request { token })
-        | Down::LogsQuery(LogsQuery { token, .. }) => {
+        | Down::LogsQuery(LogsQuery { token, .. })
+        | Down::Permit(PermitOffer { token, .. }) => {
             let detail = Text::new("this firmware takes no updates over the line yet");
             Some(Up::Nack(Nack { token, reason: Reason::Unsupported, detail }))
         }

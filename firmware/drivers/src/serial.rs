@@ -1,7 +1,7 @@
 //! A serial line as a sink: reports out, requests in.
 
 use mtcae_core::{Sink, SinkError};
-use mtcae_wire::{Counts, Decoder, Down, MAX_FRAME, Up, encode};
+use mtcae_wire::{Counts, Decoder, FromHost, Up, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Longest time [`Sink::send`] works on one frame.
 const SEND_BUDGET: Duration = Duration::from_millis(20);
+/// Bytes read at a time, as many as the kernel keeps of a line that nobody reads.
+const READ_AT_ONCE: usize = 4096;
 /// Ports named in an error at most.
 const PORTS_LISTED: usize = 8;
 
@@ -18,12 +20,12 @@ const PORTS_LISTED: usize = 8;
 pub struct SerialSink {
     name: String,
     fd: OwnedFd,
-    decoder: Decoder<Down>,
+    decoder: Decoder<FromHost>,
     /// The frame being sent; what lies behind `sent` goes out before anything else does.
     frame: Vec<u8>,
     sent: usize,
     /// Bytes received; what lies between `taken` and `filled` is not decoded yet.
-    input: [u8; MAX_FRAME],
+    input: [u8; READ_AT_ONCE],
     taken: usize,
     filled: usize,
 }
@@ -42,7 +44,7 @@ impl SerialSink {
         fcntl_setfl(&fd, OFlags::RDWR | OFlags::NONBLOCK).map_err(|e| gone(port, e))?;
         // The first zero ends whatever the receiver had heard before.
         let frame = vec![0];
-        let input = [0; MAX_FRAME];
+        let input = [0; READ_AT_ONCE];
         Ok(SerialSink {
             name: port.to_owned(),
             fd,
@@ -116,7 +118,7 @@ impl Sink for SerialSink {
         Err(SinkError::Busy)
     }
 
-    fn poll(&mut self) -> Result<Option<Down>, SinkError> {
+    fn poll(&mut self) -> Result<Option<FromHost>, SinkError> {
         self.flush(Duration::ZERO)?;
         loop {
             while self.taken < self.filled {

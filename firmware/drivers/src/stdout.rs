@@ -1,7 +1,9 @@
 //! Messages as lines of JSON, one object a line; the schema is in this crate's README.
 
 use mtcae_core::{Sink, SinkError};
-use mtcae_wire::{Area, Down, FaceReport, Hello, Point, Report, Share, Slot, SlotPair, Slots, Smoothing, Status, Up};
+use mtcae_wire::{
+    Area, FaceReport, FromHost, Hello, Point, Report, Share, Slot, SlotPair, Slots, Smoothing, Status, Up,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::io::{self, ErrorKind, Write};
@@ -45,7 +47,7 @@ impl Sink for JsonLines {
         })
     }
 
-    fn poll(&mut self) -> Result<Option<Down>, SinkError> {
+    fn poll(&mut self) -> Result<Option<FromHost>, SinkError> {
         Ok(None)
     }
 }

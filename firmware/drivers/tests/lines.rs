@@ -39,7 +39,7 @@ fn log(text: &str) -> Up {
     Up::Log(Log { level: Level::Info, at_us: 5, text: text.into() })
 }
 
-fn poll_until(sink: &mut SerialSink) -> Result<Down, SinkError> {
+fn poll_until(sink: &mut SerialSink) -> Result<FromHost, SinkError> {
     let end = Instant::now() + Duration::from_secs(5);
     while Instant::now() < end {
         if let Some(down) = sink.poll()? {
@@ -69,7 +69,7 @@ fn messages_go_both_ways_and_garbage_is_counted() {
         let ping = encode(&Down::Ping(Ping { token })).unwrap();
         rustix::io::write(&robot, &ping[..5]).unwrap();
         rustix::io::write(&robot, &ping[5..]).unwrap();
-        assert_eq!(poll_until(&mut sink), Ok(Down::Ping(Ping { token })));
+        assert_eq!(poll_until(&mut sink), Ok(FromHost::Request(Down::Ping(Ping { token }))));
     }
     assert_eq!(sink.counts().bad, 1);
 }

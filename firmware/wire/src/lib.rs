@@ -40,8 +40,8 @@ pub use message::{
     scores_from_f32,
 };
 pub use update::{
-    CHUNK, LogsQuery, MAX_FAMILIES, MAX_WINDOW, Offer, Refusal, Request, Slot, SlotName, SlotPair, SlotState, Slots,
-    UpdateBegin, UpdateChunk, UpdateFinish, UpdatePhase, UpdateRefused, UpdateState,
+    CHUNK, LogsQuery, MAX_FAMILIES, MAX_PERMIT, MAX_WINDOW, Offer, PermitOffer, Refusal, Request, Slot, SlotName,
+    SlotPair, SlotState, Slots, UpdateBegin, UpdateChunk, UpdateFinish, UpdatePhase, UpdateRefused, UpdateState,
 };
 pub use value::{Area, Coord, NotPrintable, OutOfRange, Point, SCALE, Share, Text};
 

@@ -2,7 +2,7 @@
 
 use crate::MAX_FRAME;
 use crate::decode::{Buffer, DecodeError, parse};
-use crate::update::{LogsQuery, Request, Slots, UpdateBegin, UpdateFinish, UpdateRefused, UpdateState};
+use crate::update::{LogsQuery, PermitOffer, Request, Slots, UpdateBegin, UpdateFinish, UpdateRefused, UpdateState};
 use crate::value::{Area, Coord, Point, Share, Text};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +76,8 @@ pub enum Down {
     Rollback(Request),
     /// Asks for the newest lines of the log; answered by [`Up::Log`]s, oldest first, and then [`Up::Ack`].
     LogsQuery(LogsQuery),
+    /// Hands over a signed leave to install, or go back to, an older version; answered by [`Up::Ack`] or [`Up::Nack`].
+    Permit(PermitOffer),
 }
 
 /// Who the board is and what it runs.
@@ -379,7 +381,7 @@ impl Message for Up {
 }
 
 impl Message for Down {
-    const KINDS: u8 = 10;
+    const KINDS: u8 = 11;
     const FIRST_BYTE: u8 = crate::VERSION | crate::DOWN_BIT;
     type Buffer = [u8; MAX_FRAME - 1];
 

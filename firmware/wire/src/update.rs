@@ -29,6 +29,19 @@ pub struct LogsQuery {
     pub lines: u8,
 }
 
+/// The most bytes of a permit.
+pub const MAX_PERMIT: usize = 160;
+
+/// A signed leave to install, or go back to, a version with a lower security counter. It counts for the next update or
+/// rollback, until the daemon ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PermitOffer {
+    /// Comes back in the answer.
+    pub token: u32,
+    /// The permit in the binary form of `mtcae-bundle`, which this crate does not look into.
+    pub permit: heapless::Vec<u8, MAX_PERMIT>,
+}
+
 /// Offers a file, or asks to go on with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateBegin {

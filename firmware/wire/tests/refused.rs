@@ -60,8 +60,8 @@ fn later_kinds_are_unknown() {
 fn the_last_known_kinds_are_accepted() {
     let refused = UpdateRefused { token: 1, transfer: 2, refusal: Refusal::Busy, detail: "soon".into() };
     assert_eq!(body_of(&encode(&Up::UpdateRefused(refused)).unwrap())[0], Up::KINDS - 1);
-    let logs = Down::LogsQuery(LogsQuery { token: 1, lines: 2 });
-    assert_eq!(body_of(&encode(&logs).unwrap())[0], Down::KINDS - 1);
+    let permit = Down::Permit(PermitOffer { token: 1, permit: Default::default() });
+    assert_eq!(body_of(&encode(&permit).unwrap())[0], Down::KINDS - 1);
 }
 
 #[test]

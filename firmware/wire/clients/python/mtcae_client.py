@@ -278,6 +278,7 @@ DOWN = kinds(
     Hello=None, Ping=TOKEN, SetTime=record(token=u32, unix_us=u64), SlotsQuery=TOKEN,
     UpdateBegin=record(token=u32, offer=OFFER), UpdateQuery=TOKEN, UpdateFinish=record(token=u32, transfer=u32),
     Confirm=TOKEN, Rollback=TOKEN, LogsQuery=record(token=u32, lines=byte),
+    Permit=record(token=u32, permit=listed(160, byte)),
     long={"UpdateChunk": record(transfer=u32, index=u32, data=listed(1024, byte))})
 
 

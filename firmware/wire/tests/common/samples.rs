@@ -37,6 +37,7 @@ pub fn down() -> Vec<(&'static str, Down)> {
         ("down-confirm", Down::Confirm(Request { token: 42 })),
         ("down-rollback", Down::Rollback(Request { token: 43 })),
         ("down-logs-query", Down::LogsQuery(LogsQuery { token: 44, lines: 20 })),
+        ("down-permit", Down::Permit(PermitOffer { token: 45, permit: (0..=139).collect() })),
     ]
 }
 
@@ -300,6 +301,7 @@ pub fn largest_down() -> Vec<(&'static str, Down)> {
         ("down-confirm", Down::Confirm(Request { token: u32::MAX })),
         ("down-rollback", Down::Rollback(Request { token: u32::MAX })),
         ("down-logs-query", Down::LogsQuery(LogsQuery { token: u32::MAX, lines: u8::MAX })),
+        ("down-permit", Down::Permit(PermitOffer { token: u32::MAX, permit: [255; MAX_PERMIT].into_iter().collect() })),
     ]
 }
 

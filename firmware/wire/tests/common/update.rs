@@ -25,6 +25,8 @@ pub fn any_down() -> impl Strategy<Value = Down> {
         (any::<u32>(), offer()).prop_map(|(token, offer)| Down::UpdateBegin(UpdateBegin { token, offer })),
         any::<[u32; 2]>().prop_map(|[token, transfer]| Down::UpdateFinish(UpdateFinish { token, transfer })),
         (any::<u32>(), any::<u8>()).prop_map(|(token, lines)| Down::LogsQuery(LogsQuery { token, lines })),
+        (any::<u32>(), vec(any::<u8>(), 0..=MAX_PERMIT))
+            .prop_map(|(token, permit)| { Down::Permit(PermitOffer { token, permit: permit.into_iter().collect() }) }),
     ]
 }
 
