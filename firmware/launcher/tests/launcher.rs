@@ -68,7 +68,8 @@ impl Board {
             sha256: Digest::of(text.as_bytes()),
         };
         let parts = files.iter().map(part).collect();
-        let plan = Plan { version: format!("{version}.0.0"), counter: version, confirm, parts };
+        let plan =
+            Plan { version: format!("{version}.0.0"), counter: version, origin: Digest::of(b"file"), confirm, parts };
         let bytes: String = files.iter().map(|(_, _, text)| text.as_str()).collect();
         let mut updater = self.updater();
         updater.begin(&plan, None).unwrap();

@@ -27,6 +27,7 @@ mod seal;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod slot;
+mod status;
 mod store;
 mod table;
 mod updater;
@@ -40,8 +41,9 @@ pub use plan::{Confirm, MAX_NAME, MAX_PARTS, MAX_PAYLOAD, MAX_VERSION, Part, Per
 pub use record::{Outcome, Why};
 pub use seal::Depth;
 pub use slot::{DAEMON_FILE, DIRECTORIES, Kind, Pair, Slot, is_program};
+pub use status::{Held, Standing, Status, Version};
 pub use store::{Store, StoreError};
 pub use table::{
     Event, FAULTS, Fault, FaultRow, MAX_STARTS, Next, Row, State, TABLE, faults_as_markdown, table_as_markdown,
 };
-pub use updater::{Status, Updater, Verdict, Version};
+pub use updater::{Updater, Verdict};

@@ -42,6 +42,8 @@ pub struct Plan {
     pub version: String,
     /// Security counter; one lower than the board's is refused.
     pub counter: u64,
+    /// SHA-256 of the file that it came in, by which people trace it; not looked at.
+    pub origin: Digest,
     /// Who confirms.
     pub confirm: Confirm,
     /// The files, at most [`MAX_PARTS`].
@@ -137,7 +139,7 @@ mod tests {
             sha256: Digest::of(b""),
         };
         let parts = parts.iter().map(part).collect();
-        Plan { version: "1.0.0".into(), counter: 1, confirm: Confirm::BySelfTest, parts }
+        Plan { version: "1.0.0".into(), counter: 1, origin: Digest::of(b"file"), confirm: Confirm::BySelfTest, parts }
     }
 
     #[test]

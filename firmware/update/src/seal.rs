@@ -35,6 +35,8 @@ pub(crate) struct Seal {
     /// The kinds that the update filled; without each of them it is not whole.
     pub kinds: Vec<Kind>,
     pub version: String,
+    /// SHA-256 of the file it came in.
+    pub origin: Digest,
     pub counter: u64,
     /// Of this slot.
     pub parts: Vec<Part>,

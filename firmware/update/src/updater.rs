@@ -22,36 +22,6 @@ pub enum Verdict {
     Unfinished,
 }
 
-/// A version in its slots.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
-    /// Where it is.
-    pub pair: Pair,
-    /// Names of the model's and the daemon's version; `?` when a seal cannot be read.
-    pub names: [String; 2],
-}
-
-/// What a board's slots are at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// The state.
-    pub state: State,
-    /// What starts unless something is on trial.
-    pub confirmed: Option<Version>,
-    /// What can be gone back to.
-    pub previous: Option<Version>,
-    /// What is on trial, or ready for it.
-    pub new: Option<Version>,
-    /// How many times the version on trial was started.
-    pub starts: u8,
-    /// The version on trial passed its self-test and waits for the user.
-    pub held: bool,
-    /// Lowest security counter accepted of a model and of a daemon.
-    pub lowest: [u64; 2],
-    /// How the last update ended.
-    pub last: Outcome,
-}
-
 /// The slots of one board. Every call reads the record anew, so a daemon, a launcher and a tool may take turns; the
 /// store keeps them from working at once.
 pub struct Updater<S> {
@@ -86,39 +56,6 @@ impl<S: Store> Updater<S> {
     /// The store, for what is not the updater's: the bundle that arrives in it.
     pub fn store_mut(&mut self) -> &mut S {
         &mut self.store
-    }
-
-    /// What the slots are at. Writes nothing.
-    ///
-    /// # Errors
-    /// Of the store.
-    pub fn status(&mut self) -> Result<Status, UpdateError> {
-        let record = self.record()?;
-        let (starts, held) = match record.work {
-            Work::Trial { starts, held, .. } => (starts, held),
-            _ => (0, false),
-        };
-        let new = record.update().filter(|_| !matches!(record.work, Work::Writing(_))).map(|update| update.pair);
-        Ok(Status {
-            state: record.state(),
-            confirmed: self.version(record.confirmed)?,
-            previous: self.version(record.previous)?,
-            new: self.version(new)?,
-            starts,
-            held,
-            lowest: record.lowest,
-            last: record.last,
-        })
-    }
-
-    fn version(&mut self, pair: Option<Pair>) -> Result<Option<Version>, UpdateError> {
-        let Some(pair) = pair else { return Ok(None) };
-        let mut names = [const { String::new() }; 2];
-        for (kind, name) in Kind::ALL.into_iter().zip(&mut names) {
-            let seal = seal::read(&mut self.store, kind, pair.slot(kind))?;
-            *name = seal.map_or_else(|| "?".to_owned(), |(seal, _)| seal.version);
-        }
-        Ok(Some(Version { pair, names }))
     }
 
     /// The record; made anew, but not written, when it is lost.
@@ -165,19 +102,24 @@ impl<S: Store> Updater<S> {
         Ok(progress)
     }
 
+    /// Whether an update could begin now, or go on. Writes nothing.
+    ///
+    /// # Errors
+    /// As [`Updater::begin`].
+    pub fn check(&mut self, plan: &Plan, permit: Option<&Permit>) -> Result<(), UpdateError> {
+        plan.check()?;
+        let record = self.record()?;
+        if record.update().is_some_and(|update| update.id == plan.id()) && !matches!(record.work, Work::Trial { .. }) {
+            return Ok(());
+        }
+        let (pair, _) = allowed(&record, plan, permit)?;
+        self.check_room(plan, &layout(plan, pair))
+    }
+
     /// Empties the idle slots for an update that starts from zero.
     fn start(&mut self, record: &Record, plan: &Plan, permit: Option<&Permit>) -> Result<Writer, UpdateError> {
-        allow(record, Event::Begin)?;
+        let (pair, permitted) = allowed(record, plan, permit)?;
         let kinds = plan.kinds();
-        if let Some(kind) = Kind::ALL.into_iter().find(|kind| record.confirmed.is_none() && !kinds.contains(kind)) {
-            return Err(UpdateError::Incomplete { kind });
-        }
-        let mut permitted = false;
-        for kind in &kinds {
-            permitted |= check_counter(*kind, plan.counter, record.lowest[kind.index()], permit)?;
-        }
-        let first = Pair { model: Slot::A, daemon: Slot::A };
-        let pair = record.confirmed.map_or(first, |confirmed| confirmed.swapped(&kinds));
         let layout = layout(plan, pair);
         self.check_room(plan, &layout)?;
         let mut new = record.clone();
@@ -264,6 +206,7 @@ impl<S: Store> Updater<S> {
                 sequence: record.generation,
                 kinds: plan.kinds(),
                 version: plan.version.clone(),
+                origin: plan.origin,
                 counter: plan.counter,
                 parts: parts_of(plan, kind),
             };
@@ -390,6 +333,21 @@ impl<S: Store> Updater<S> {
         new.confirmed = Some(previous);
         Ok(new)
     }
+}
+
+/// Where an update would go that starts now, and whether it needs its permit.
+fn allowed(record: &Record, plan: &Plan, permit: Option<&Permit>) -> Result<(Pair, bool), UpdateError> {
+    allow(record, Event::Begin)?;
+    let kinds = plan.kinds();
+    if let Some(kind) = Kind::ALL.into_iter().find(|kind| record.confirmed.is_none() && !kinds.contains(kind)) {
+        return Err(UpdateError::Incomplete { kind });
+    }
+    let mut permitted = false;
+    for kind in &kinds {
+        permitted |= check_counter(*kind, plan.counter, record.lowest[kind.index()], permit)?;
+    }
+    let first = Pair { model: Slot::A, daemon: Slot::A };
+    Ok((record.confirmed.map_or(first, |confirmed| confirmed.swapped(&kinds)), permitted))
 }
 
 /// The record without its update.
