@@ -14,6 +14,7 @@ mod label;
 mod manifest;
 mod prediction;
 mod preprocess;
+mod reference;
 
 pub use clip::{Clip, Frame, Micros};
 pub use geometry::{Point, Rect};
@@ -22,6 +23,7 @@ pub use label::{Expression, LabelError, LabelSet};
 pub use manifest::{Artifact, ClipSpec, Framing, MANIFEST_FORMAT, Manifest, ManifestError, Precision, Sampling};
 pub use prediction::{Prediction, RawOutput, RawOutputError, decode, softmax};
 pub use preprocess::{Cropper, sample_nearest, sample_uniform};
+pub use reference::{Difference, ReferenceAnswer, ReferenceError, Tolerances};
 
 /// Landmarks per face: left eye, right eye, nose, left mouth corner, right mouth corner, as seen in the image.
 pub const LANDMARKS: usize = 5;

@@ -59,6 +59,16 @@ pub struct ClipSpec {
     pub seconds: f32,
 }
 
+impl ClipSpec {
+    /// Frames accepted; an even number of them.
+    pub const FRAMES: std::ops::RangeInclusive<usize> = 2..=64;
+
+    /// Bytes of a clip, `T * S * S * 3`.
+    pub fn bytes(&self) -> usize {
+        self.frames * self.size * self.size * 3
+    }
+}
+
 /// Number format of an exported model file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -159,7 +169,7 @@ impl Manifest {
             ),
             (
                 "clip.frames",
-                (2..=64).contains(&self.clip.frames) && self.clip.frames.is_multiple_of(2),
+                ClipSpec::FRAMES.contains(&self.clip.frames) && self.clip.frames.is_multiple_of(2),
                 self.clip.frames.to_string(),
                 "an even number, 2 to 64",
             ),
