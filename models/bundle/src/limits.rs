@@ -34,3 +34,7 @@ pub const MAX_LICENCES: usize = 32;
 pub const MAX_TRUSTED_KEYS: usize = 32;
 /// Longest key file or rotation file, bytes.
 pub const MAX_KEY_FILE: u64 = 4096;
+/// Longest binary form of a downgrade permit, bytes.
+pub const MAX_PERMIT: usize = 150;
+/// Longest time a downgrade permit lasts, seconds: 90 days.
+pub const MAX_PERMIT_S: u64 = 90 * 24 * 3600;

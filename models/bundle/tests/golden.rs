@@ -63,7 +63,7 @@ fn golden_bundles_open() {
 #[test]
 fn limits_are_those_of_the_readme() {
     let readme = include_str!("../README.md");
-    let limits: [(&str, u64); 16] = [
+    let limits: [(&str, u64); 18] = [
         ("MAX_MANIFEST", MAX_MANIFEST.into()),
         ("MAX_SIGNERS", MAX_SIGNERS.into()),
         ("MAX_PARTS", MAX_PARTS as u64),
@@ -80,6 +80,8 @@ fn limits_are_those_of_the_readme() {
         ("MAX_METRICS", MAX_METRICS as u64),
         ("MAX_LICENCES", MAX_LICENCES as u64),
         ("MAX_TRUSTED_KEYS", MAX_TRUSTED_KEYS as u64),
+        ("MAX_PERMIT", MAX_PERMIT as u64),
+        ("MAX_PERMIT_S", MAX_PERMIT_S),
     ];
     for (name, limit) in limits {
         let row = format!("| `{name}` | {limit} |");
