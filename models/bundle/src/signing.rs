@@ -19,7 +19,8 @@ pub const SIGNATURE_LEN: usize = 64;
 pub struct KeyId([u8; 8]);
 
 impl KeyId {
-    pub(crate) fn of(public: &[u8; 32]) -> KeyId {
+    /// The name of the key with these bytes.
+    pub fn of(public: &[u8; 32]) -> KeyId {
         KeyId(first_eight(&Digest::of(public)))
     }
 }
