@@ -1,5 +1,7 @@
 //! Why the launcher ends.
 
+use mtcae_bundle::{KeyError, PermitError};
+use mtcae_install::TrustError;
 use mtcae_update::{StoreError, UpdateError};
 use thiserror::Error;
 
@@ -15,6 +17,20 @@ pub enum LaunchError {
     /// Another launcher, or a daemon it left, holds the root.
     #[error("{0} is held by another launcher or by a daemon that it left; end it first")]
     Running(String),
+    /// A permit does not count here.
+    #[error("{file}: {error}")]
+    Permit {
+        /// The permit.
+        file: String,
+        /// Why not.
+        error: PermitError,
+    },
+    /// The permit's file cannot be read.
+    #[error(transparent)]
+    File(#[from] KeyError),
+    /// There are no keys that could have signed it.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The system refuses something.
     #[error("{what}: {error}")]
     System {
@@ -34,7 +50,12 @@ impl LaunchError {
         match self {
             LaunchError::Nothing(_) => 3,
             LaunchError::Running(_) => 4,
-            LaunchError::Slots(_) | LaunchError::System { .. } | LaunchError::NobodyToTell => 1,
+            LaunchError::Slots(_)
+            | LaunchError::Permit { .. }
+            | LaunchError::File(_)
+            | LaunchError::Trust(_)
+            | LaunchError::System { .. }
+            | LaunchError::NobodyToTell => 1,
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod error;
 mod notify;
+mod permit;
 mod slots;
 mod supervise;
 mod watch;
@@ -12,6 +13,7 @@ use error::LaunchError;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 use watch::Limits;
 
 /// Starts the daemon of the right slot, starts it again when it dies, and goes back from a new version that is no good.
@@ -34,7 +36,7 @@ enum Command {
     /// Keep the version that is on trial.
     Confirm(Root),
     /// Go back to the version before; the running daemon goes on until it is started again.
-    Rollback(Root),
+    Rollback(Rollback),
     /// Tell the launcher that started this process something, such as WATCHDOG=1; for daemons that are scripts.
     Notify {
         /// A line of systemd's notify protocol.
@@ -47,6 +49,35 @@ struct Root {
     /// Folder with the slots.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/mtcae")]
     root: PathBuf,
+}
+
+#[derive(Args)]
+struct Rollback {
+    #[command(flatten)]
+    root: Root,
+    /// Permit of `mtcae keys permit`, for going back below the lowest security counter.
+    #[arg(long, value_name = "FILE", requires = "device")]
+    permit: Option<PathBuf>,
+    /// Folder with the keys that may sign the permit.
+    #[arg(long, value_name = "DIR", default_value = "/etc/mtcae/trusted", requires = "permit")]
+    trusted: PathBuf,
+    /// This board's name, `board.name` of its board file.
+    #[arg(long, value_name = "NAME", requires = "permit")]
+    device: Option<String>,
+}
+
+impl Rollback {
+    fn run(self) -> Result<(), LaunchError> {
+        let permit = match (&self.permit, &self.device) {
+            (Some(file), Some(device)) => {
+                // A clock before 1970 was never set.
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|time| time.as_secs());
+                Some(permit::read(file, &self.trusted, device, now)?)
+            }
+            _ => None,
+        };
+        slots::rollback(&self.root.root, permit.as_ref())
+    }
 }
 
 #[derive(Args)]
@@ -93,7 +124,7 @@ fn run(command: Command) -> Result<(), LaunchError> {
         }
         Command::Status(root) => slots::status(&root.root).map(|text| print!("{text}")),
         Command::Confirm(root) => slots::confirm(&root.root),
-        Command::Rollback(root) => slots::rollback(&root.root),
+        Command::Rollback(rollback) => rollback.run(),
         Command::Notify { text } => notify::tell(&text),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::LaunchError;
 use mtcae_drivers::DirStore;
-use mtcae_update::{Choice, Depth, MAX_STARTS, State, Status, StoreError, Updater, Version};
+use mtcae_update::{Choice, Depth, MAX_STARTS, Permit, State, Status, StoreError, Updater, Version};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::thread::sleep;
@@ -44,8 +44,8 @@ pub fn confirm(root: &Path) -> Result<(), LaunchError> {
     Ok(open(root)?.confirm()?)
 }
 
-pub fn rollback(root: &Path) -> Result<(), LaunchError> {
-    Ok(open(root)?.rollback(None)?)
+pub fn rollback(root: &Path, permit: Option<&Permit>) -> Result<(), LaunchError> {
+    Ok(open(root)?.rollback(permit)?)
 }
 
 /// What the slots hold, a line for each thing.

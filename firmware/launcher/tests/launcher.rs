@@ -1,5 +1,6 @@
 //! The real launcher on a real directory, with shell scripts for daemons.
 
+use mtcae_bundle::{Permit, SigningKey, write_public};
 use mtcae_drivers::DirStore;
 use mtcae_update::{Confirm, DAEMON_FILE, Digest, Kind, Outcome, Part, Plan, State, Status, Updater, Why};
 use rustix::process::{Pid, Signal, kill_process};
@@ -7,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 const LAUNCHER: &str = env!("CARGO_BIN_EXE_mtcae-launcher");
@@ -229,6 +230,61 @@ fn the_user_confirms_or_goes_back() {
     assert!(board.one_shot("rollback").status.success());
     assert!(launcher.stop().success());
     assert_eq!(board.status().last, Outcome::RolledBack(Why::User));
+}
+
+/// What the launcher says to a rollback with these arguments besides.
+fn rollback(board: &Board, besides: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(LAUNCHER);
+    command.arg("rollback").arg("--root").arg(board.root()).args(besides).current_dir(board.folder.path());
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn an_outdated_version_comes_back_with_a_permit_only() {
+    let board = with_version_1();
+    board.install(2, Confirm::BySelfTest, GOOD);
+    let launcher = board.launch(90_000, 30_000);
+    board.wait_for("version 2", |board| board.status().last == Outcome::Confirmed && board.status().new.is_none());
+    assert!(launcher.stop().success());
+
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let keys = [1, 2].map(|seed| SigningKey::from_seed(&[seed; 32]));
+    fs::create_dir(board.folder.path().join("trusted")).unwrap();
+    write_public(&board.folder.path().join("trusted/release.pub"), &keys[0].public().to_string()).unwrap();
+    let permit = |name: &str, key: &SigningKey, device: &str, lowest, made, expires| {
+        let permit = Permit::sign(key, device, lowest, made, expires).unwrap();
+        write_public(&board.folder.path().join(name), &permit.to_string()).unwrap();
+    };
+    permit("good", &keys[0], "robot-17", 1, now - 10, now + 86_400);
+    permit("strangers", &keys[1], "robot-17", 1, now - 10, now + 86_400);
+    permit("other", &keys[0], "robot-18", 1, now - 10, now + 86_400);
+    permit("old", &keys[0], "robot-17", 1, now - 86_400, now - 10);
+    permit("early", &keys[0], "robot-17", 1, now + 86_400, now + 2 * 86_400);
+    permit("high", &keys[0], "robot-17", 2, now - 10, now + 86_400);
+    let with = |permit| rollback(&board, &["--permit", permit, "--trusted", "trusted", "--device", "robot-17"]);
+    for (permit, why) in [
+        ("strangers", "does not count here"),
+        ("other", "is for the board \"robot-18\""),
+        ("old", "expired"),
+        ("early", "set the clock"),
+        ("high", "counter"),
+        ("none", "none: "),
+        ("trusted/release.pub", "not a permit"),
+    ] {
+        let (code, said) = with(permit);
+        assert!(code == Some(1) && said.contains(why) && said.lines().count() == 1, "{permit}: {code:?} {said}");
+    }
+    let (code, said) = rollback(&board, &[]);
+    assert!(code == Some(1) && said.contains("counter"), "{said}");
+    let (code, said) = rollback(&board, &["--permit", "good", "--device", "robot-17", "--trusted", "none"]);
+    assert!(code == Some(1) && said.contains("trusted keys"), "{said}");
+    assert_eq!(rollback(&board, &["--permit", "good"]).0, Some(2), "a permit is for a board");
+    assert_eq!(board.status().confirmed.unwrap().names, ["2.0.0", "2.0.0"]);
+
+    assert_eq!(with("good"), (Some(0), String::new()));
+    let status = board.status();
+    assert_eq!((status.confirmed.unwrap().names, status.lowest), (["1.0.0", "1.0.0"].map(str::to_owned), [1, 1]));
 }
 
 #[test]
