@@ -1,0 +1,129 @@
+//! Whether a board will take a bundle, from what it says of its slots: asked before the first byte is sent.
+
+use mtcae_wire::{Offer, Refusal, Slot, SlotPair, SlotState, Slots};
+
+/// What there is to do for a bundle on a board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// It has to be sent, or the rest of it.
+    Send,
+    /// It is installed and on trial: its end is to be waited for.
+    Follow,
+    /// It runs and is confirmed.
+    Nothing,
+}
+
+/// A slot and whether it is the one that runs.
+pub(crate) fn slots_of(slots: &Slots) -> impl Iterator<Item = (&Slot, bool)> {
+    [&slots.model, &slots.daemon].into_iter().flat_map(|pair: &SlotPair| {
+        pair.slots.iter().enumerate().filter_map(|(index, slot)| {
+            let active = pair.active.is_some_and(|name| name as usize == index);
+            slot.as_ref().map(|slot| (slot, active))
+        })
+    })
+}
+
+/// The bundle's slots, each with whether it runs. A bundle of a model alone has one.
+pub(crate) fn slots_with(slots: &Slots, transfer: u32) -> impl Iterator<Item = (&Slot, bool)> {
+    slots_of(slots).filter(move |(slot, _)| slot.transfer == transfer)
+}
+
+/// What is to be done with the bundle of `offer`, which is for `boards` and takes `unpacked` bytes in its slots.
+///
+/// # Errors
+/// Why the board would refuse it: for the program, and for a person. `permitted` is the lowest counter that a permit allows;
+/// whether that counts is the board's to judge.
+pub fn course(
+    offer: &Offer,
+    boards: &[String],
+    unpacked: u64,
+    slots: &Slots,
+    permitted: Option<u32>,
+) -> Result<Course, (Refusal, String)> {
+    let family = slots.family.as_str();
+    if !boards.iter().any(|name| name == family) {
+        let detail = format!("this board's family is {family:?}; the bundle is for {}", boards.join(", "));
+        return Err((Refusal::WrongBoard, detail));
+    }
+    let states: Vec<(SlotState, bool)> =
+        slots_with(slots, offer.transfer()).map(|(slot, active)| (slot.state, active)).collect();
+    if states.iter().any(|(state, _)| *state == SlotState::Trial) {
+        return Ok(Course::Follow);
+    }
+    if let Some((other, _)) = slots_of(slots).find(|(slot, _)| slot.state == SlotState::Trial) {
+        let detail = format!("version {} is on trial there, and one of them at a time", other.version);
+        return Err((Refusal::Busy, detail));
+    }
+    if !states.is_empty() && states.iter().all(|&(state, active)| state == SlotState::Confirmed && active) {
+        return Ok(Course::Nothing);
+    }
+    if offer.security_counter < slots.security_counter.min(permitted.unwrap_or(u32::MAX)) {
+        let (found, lowest) = (offer.security_counter, slots.security_counter);
+        let detail = format!("its security counter is {found}; this board takes {lowest} and above");
+        return Err((Refusal::OlderCounter, detail));
+    }
+    // What has arrived of it before is counted as free by the board.
+    let needed = offer.length.saturating_add(unpacked);
+    if needed > slots.free_bytes {
+        let free = slots.free_bytes;
+        return Err((
+            Refusal::NoSpace,
+            format!("packed and unpacked it takes {needed} bytes; free on the board: {free}"),
+        ));
+    }
+    Ok(Course::Send)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mtcae_wire::SlotName;
+
+    fn offer() -> Offer {
+        let mut sha256 = [0; 32];
+        sha256[0] = 9;
+        let families = ["pc"].into_iter().map(Into::into).collect();
+        let (name, version) = ("edge".into(), "1.1.0".into());
+        Offer { length: 1000, sha256, name, version, security_counter: 5, families }
+    }
+
+    fn slot(transfer: u32, state: SlotState) -> Option<Slot> {
+        Some(Slot { transfer, version: "1.0.0".into(), security_counter: 5, state })
+    }
+
+    fn slots(b: Option<Slot>, active: SlotName) -> Slots {
+        let model = SlotPair { active: Some(active), slots: [slot(1, SlotState::Confirmed), b] };
+        let daemon = SlotPair { active: Some(SlotName::A), slots: [slot(1, SlotState::Confirmed), None] };
+        let family = "pc".into();
+        Slots { token: 0, family, model, daemon, trial_starts_left: None, security_counter: 5, free_bytes: 5000 }
+    }
+
+    fn on(slots: &Slots) -> Result<Course, (Refusal, String)> {
+        course(&offer(), &["pc".to_owned(), "jetson-orin-nano".to_owned()], 4000, slots, None)
+    }
+
+    #[test]
+    fn a_board_takes_what_is_for_it() {
+        assert_eq!(on(&slots(None, SlotName::A)), Ok(Course::Send));
+        assert_eq!(on(&slots(slot(9, SlotState::Ready), SlotName::A)), Ok(Course::Send));
+        assert_eq!(on(&slots(slot(9, SlotState::Failed), SlotName::A)), Ok(Course::Send));
+        assert_eq!(on(&slots(slot(9, SlotState::Trial), SlotName::B)), Ok(Course::Follow));
+        assert_eq!(on(&slots(slot(9, SlotState::Confirmed), SlotName::B)), Ok(Course::Nothing));
+        // Confirmed once, and gone back from.
+        assert_eq!(on(&slots(slot(9, SlotState::Confirmed), SlotName::A)), Ok(Course::Send));
+    }
+
+    #[test]
+    fn each_refusal_says_what_is_accepted() {
+        let refusal =
+            |slots: &Slots| on(slots).map_err(|(refusal, detail)| format!("{refusal:?}: {detail}")).unwrap_err();
+        let fine = || slots(None, SlotName::A);
+        insta::assert_snapshot!(refusal(&Slots { family: "jetson-agx".into(), ..fine() }), @r#"WrongBoard: this board's family is "jetson-agx"; the bundle is for pc, jetson-orin-nano"#);
+        insta::assert_snapshot!(refusal(&Slots { security_counter: 6, ..fine() }), @"OlderCounter: its security counter is 5; this board takes 6 and above");
+        insta::assert_snapshot!(refusal(&Slots { free_bytes: 4999, ..fine() }), @"NoSpace: packed and unpacked it takes 5000 bytes; free on the board: 4999");
+        insta::assert_snapshot!(refusal(&slots(slot(7, SlotState::Trial), SlotName::B)), @"Busy: version 1.0.0 is on trial there, and one of them at a time");
+        let older = Slots { security_counter: 6, ..fine() };
+        assert_eq!(course(&offer(), &["pc".to_owned()], 0, &older, Some(5)), Ok(Course::Send));
+        assert!(course(&offer(), &["pc".to_owned()], 0, &Slots { security_counter: 7, ..older }, Some(6)).is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! Keeping a version, and going back from one. Neither is sent twice without a look at the slots: the answer may be what was
+//! lost.
+
+use crate::admission::slots_of;
+use crate::ask::{Patience, acknowledged};
+use crate::session::{Heard, Session};
+use crate::watch::running;
+use crate::{BoardError, GONE_AFTER};
+use mtcae_bundle::Permit;
+use mtcae_wire::{Down, Hello, Request, SlotState, Slots, Up};
+use std::time::{Duration, Instant};
+
+/// Times that a request is sent whose answer was lost.
+const TRIES: u32 = 3;
+/// Between two questions to a board that starts anew.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// What was confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The version.
+    pub version: String,
+    /// It was confirmed before this was asked.
+    pub before: bool,
+}
+
+/// What a board runs after it went back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolledBack {
+    /// What ran before.
+    pub from: String,
+    /// What runs now.
+    pub to: String,
+    /// Who the board is now.
+    pub board: Hello,
+}
+
+/// The version on trial.
+fn on_trial(slots: &Slots) -> Option<String> {
+    slots_of(slots).find(|(slot, _)| slot.state == SlotState::Trial).map(|(slot, _)| slot.version.as_str().to_owned())
+}
+
+/// Keeps the version on trial. Confirming what is confirmed is no error.
+///
+/// # Errors
+/// `NotNow` when nothing is installed; `Declined`; as [`Session::ask`].
+pub fn confirm(session: &mut Session) -> Result<Confirmed, BoardError> {
+    let slots = session.slots()?;
+    let Some(version) = on_trial(&slots) else {
+        let confirmed = slots_of(&slots).any(|(slot, active)| active && slot.state == SlotState::Confirmed);
+        if confirmed {
+            return Ok(Confirmed { version: running(&slots), before: true });
+        }
+        return Err(BoardError::NotNow("nothing is on trial on this board, and nothing is confirmed".to_owned()));
+    };
+    for left in (0..TRIES).rev() {
+        let request = |token| Down::Confirm(Request { token });
+        let Err(error) = session.ask("to confirm", Patience::ONCE, request, acknowledged) else {
+            return Ok(Confirmed { version, before: false });
+        };
+        match error {
+            BoardError::Silent { .. } | BoardError::Gone { .. } | BoardError::Declined { .. } => {}
+            error => return Err(error),
+        }
+        let slots = session.slots()?;
+        if on_trial(&slots).is_none() {
+            let runs = running(&slots);
+            let kept = runs.contains(&version);
+            let gone =
+                || BoardError::NotNow(format!("version {version} is not on trial any more; the board runs {runs}"));
+            return if kept { Ok(Confirmed { version, before: false }) } else { Err(gone()) };
+        }
+        if left == 0 || matches!(error, BoardError::Declined { .. }) {
+            return Err(error);
+        }
+    }
+    Err(session.silent("to confirm"))
+}
+
+/// Goes back: from a version on trial to the confirmed one, else to the one before it; waits until that runs. A `permit` is for
+/// a version with an older security counter.
+///
+/// # Errors
+/// `Declined` when there is nothing to go back to, or it is too old; `NotNow` when the board then runs what it ran before; as
+/// [`Session::ask`].
+pub fn rollback(session: &mut Session, permit: Option<&Permit>) -> Result<RolledBack, BoardError> {
+    let before = session.hello(Patience::NORMAL)?;
+    let from = running(&session.slots()?);
+    if let Some(permit) = permit {
+        session.permit(permit)?;
+    }
+    for left in (0..TRIES).rev() {
+        let request = |token| Down::Rollback(Request { token });
+        match session.ask("to go back", Patience::ONCE, request, acknowledged) {
+            Ok(()) => break,
+            Err(error @ (BoardError::Silent { .. } | BoardError::Gone { .. })) if left == 0 => return Err(error),
+            Err(BoardError::Silent { .. } | BoardError::Gone { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // Going back twice would be going forward: another start means that the first one was heard.
+        if session.hello(Patience::NORMAL).is_ok_and(|hello| hello.boot != before.boot) {
+            break;
+        }
+    }
+    let board = next_start(session, before.boot)?;
+    let to = running(&session.slots()?);
+    if to == from {
+        return Err(BoardError::NotNow(format!("the board started anew, and still runs {to}")));
+    }
+    Ok(RolledBack { from, to, board })
+}
+
+/// Waits for a daemon with another boot.
+fn next_start(session: &mut Session, before: u32) -> Result<Hello, BoardError> {
+    let until = Instant::now() + GONE_AFTER;
+    let mut ask_at = Instant::now();
+    while Instant::now() < until {
+        session.check_stop()?;
+        if Instant::now() >= ask_at {
+            session.send(&Down::Hello);
+            ask_at = Instant::now() + ASK_EVERY;
+        }
+        match session.receive(Duration::from_millis(50)) {
+            Some(Heard::Message(Up::Hello(hello))) if hello.boot != before => return Ok(hello),
+            _ => {}
+        }
+    }
+    Err(session.silent("after it was told to go back"))
+}
