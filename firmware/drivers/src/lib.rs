@@ -4,7 +4,7 @@
 //! ```text
 //! V4l2Source  FileSource ---Captured--->  core  <---RawOutput--- TractEngine, MtcnnFinder
 //!      MonotonicClock ------Micros----->   |
-//!                                          +------Up/Down------> SerialSink, JsonLines
+//!                                          +------Up/Down------> SerialSink, TcpSink, JsonLines
 //! ```
 
 mod clock;
@@ -26,6 +26,8 @@ mod serial;
 mod stdout;
 #[cfg(feature = "store")]
 mod store;
+#[cfg(feature = "tcp")]
+mod tcp;
 #[cfg(feature = "tract")]
 mod tract;
 #[cfg(feature = "v4l2")]
@@ -46,6 +48,8 @@ pub use serial::{SerialSink, serial_ports};
 pub use stdout::{JsonLines, json_from_up};
 #[cfg(feature = "store")]
 pub use store::DirStore;
+#[cfg(feature = "tcp")]
+pub use tcp::{TcpNews, TcpOptions, TcpSink};
 #[cfg(feature = "tract")]
 pub use tract::TractEngine;
 #[cfg(feature = "v4l2")]
