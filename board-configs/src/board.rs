@@ -4,7 +4,8 @@ use crate::choice::{CameraKind, SinkName};
 use crate::key::Key;
 use crate::section::{File, Section};
 use crate::sections::{
-    About, CameraCommon, DEFAULT_OUTBOX, Detector, Estimate, Model, Report, Serial, SinkCommon, Update, V4l2, VideoFile,
+    About, CameraCommon, DEFAULT_OUTBOX, Detector, Estimate, Model, Report, Serial, SinkCommon, Tcp, Update, V4l2,
+    VideoFile,
 };
 use crate::{BoardError, MAX_BYTES};
 use toml::de::DeTable;
@@ -67,6 +68,8 @@ pub enum SinkKind {
     Serial(Serial),
     /// `kind = "stdout"`.
     Stdout,
+    /// `kind = "tcp"`.
+    Tcp(Tcp),
 }
 
 /// Reads and validates a board file. `name_or_path` is what error messages call it; `text` is its content.
@@ -95,7 +98,7 @@ pub(crate) const SECTIONS: [(&str, &[&[Key]]); 8] = [
     ("estimate", &[Estimate::KEYS]),
     ("report", &[Report::KEYS]),
     ("update", &[Update::KEYS]),
-    ("sink", &[SinkCommon::KEYS, Serial::KEYS]),
+    ("sink", &[SinkCommon::KEYS, Serial::KEYS, Tcp::KEYS]),
 ];
 
 fn names(groups: &[&'static [Key]]) -> Vec<&'static str> {
@@ -112,6 +115,11 @@ fn home_of(name: &str) -> Option<String> {
 /// Hints that a key of `keys` would be right beside `choice`.
 fn fits(keys: &'static [Key], choice: &'static str) -> impl Fn(&str) -> Option<String> {
     move |name| names(&[keys]).contains(&name).then(|| choice.to_owned())
+}
+
+/// The same for any kind of sink.
+fn fits_a_sink(name: &str) -> Option<String> {
+    fits(Serial::KEYS, "kind = \"serial\"")(name).or_else(|| fits(Tcp::KEYS, "kind = \"tcp\"")(name))
 }
 
 impl Board {
@@ -187,14 +195,18 @@ impl Sink {
     }
 
     fn read(section: &Section<'_>) -> Result<Sink, BoardError> {
-        section.only(&names(&[SinkCommon::KEYS, Serial::KEYS]), home_of)?;
+        section.only(&names(&[SinkCommon::KEYS, Serial::KEYS, Tcp::KEYS]), home_of)?;
         let common = SinkCommon::read(section)?;
+        let keys = match common.kind {
+            SinkName::Serial => Serial::KEYS,
+            SinkName::Stdout => &[],
+            SinkName::Tcp => Tcp::KEYS,
+        };
+        section.only(&names(&[SinkCommon::KEYS, keys]), fits_a_sink)?;
         let kind = match common.kind {
             SinkName::Serial => SinkKind::Serial(Serial::read(section)?),
-            SinkName::Stdout => {
-                section.only(&names(&[SinkCommon::KEYS]), fits(Serial::KEYS, "kind = \"serial\""))?;
-                SinkKind::Stdout
-            }
+            SinkName::Stdout => SinkKind::Stdout,
+            SinkName::Tcp => SinkKind::Tcp(Tcp::read(section)?),
         };
         Ok(Sink { outbox: common.outbox, kind })
     }
@@ -203,6 +215,7 @@ impl Sink {
         match (&self.kind, &other.kind) {
             (SinkKind::Serial(a), SinkKind::Serial(b)) => a.port == b.port,
             (SinkKind::Stdout, SinkKind::Stdout) => true,
+            (SinkKind::Tcp(a), SinkKind::Tcp(b)) => a.listen == b.listen,
             _ => false,
         }
     }
@@ -214,6 +227,9 @@ impl Sink {
             }
             SinkKind::Stdout => {
                 section.conflict("kind", &SinkName::Stdout, "\"stdout\" for one [[sink]] at most".to_owned())
+            }
+            SinkKind::Tcp(tcp) => {
+                section.conflict("listen", &tcp.listen, "an address that no [[sink]] above has".to_owned())
             }
         }
     }

@@ -117,6 +117,8 @@ choice! {
         Serial = "serial",
         /// One JSON object a line on the standard output.
         Stdout = "stdout",
+        /// A TCP port, for clients that are known by their key.
+        Tcp = "tcp",
     }
 }
 

@@ -1,5 +1,6 @@
 //! What one key accepts, how its value is read from TOML, and the macro that declares a section's keys once.
 
+use core::net::SocketAddr;
 use toml::de::{DeInteger, DeValue};
 
 /// One key of a section, as data.
@@ -27,6 +28,8 @@ pub(crate) enum Accepts {
     Camera,
     /// A device file.
     Device,
+    /// An IP address and a port.
+    Listen,
     /// `true` or `false`.
     Switch,
     /// A whole number.
@@ -53,6 +56,9 @@ impl Accepts {
             Accepts::Path => format!("a path of 1 to {MAX_PATH} characters, in quotes"),
             Accepts::Camera => "\"auto\" or a path below /dev/, for example \"/dev/v4l/by-id/...\"".to_owned(),
             Accepts::Device => "a path below /dev/, for example \"/dev/ttyTHS1\"".to_owned(),
+            Accepts::Listen => {
+                "an IP address and a port from 1 to 65535, for example \"0.0.0.0:7452\" or \"[::]:7452\"".to_owned()
+            }
             Accepts::Switch => "true or false".to_owned(),
             Accepts::Integer { min, max, unit } => format!("a whole number from {min} to {max}{}", in_unit(unit)),
             Accepts::Number { min, max, unit } => format!("a number from {min} to {max}{}", in_unit(unit)),
@@ -101,6 +107,17 @@ pub(crate) trait Value: Sized {
 impl Value for String {
     fn from_toml(value: &DeValue<'_>, accepts: &Accepts) -> Option<Self> {
         value.as_str().filter(|text| accepts.accepts_text(text)).map(str::to_owned)
+    }
+
+    fn to_toml(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl Value for SocketAddr {
+    fn from_toml(value: &DeValue<'_>, accepts: &Accepts) -> Option<Self> {
+        let text = value.as_str().filter(|_| matches!(accepts, Accepts::Listen))?;
+        text.parse().ok().filter(|address: &SocketAddr| address.port() > 0)
     }
 
     fn to_toml(&self) -> String {

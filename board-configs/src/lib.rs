@@ -26,7 +26,7 @@ pub use builtin::{Builtin, builtin, builtin_named, load_builtin};
 pub use choice::{CameraKind, ConfirmChoice, EngineChoice, PixelFormat, PrecisionChoice, SinkName};
 pub use error::BoardError;
 pub use markdown::keys_as_markdown;
-pub use sections::{About, Detector, Estimate, Model, Report, Serial, Update, V4l2, VideoFile};
+pub use sections::{About, Detector, Estimate, Model, Report, Serial, Tcp, Update, V4l2, VideoFile};
 
 /// The longest board file, bytes; a longer one is refused unread.
 pub const MAX_BYTES: usize = 64 * 1024;

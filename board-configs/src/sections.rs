@@ -2,7 +2,13 @@
 
 use crate::choice::{CameraKind, ConfirmChoice, EngineChoice, PixelFormat, PrecisionChoice, SinkName};
 use crate::key::{Accepts, section};
+use core::net::{Ipv4Addr, SocketAddr};
 
+/// Where a TCP sink listens that does not say: reachable from the board itself alone, through a tunnel for example.
+pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(core::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7452);
+/// Where its keys are.
+const DEFAULT_LINE_KEY: &str = "/etc/mtcae/line.key";
+const DEFAULT_CLIENTS: &str = "/etc/mtcae/clients";
 /// Messages that may wait for a sink that does not say.
 pub(crate) const DEFAULT_OUTBOX: u32 = 64;
 
@@ -159,5 +165,24 @@ section! {
         port: String, Accepts::Device;
         /// Speed of the line; USB lines ignore it.
         baud: u32 = 115_200, Accepts::Integer { min: 9_600, max: 4_000_000, unit: "baud" };
+    }
+}
+
+section! {
+    /// `[[sink]]` with `kind = "tcp"`: a TCP port, encrypted, for one client at a time of those that are known.
+    Tcp {
+        /// Address and port to listen on; `0.0.0.0` is every address of the board.
+        listen: SocketAddr = DEFAULT_LISTEN, Accepts::Listen;
+        /// The board's secret line key, as `mtcae keys new --line` makes it.
+        key: String = DEFAULT_LINE_KEY.to_owned(), Accepts::Path;
+        /// Folder with the public line keys of those who may connect, one a file (`*.pub`).
+        clients: String = DEFAULT_CLIENTS.to_owned(), Accepts::Path;
+    }
+}
+
+impl Tcp {
+    /// One that listens there and says nothing else.
+    pub fn on(listen: SocketAddr) -> Tcp {
+        Tcp { listen, key: DEFAULT_LINE_KEY.to_owned(), clients: DEFAULT_CLIENTS.to_owned() }
     }
 }

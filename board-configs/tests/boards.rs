@@ -1,6 +1,6 @@
 //! Every board that ships is valid, every file in `boards/` ships, and the README's table is what the code documents.
 
-use mtcae_board_configs::{Board, Source, builtin, builtin_named, keys_as_markdown, load, load_builtin};
+use mtcae_board_configs::{Board, SinkKind, Source, Tcp, builtin, builtin_named, keys_as_markdown, load, load_builtin};
 use std::path::Path;
 
 fn folder() -> &'static Path {
@@ -104,6 +104,21 @@ fn changed_values_arrive() {
         ],
     )
     "#);
+}
+
+#[test]
+fn a_tcp_sink_listens_on_the_board_itself_unless_told_otherwise() {
+    let head = "[board]\nname = \"a\"\nfamily = \"pc\"\n[[sink]]\nkind = \"tcp\"\n";
+    let kind = |rest: &str| load("a", &format!("{head}{rest}")).expect("valid").sinks[0].kind.clone();
+    let SinkKind::Tcp(bare) = kind("") else { panic!("another kind") };
+    assert!(bare.listen.ip().is_loopback() && bare == Tcp::on(bare.listen));
+    let whole = kind("listen = \"[::]:9000\"\nkey = \"k\"\nclients = \"c\"\n");
+    let listen = "[::]:9000".parse().expect("an address");
+    assert_eq!(whole, SinkKind::Tcp(Tcp { listen, key: "k".into(), clients: "c".into() }));
+    for shipped in builtin() {
+        let board = load_builtin(shipped.name).expect("it ships");
+        assert!(!board.sinks.iter().any(|s| matches!(s.kind, SinkKind::Tcp(_))), "{} opens a port", shipped.name);
+    }
 }
 
 #[test]

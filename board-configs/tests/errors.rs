@@ -37,6 +37,21 @@ fn keys_of_another_source_or_sink() {
 }
 
 #[test]
+fn tcp_sinks() {
+    let tcp = |rest: &str| message(&format!("[[sink]]\nkind = \"tcp\"\n{rest}\n"));
+    insta::assert_snapshot!(tcp("port = \"/dev/ttyS0\""), @r#"robot.toml:6: unknown key `sink[0].port` (set to "/dev/ttyS0") (did you mean `kind = "serial"`?); accepted in [[sink]]: kind, outbox, listen, key, clients"#);
+    insta::assert_snapshot!(message("[[sink]]\nkind = \"serial\"\nport = \"/dev/ttyS0\"\nlisten = \"0.0.0.0:1\"\n"), @r#"robot.toml:7: unknown key `sink[0].listen` (set to "0.0.0.0:1") (did you mean `kind = "tcp"`?); accepted in [[sink]]: kind, outbox, port, baud"#);
+    insta::assert_snapshot!(message("[[sink]]\nkind = \"stdout\"\nclients = \"a\"\n"), @r#"robot.toml:6: unknown key `sink[0].clients` (set to "a") (did you mean `kind = "tcp"`?); accepted in [[sink]]: kind, outbox"#);
+    insta::assert_snapshot!(tcp("listen = 7452"), @r#"robot.toml:6: `sink[0].listen` is 7452; accepted: an IP address and a port from 1 to 65535, for example "0.0.0.0:7452" or "[::]:7452""#);
+    insta::assert_snapshot!(tcp("listen = \"localhost:7452\""), @r#"robot.toml:6: `sink[0].listen` is "localhost:7452"; accepted: an IP address and a port from 1 to 65535, for example "0.0.0.0:7452" or "[::]:7452""#);
+    insta::assert_snapshot!(tcp("listen = \"0.0.0.0:0\""), @r#"robot.toml:6: `sink[0].listen` is "0.0.0.0:0"; accepted: an IP address and a port from 1 to 65535, for example "0.0.0.0:7452" or "[::]:7452""#);
+    insta::assert_snapshot!(tcp("listen = \"0.0.0.0\""), @r#"robot.toml:6: `sink[0].listen` is "0.0.0.0"; accepted: an IP address and a port from 1 to 65535, for example "0.0.0.0:7452" or "[::]:7452""#);
+    insta::assert_snapshot!(tcp("key = \"\""), @r#"robot.toml:6: `sink[0].key` is ""; accepted: a path of 1 to 1024 characters, in quotes"#);
+    insta::assert_snapshot!(tcp("[[sink]]\nkind = \"tcp\""), @r#"robot.toml:6: `sink[1].listen` is "127.0.0.1:7452"; accepted: an address that no [[sink]] above has"#);
+    insta::assert_snapshot!(tcp("[[sink]]\nkind = \"tpc\""), @r#"robot.toml:7: `sink[1].kind` is "tpc"; accepted: one of "serial", "stdout", "tcp""#);
+}
+
+#[test]
 fn wrong_types() {
     insta::assert_snapshot!(message("[camera]\nfps = \"30\"\n"), @r#"robot.toml:5: `camera.fps` is "30"; accepted: a whole number from 1 to 240 (frames/s)"#);
     insta::assert_snapshot!(message("[camera]\nfps = 29.97\n"), @"robot.toml:5: `camera.fps` is 29.97; accepted: a whole number from 1 to 240 (frames/s)");
@@ -76,7 +91,7 @@ fn missing_keys() {
     insta::assert_snapshot!(message_of(""), @"robot.toml: missing key `board.name`; accepted: 1 to 32 of a-z, 0-9 and -, in quotes");
     insta::assert_snapshot!(message_of("[board]\nname = \"t\"\n"), @"robot.toml:1: missing key `board.family`; accepted: 1 to 32 of a-z, 0-9 and -, in quotes");
     insta::assert_snapshot!(message("[camera]\nsource = \"file\"\n"), @"robot.toml:4: missing key `camera.path`; accepted: a path of 1 to 1024 characters, in quotes");
-    insta::assert_snapshot!(message("[[sink]]\noutbox = 3\n"), @r#"robot.toml:4: missing key `sink[0].kind`; accepted: one of "serial", "stdout""#);
+    insta::assert_snapshot!(message("[[sink]]\noutbox = 3\n"), @r#"robot.toml:4: missing key `sink[0].kind`; accepted: one of "serial", "stdout", "tcp""#);
     insta::assert_snapshot!(message("[[sink]]\nkind = \"stdout\"\n[[sink]]\nkind = \"serial\"\n"), @r#"robot.toml:6: missing key `sink[1].port`; accepted: a path below /dev/, for example "/dev/ttyTHS1""#);
 }
 

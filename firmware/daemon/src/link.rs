@@ -34,6 +34,8 @@ pub(crate) struct Link<'a> {
     kind: &'a SinkKind,
     status_every: Micros,
     line: Option<Line>,
+    /// Who listens on the line.
+    session: Option<u64>,
     /// A Hello has to go out before anything else.
     hello_due: bool,
     /// Bad frames received by openings before this one.
@@ -51,6 +53,7 @@ impl<'a> Link<'a> {
             kind,
             status_every,
             line: None,
+            session: None,
             hello_due: false,
             bad_before: 0,
             retry_at: 0,
@@ -66,7 +69,7 @@ impl<'a> Link<'a> {
             let now = self.shared.now();
             if closing.load(Ordering::Relaxed) {
                 let end = *deadline.get_or_insert(now + FAREWELL);
-                if now >= end || self.line.is_none() || lock(&self.mail.state).outbox.is_empty() {
+                if now >= end || !self.is_heard() || lock(&self.mail.state).outbox.is_empty() {
                     return;
                 }
             }
@@ -94,7 +97,8 @@ impl<'a> Link<'a> {
                 state.outbox.resume();
                 drop(state);
                 self.line = Some(line);
-                self.hello_due = true;
+                self.session = None;
+                self.hello_due = false;
                 self.pause = FIRST_RETRY;
                 if again || self.retry_at > 0 {
                     self.shared.log(Level::Info, &format!("sink {} is connected", self.mail.name));
@@ -117,9 +121,13 @@ impl<'a> Link<'a> {
         self.shared.log(Level::Warn, &format!("sink lost: {why}"));
     }
 
+    fn is_heard(&self) -> bool {
+        self.line.is_some() && self.session.is_some()
+    }
+
     fn push_status(&self, now: Micros) {
         // While nobody listens only the newest state counts; older ones would take the room of other messages.
-        if self.line.is_none() {
+        if !self.is_heard() {
             return;
         }
         let counts = lock(&self.mail.state).outbox.counts();
@@ -139,6 +147,19 @@ impl<'a> Link<'a> {
             }
         }
         lock(&self.mail.state).bad_received = self.bad_before + line.bad_received();
+        while let Some(news) = line.news() {
+            self.shared.log(news.level, &news.text);
+        }
+        let session = line.session();
+        if session != self.session {
+            self.session = session;
+            self.hello_due = session.is_some();
+            lock(&self.mail.state).outbox.resume();
+        }
+        if session.is_none() {
+            // What waits grows old, and is dropped and counted.
+            return Ok(());
+        }
         if self.hello_due {
             match line.send(&Up::Hello(self.shared.hello.clone())) {
                 Ok(()) => self.hello_due = false,
@@ -153,13 +174,13 @@ impl<'a> Link<'a> {
     fn rest(&self) {
         let state = lock(&self.mail.state);
         let busy = state.outbox.wait(self.shared.now());
-        let time = match (&self.line, busy) {
+        let time = match (self.is_heard(), busy) {
             // More waits and the line takes it.
-            (Some(_), Some(0)) if !self.hello_due => return,
-            (Some(_), Some(us)) if us > 0 => POLL.min(Duration::from_micros(us)),
+            (true, Some(0)) if !self.hello_due => return,
+            (true, Some(us)) if us > 0 => POLL.min(Duration::from_micros(us)),
             _ => POLL,
         };
-        if self.line.is_none() || self.hello_due || busy.is_some() {
+        if !self.is_heard() || self.hello_due || busy.is_some() {
             drop(state);
             std::thread::sleep(time);
         } else {

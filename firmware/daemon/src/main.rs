@@ -24,7 +24,7 @@ struct Arguments {
     /// Source in place of the board's: v4l2:auto, v4l2:/dev/..., file:PATH.
     #[arg(long)]
     source: Option<SourceChoice>,
-    /// Sink in place of the board's: stdout, serial:/dev/...[:BAUD]; may be given several times.
+    /// Sink in place of the board's: stdout, serial:/dev/...[:BAUD], tcp:ADDRESS:PORT; may be given several times.
     #[arg(long = "sink")]
     sinks: Vec<SinkChoice>,
     /// Model folder in place of the board's.

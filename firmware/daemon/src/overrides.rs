@@ -1,7 +1,8 @@
 //! What a command line may say instead of the board file.
 
 use crate::DaemonError;
-use mtcae_board_configs::{Board, Serial, Sink, SinkKind, Source, V4l2, VideoFile, load};
+use mtcae_board_configs::{Board, Serial, Sink, SinkKind, Source, Tcp, V4l2, VideoFile, load};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -43,6 +44,8 @@ pub enum SinkChoice {
     },
     /// `stdout`.
     Stdout,
+    /// `tcp:ADDRESS:PORT`; keys are where the board file's TCP sink has them, or where one has them by default.
+    Tcp(SocketAddr),
 }
 
 impl FromStr for SourceChoice {
@@ -67,11 +70,15 @@ impl FromStr for SinkChoice {
     fn from_str(text: &str) -> Result<Self, DaemonError> {
         let wrong = || {
             DaemonError::Configuration(format!(
-                "sink {text:?}; accepted: stdout, serial:/dev/..., serial:/dev/...:BAUD with 9600 to 4000000 baud"
+                "sink {text:?}; accepted: stdout, tcp:ADDRESS:PORT with an IP address, serial:/dev/..., serial:/dev/...:BAUD with 9600 to 4000000 baud"
             ))
         };
         if text == "stdout" {
             return Ok(SinkChoice::Stdout);
+        }
+        if let Some(address) = text.strip_prefix("tcp:") {
+            let address = address.parse().ok().filter(|address: &SocketAddr| address.port() > 0);
+            return address.map(SinkChoice::Tcp).ok_or_else(wrong);
         }
         let rest = text.strip_prefix("serial:").filter(|rest| rest.starts_with("/dev/")).ok_or_else(wrong)?;
         // Names below /dev/serial/by-id may hold colons; only digits after the last one are a speed.
@@ -112,7 +119,8 @@ impl Overrides {
             None => {}
         }
         if !self.sinks.is_empty() {
-            board.sinks = self.sinks.iter().map(SinkChoice::to_sink).collect();
+            let keys = tcp_sink(board).cloned();
+            board.sinks = self.sinks.iter().map(|sink| sink.to_sink(keys.as_ref())).collect();
         }
         if let Some(path) = &self.model {
             board.model.path = path.to_string_lossy().into_owned();
@@ -121,13 +129,21 @@ impl Overrides {
 }
 
 impl SinkChoice {
-    fn to_sink(&self) -> Sink {
+    fn to_sink(&self, keys: Option<&Tcp>) -> Sink {
         let kind = match self {
             SinkChoice::Serial { port, baud } => SinkKind::Serial(Serial { port: port.clone(), baud: *baud }),
             SinkChoice::Stdout => SinkKind::Stdout,
+            SinkChoice::Tcp(listen) => {
+                SinkKind::Tcp(keys.map_or_else(|| Tcp::on(*listen), |keys| Tcp { listen: *listen, ..keys.clone() }))
+            }
         };
         Sink { outbox: OUTBOX, kind }
     }
+}
+
+/// The first TCP sink of `board`.
+fn tcp_sink(board: &Board) -> Option<&Tcp> {
+    board.sinks.iter().find_map(|sink| if let SinkKind::Tcp(tcp) = &sink.kind { Some(tcp) } else { None })
 }
 
 /// The keys of a camera that a board file says nothing about.
@@ -150,11 +166,31 @@ mod tests {
         assert_eq!("serial:/dev/ttyS1:9600".parse(), Ok(SinkChoice::Serial { port: "/dev/ttyS1".into(), baud: 9600 }));
         let by_id = SinkChoice::Serial { port: "/dev/serial/by-id/usb-a:if0".into(), baud: 115_200 };
         assert_eq!("serial:/dev/serial/by-id/usb-a:if0".parse(), Ok(by_id));
+        assert_eq!("tcp:[::1]:7452".parse(), Ok(SinkChoice::Tcp("[::1]:7452".parse().unwrap())));
+        for wrong in ["tcp:", "tcp:7452", "tcp:localhost:7452", "tcp:127.0.0.1:0", "tcp:127.0.0.1:70000"] {
+            assert!(wrong.parse::<SinkChoice>().is_err(), "{wrong}");
+        }
         for wrong in ["", "video0", "v4l2:", "file:"] {
             assert!(wrong.parse::<SourceChoice>().is_err(), "{wrong}");
         }
-        insta::assert_snapshot!("serial:/dev/ttyS1:1".parse::<SinkChoice>().unwrap_err(), @r#"sink "serial:/dev/ttyS1:1"; accepted: stdout, serial:/dev/..., serial:/dev/...:BAUD with 9600 to 4000000 baud"#);
+        insta::assert_snapshot!("serial:/dev/ttyS1:1".parse::<SinkChoice>().unwrap_err(), @r#"sink "serial:/dev/ttyS1:1"; accepted: stdout, tcp:ADDRESS:PORT with an IP address, serial:/dev/..., serial:/dev/...:BAUD with 9600 to 4000000 baud"#);
         insta::assert_snapshot!("webcam".parse::<SourceChoice>().unwrap_err(), @r#"source "webcam"; accepted: v4l2:auto, v4l2:/dev/..., file:PATH"#);
+    }
+
+    #[test]
+    fn a_tcp_sink_has_the_boards_keys() {
+        let over = Overrides { sinks: vec!["tcp:127.0.0.1:7000".parse().unwrap()], ..Overrides::default() };
+        let keys = |board: &Board| match &board.sinks[..] {
+            [Sink { kind: SinkKind::Tcp(tcp), .. }] => (tcp.listen.port(), tcp.key.clone(), tcp.clients.clone()),
+            other => panic!("{other:?}"),
+        };
+        let mut board = load_builtin("demo").unwrap();
+        over.apply(&mut board);
+        assert_eq!(keys(&board), (7000, "/etc/mtcae/line.key".into(), "/etc/mtcae/clients".into()));
+        let SinkKind::Tcp(tcp) = &mut board.sinks[0].kind else { panic!() };
+        tcp.key = "mine".into();
+        over.apply(&mut board);
+        assert_eq!(keys(&board), (7000, "mine".into(), "/etc/mtcae/clients".into()));
     }
 
     #[test]
