@@ -14,6 +14,7 @@ mod new_file;
 mod openings;
 mod packing;
 mod progress;
+mod reference;
 mod stats;
 mod text;
 

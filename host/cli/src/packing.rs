@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::new_file::NewFile;
 use crate::progress::Progress;
-use crate::{new_file, text};
+use crate::{new_file, reference, text};
 use mtcae_bundle::{
     Builder, BundleError, Compression, Content, Description, Digest, Inspection, MAX_PART, ModelDescription, Recipient,
     SigningKey, Trust, Version,
@@ -20,19 +20,29 @@ const FIRMWARE: &str = "mtcae-firmware";
 /// Processors by the first word of a target triple, and their numbers in an ELF header.
 const MACHINES: [(&str, u16); 4] = [("x86_64", 62), ("aarch64", 183), ("armv7", 40), ("riscv64gc", 243)];
 
-/// A file that becomes a part.
+/// A file, or something made here, that becomes a part.
 pub struct Source {
     /// Name of the part.
     name: String,
     content: Content,
-    path: PathBuf,
+    origin: Origin,
     len: u64,
     /// What it must be.
     sha256: Option<Digest>,
 }
 
+enum Origin {
+    File(PathBuf),
+    Made(Vec<u8>),
+}
+
 impl Source {
-    fn new(name: String, content: Content, path: PathBuf, sha256: Option<Digest>) -> Result<Self, Failure> {
+    fn made(name: &str, content: Content, bytes: Vec<u8>) -> Self {
+        let len = bytes.len() as u64;
+        Self { name: name.to_owned(), content, origin: Origin::Made(bytes), len, sha256: None }
+    }
+
+    fn file(name: String, content: Content, path: PathBuf, sha256: Option<Digest>) -> Result<Self, Failure> {
         let unreadable = |source| Failure::Read { path: path.clone(), source };
         let found = path.metadata().map_err(unreadable)?;
         if !found.is_file() {
@@ -43,17 +53,20 @@ impl Source {
             let reason = format!("{} has {len} bytes; accepted: 1 to {MAX_PART}", path.display());
             return Err(Failure::Bundle { reason, help: "a part of a bundle is never empty".to_owned() });
         }
-        Ok(Self { name, content, path, len, sha256 })
+        Ok(Self { name, content, origin: Origin::File(path), len, sha256 })
     }
 }
 
-/// The parts of a model folder, and what is said of the model.
+/// The parts of a model folder, its self-test among them (made from `video`, or from the portrait that ships), and what is
+/// said of the model.
 ///
 /// # Errors
-/// When the manifest is no good or names files that are not there, or nothing is known of the engines of one.
+/// When the manifest is no good or names files that are not there, nothing is known of the engines of one, or the model
+/// does not run.
 pub fn model(
     folder: &Path,
     engines: impl Fn(Precision) -> Vec<String>,
+    video: Option<&Path>,
 ) -> Result<(ModelDescription, Vec<Source>), Failure> {
     let path = folder.join("manifest.toml");
     let refuse = |reason: String, help: &str| Failure::Bundle { reason, help: help.to_owned() };
@@ -67,7 +80,7 @@ pub fn model(
         return Err(refuse(reason, "`mtcae export` writes the files of a model and lists them there"));
     }
     let sum = Some(Digest::of(text.as_bytes()));
-    let mut sources = vec![Source::new("manifest.toml".to_owned(), Content::ModelManifest, path.clone(), sum)?];
+    let mut sources = vec![Source::file("manifest.toml".to_owned(), Content::ModelManifest, path.clone(), sum)?];
     for artifact in &manifest.artifacts {
         let engines = engines(artifact.precision);
         if engines.is_empty() {
@@ -78,8 +91,11 @@ pub fn model(
         }
         let content = Content::Model { precision: artifact.precision, engines };
         let sum = Digest::try_from(artifact.sha256.to_ascii_lowercase()).ok();
-        sources.push(Source::new(artifact.file.clone(), content, folder.join(&artifact.file), sum)?);
+        sources.push(Source::file(artifact.file.clone(), content, folder.join(&artifact.file), sum)?);
     }
+    let self_test = reference::make(folder, &manifest, video)?;
+    sources.push(Source::made("reference.clip", Content::ReferenceClip, self_test.clip));
+    sources.push(Source::made("reference.json", Content::ReferenceAnswer, self_test.answer.into_bytes()));
     if folder.join(CARD).exists() {
         sources.push(document(&folder.join(CARD))?);
     }
@@ -92,7 +108,7 @@ pub fn model(
 /// When there is no such file.
 pub fn document(path: &Path) -> Result<Source, Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Source::new(name, Content::Document, path.to_owned(), None)
+    Source::file(name, Content::Document, path.to_owned(), None)
 }
 
 /// The daemon's binary.
@@ -101,7 +117,7 @@ pub fn document(path: &Path) -> Result<Source, Failure> {
 /// When it is no program for `target`.
 pub fn firmware(path: &Path, target: &str, version: Version) -> Result<Source, Failure> {
     let content = Content::Firmware { target: target.to_owned(), version };
-    let source = Source::new(FIRMWARE.to_owned(), content, path.to_owned(), None)?;
+    let source = Source::file(FIRMWARE.to_owned(), content, path.to_owned(), None)?;
     let mut head = Vec::new();
     File::open(path)
         .and_then(|file| file.take(20).read_to_end(&mut head))
@@ -187,18 +203,23 @@ impl Recipe {
     }
 }
 
-/// Packs one file; gives the bytes it takes in the bundle.
+/// Packs one part; gives the bytes it takes in the bundle.
 fn add(builder: &mut Builder<File>, source: &Source, progress: &Progress) -> Result<u64, Failure> {
-    let unreadable = |error| Failure::Read { path: source.path.clone(), source: error };
-    let file = File::open(&source.path).map_err(unreadable)?;
+    let (path, plain): (&Path, Box<dyn Read + '_>) = match &source.origin {
+        Origin::Made(bytes) => (Path::new(&source.name), Box::new(bytes.as_slice())),
+        Origin::File(path) => {
+            let unreadable = |error| Failure::Read { path: path.clone(), source: error };
+            (path, Box::new(File::open(path).map_err(unreadable)?))
+        }
+    };
     let part = builder
-        .add(&source.name, source.content.clone(), Compression::Zstd, &mut progress.watch(file))
-        .map_err(|error| progress.cause(refused(&source.path, error)))?;
+        .add(&source.name, source.content.clone(), Compression::Zstd, &mut progress.watch(plain))
+        .map_err(|error| progress.cause(refused(path, error)))?;
     match source.sha256 {
         Some(expected) if expected != part.plain_sha256 => Err(Failure::Bundle {
             reason: format!(
                 "{} is not the file that manifest.toml lists: its SHA-256 is {}; listed: {expected}",
-                source.path.display(),
+                path.display(),
                 part.plain_sha256
             ),
             help: "`mtcae export` writes both anew".to_owned(),

@@ -5,6 +5,9 @@ mod common;
 use common::desk::{Desk, WHOLE};
 use common::transcript;
 use mtcae_bundle::{Folder, Reader, SigningKey, Target, Trust};
+use mtcae_contract::{Clip, Difference, Precision, RawOutput, ReferenceAnswer};
+use mtcae_core::Engine;
+use mtcae_drivers::TractEngine;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -113,7 +116,7 @@ fn the_fields_of_the_json_stay() {
     assert_eq!(keys(&value["manifest"]), fields.map(str::to_owned).into());
     let names: Vec<&str> =
         value["manifest"]["parts"].as_array().unwrap().iter().map(|part| part["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["manifest.toml", "tiny.onnx", "CARD.md"]);
+    assert_eq!(names, ["manifest.toml", "tiny.onnx", "reference.clip", "reference.json", "CARD.md"]);
     let model = &value["manifest"]["parts"][1]["content"];
     assert_eq!(*model, serde_json::json!({ "kind": "model", "precision": "fp32", "engines": ["tract"] }));
     let unknown: Value = serde_json::from_str(&desk.good(&["inspect", "tiny.mtcb", "--json"])).unwrap();
@@ -231,6 +234,103 @@ fn model_and_firmware_arrive_as_they_were_packed() {
         assert_eq!(desk.read(&format!("slot/{part}")), desk.read(file), "{part}");
     }
     assert!(take().unpack(&[], &mut mtcae_bundle::Discard).unwrap_err().to_string().contains("encrypted"));
+}
+
+/// Unpacks what release.key signed into `slot`.
+fn unpack(desk: &Desk, bundle: &str) {
+    let trust = Trust::new(&[SigningKey::from_seed(&[1; 32]).public()]).unwrap();
+    let target = Target { family: "pc".to_owned(), lowest_counter: 1, free_bytes: None };
+    let mut folder = Folder::create(&desk.path("slot")).unwrap();
+    let bundle = desk.read(bundle);
+    Reader::open(bundle.as_slice(), &trust).unwrap().accept(&target).unwrap().unpack(&[], &mut folder).unwrap();
+}
+
+/// The self-test in `slot`: the model there, the clip and what must be answered.
+fn self_test(desk: &Desk) -> (TractEngine, Clip, ReferenceAnswer) {
+    let engine = TractEngine::load(&desk.path("slot"), Precision::Fp32, 1).unwrap();
+    let spec = engine.manifest().clip;
+    let clip = Clip {
+        bytes: desk.read("slot/reference.clip"),
+        frames: spec.frames,
+        size: spec.size,
+        crop: Default::default(),
+    };
+    let answer = String::from_utf8(desk.read("slot/reference.json")).unwrap();
+    let answer = ReferenceAnswer::from_json(&answer).unwrap();
+    answer.fits(engine.manifest()).unwrap();
+    (engine, clip, answer)
+}
+
+/// What a board with this bundle does before it trusts the model: the shipped one passes, and one that is not quite right
+/// does not.
+#[test]
+fn the_shipped_model_passes_its_self_test_and_wrong_answers_do_not() {
+    let desk = Desk::new();
+    let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge");
+    desk.good(&desk.bundle("edge.mtcb", &["--model", zoo, "--counter", "1", "--sign", "release.key"]));
+    unpack(&desk, "edge.mtcb");
+    let (mut engine, clip, reference) = self_test(&desk);
+    let right = engine.infer(&clip).unwrap();
+    reference.check(&right).unwrap();
+    // The face is where the crop of framing `face` has it: in the middle.
+    let newest = &right.boxes[right.boxes.len() - 4..];
+    let center = [newest[0] + newest[2] / 2.0, newest[1] + newest[3] / 2.0];
+    assert!(center.iter().all(|c| (0.4..0.6).contains(c)) && newest[2] > 0.4, "{newest:?}");
+
+    let moved = |change: &dyn Fn(&mut RawOutput)| {
+        let mut wrong = right.clone();
+        change(&mut wrong);
+        reference.check(&wrong).is_err()
+    };
+    let swapped = |wrong: &mut RawOutput| wrong.logits.swap(0, 1);
+    let shifted = |wrong: &mut RawOutput| wrong.boxes.iter_mut().for_each(|value| *value += 0.02);
+    let mirrored = |wrong: &mut RawOutput| wrong.landmarks.iter_mut().step_by(2).for_each(|x| *x = 1.0 - *x);
+    assert!(moved(&swapped) && moved(&shifted) && moved(&mirrored));
+    let mut answers = |bytes: Vec<u8>| engine.infer(&Clip { bytes, ..clip.clone() }).unwrap();
+    let size = clip.size * clip.size * 3;
+    let mut reds_and_blues = clip.bytes.clone();
+    reds_and_blues.chunks_mut(3).for_each(|pixel| pixel.swap(0, 2));
+    let mut upside_down = clip.bytes.clone();
+    upside_down.chunks_mut(size).for_each(|frame| frame.reverse());
+    for (what, bytes) in
+        [("black", vec![0; clip.bytes.len()]), ("swapped colours", reds_and_blues), ("upside down", upside_down)]
+    {
+        let difference = reference.check(&answers(bytes)).expect_err(what);
+        println!("{what}: {difference}");
+        assert!(matches!(difference, Difference::Value { .. }), "{what}: {difference}");
+    }
+}
+
+#[test]
+fn a_self_test_of_ones_own_needs_a_face() {
+    let desk = Desk::new();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data");
+    let clip = format!("{data}/carphone.avi");
+    desk.good(&desk.bundle("own.mtcb", &[&WHOLE[..], &["--reference", &clip]].concat()));
+    unpack(&desk, "own.mtcb");
+    let (mut engine, clip, reference) = self_test(&desk);
+    reference.check(&engine.infer(&clip).unwrap()).unwrap();
+
+    std::fs::create_dir(desk.path("grey")).unwrap();
+    desk.write("grey/frame.jpg", b"no picture");
+    desk.write("grey.y4m", &[&b"YUV4MPEG2 W64 H64 F25:1 Cmono\nFRAME\n"[..], &[128; 64 * 64]].concat());
+    // It lists no fp32 file, so nothing says what the right answer is.
+    std::fs::create_dir(desk.path("int8")).unwrap();
+    desk.write("int8/tiny.onnx", &desk.read("tiny/tiny.onnx"));
+    let manifest = String::from_utf8(desk.read("tiny/manifest.toml")).unwrap();
+    desk.write("int8/manifest.toml", manifest.replace("fp32", "int8").as_bytes());
+    desk.write("int8/bundle.toml", b"[engines]\nint8 = [\"tract\"]\n");
+    let mut said = String::new();
+    for besides in [
+        [&WHOLE[..], &["--reference", "none.avi"]].concat(),
+        [&WHOLE[..], &["--reference", "grey"]].concat(),
+        [&WHOLE[..], &["--reference", "grey.y4m"]].concat(),
+        [&["--model", "int8"][..], &WHOLE[2..]].concat(),
+    ] {
+        said += &desk.said(&desk.bundle("x.mtcb", &besides));
+    }
+    insta::assert_snapshot!("self_tests_refused", said);
+    assert!(!desk.path("x.mtcb").exists());
 }
 
 #[test]

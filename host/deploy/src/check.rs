@@ -2,10 +2,24 @@
 
 use crate::error::ExportError;
 use crate::tract::Outputs;
+use mtcae_contract::Precision;
 use mtcae_network::{Checkpoint, Network, Reference, SplitMix, Values, normalised};
 
 /// Largest difference accepted, relative to an output's largest value.
 pub const GATE: f32 = 1e-4;
+
+/// Largest difference from what the fp32 file answers in tract that a board's self-test accepts of a file of `precision`,
+/// relative to an output's largest value.
+///
+/// Measured of the shipped edge model: in ONNX Runtime on x86-64 it differs by 8.4e-7 (tests/files/onnxruntime.rs). With
+/// matrix products of ten bits, as TF32 has them on a GPU, by 9e-4; in fp16 by 6e-4; with linear layers in int8, not
+/// calibrated, by 0.039 (models/zoo/measure_precisions.py). Engines that run a file wrongly were seen to be off by 0.7.
+pub const fn tolerance(precision: Precision) -> f32 {
+    match precision {
+        Precision::Fp32 | Precision::Fp16 => 0.01,
+        Precision::Int8 => 0.1,
+    }
+}
 
 /// How far two answers are apart, each the largest difference over the reference's largest value.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

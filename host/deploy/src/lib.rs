@@ -11,7 +11,7 @@ mod error;
 mod export;
 mod tract;
 
-pub use check::{Agreement, GATE, agreement, reference, seeded_clip};
+pub use check::{Agreement, GATE, agreement, reference, seeded_clip, tolerance};
 pub use error::ExportError;
 pub use export::{ExportReport, Step, export, onnx_bytes};
 pub use tract::{Outputs, TractModel};

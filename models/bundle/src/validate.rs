@@ -54,18 +54,21 @@ impl BundleManifest {
     }
 
     fn validate_model(&self) -> Result<(), BundleError> {
-        let manifests = self.parts.iter().filter(|p| p.content == Content::ModelManifest).count();
         let networks = self.precisions().count();
         let Some(model) = &self.model else {
-            let none = manifests == 0 && networks == 0;
+            let none = networks == 0 && OF_A_MODEL.iter().all(|(content, _)| self.names_of(content).is_empty());
             return check("model", "null", none, "a description, as there are parts of a model");
         };
-        check(
-            "parts",
-            format!("a list with {manifests} model manifests"),
-            manifests == 1,
-            "one, as `model` is described",
-        )?;
+        for (content, name) in OF_A_MODEL {
+            let names = self.names_of(&content);
+            let found = match names[..] {
+                [] => format!("a list without a {content}"),
+                [one] => format!("a list with a {content} called {one}"),
+                _ => format!("a list with {} parts that are a {content}", names.len()),
+            };
+            let accepted = format!("one, called {name}, as `model` is described");
+            check("parts", found, names == [name], &accepted)?;
+        }
         check("parts", "a list without a model", networks >= 1, "at least one model, as `model` is described")?;
         // The ranges are the contract's own; what is not described here takes values that are in range.
         let whole = mtcae_contract::Manifest {
@@ -91,6 +94,11 @@ impl BundleManifest {
             Err(other) => Err(BundleError::Syntax { reason: other.to_string() }),
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Names of the parts with that content.
+    fn names_of(&self, content: &Content) -> Vec<&str> {
+        self.parts.iter().filter(|part| part.content == *content).map(|part| part.name.as_str()).collect()
     }
 
     fn validate_texts(&self) -> Result<(), BundleError> {
@@ -173,6 +181,13 @@ impl Part {
         (from < self.stored).then(|| (from, self.stored.min(from + CHUNK as u64), *sum))
     }
 }
+
+/// What every model has once, and by which name those who use it find it.
+const OF_A_MODEL: [(Content, &str); 3] = [
+    (Content::ModelManifest, "manifest.toml"),
+    (Content::ReferenceClip, "reference.clip"),
+    (Content::ReferenceAnswer, "reference.json"),
+];
 
 const NAME: &str = "1 to 24 of a-z, 0-9, - and _";
 const TEXT: &str = "one line of at most 200 bytes";

@@ -93,7 +93,7 @@ fn a_bomb_gives_no_more_than_it_announced() {
 #[test]
 fn bad_lists_of_parts_are_refused() {
     let good = pieces(&build(1, Compression::None, &[]));
-    let renamed = |to: &str| said(good.changed(|m| m.parts[2].name = to.to_owned()));
+    let renamed = |to: &str| said(good.changed(|m| m.parts[1].name = to.to_owned()));
     insta::assert_snapshot!(renamed("manifest.toml"), @"bundle manifest key `parts.name` is manifest.toml twice; accepted: different ones");
     insta::assert_snapshot!(renamed("Manifest.TOML"), @"bundle manifest key `parts.name` is manifest.toml twice; accepted: different ones");
     insta::assert_snapshot!(renamed("../etc/passwd"), @r#"bundle manifest key `parts.name` is "../etc/passwd"; accepted: 1 to 64 of letters, digits, `.`, `-`, `_`, not starting with `.`"#);
@@ -104,6 +104,13 @@ fn bad_lists_of_parts_are_refused() {
     insta::assert_snapshot!(said(good.changed(|m| m.parts = vec![m.parts[2].clone(); 33])), @"bundle manifest key `parts` is a list of 33; accepted: a list of 1 to 32");
     insta::assert_snapshot!(said(good.changed(|m| m.model = None)), @"bundle manifest key `model` is null; accepted: a description, as there are parts of a model");
     insta::assert_snapshot!(said(good.changed(|m| m.parts[1].content = Content::Document)), @"bundle manifest key `parts` is a list without a model; accepted: at least one model, as `model` is described");
+    let clip = |to: &str| said(good.changed(|m| m.parts[2].name = to.to_owned()));
+    insta::assert_snapshot!(clip("clip.raw"), @"bundle manifest key `parts` is a list with a reference clip called clip.raw; accepted: one, called reference.clip, as `model` is described");
+    insta::assert_snapshot!(said(good.changed(|m| m.parts[3].content = Content::Document)), @"bundle manifest key `parts` is a list without a reference answer; accepted: one, called reference.json, as `model` is described");
+    insta::assert_snapshot!(said(good.changed(|m| m.parts[2].content = Content::ReferenceAnswer)), @"bundle manifest key `parts` is a list without a reference clip; accepted: one, called reference.clip, as `model` is described");
+    insta::assert_snapshot!(said(good.changed(|m| m.parts[1].content = Content::ReferenceAnswer)), @"bundle manifest key `parts` is a list with 2 parts that are a reference answer; accepted: one, called reference.json, as `model` is described");
+    let firmware_alone = one_part(b"x", Compression::None, |part| part.content = Content::ReferenceClip);
+    insta::assert_snapshot!(said(firmware_alone), @"bundle manifest key `model` is null; accepted: a description, as there are parts of a model");
     insta::assert_snapshot!(said(good.changed(|m| m.boards.clear())), @"bundle manifest key `boards` is a list of 0; accepted: a list of 1 to 16");
     insta::assert_snapshot!(said(good.changed(|m| m.format = 2)), @"bundle manifest key `format` is 2; accepted: 1");
     insta::assert_snapshot!(said(good.changed(|m| m.metrics[0].on = "two\nlines".to_owned())), @r#"bundle manifest key `metrics.on` is "two\nlines"; accepted: one line of at most 200 bytes"#);

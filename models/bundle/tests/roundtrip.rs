@@ -55,17 +55,22 @@ proptest! {
     fn bundles_round_trip(
         description in any_description(),
         bytes in prop::collection::vec(any::<u8>(), 1..100_000),
-        compressions in [any_compression(), any_compression(), any_compression()],
+        compressions in prop::collection::vec(any_compression(), 5),
         encrypted in any::<bool>(),
         signers in 1u8..=4,
     ) {
         let device = DeviceKey::from_secret_text(DEVICE_KEY).unwrap();
         let recipients = if encrypted { vec![device.recipient()] } else { Vec::new() };
         let mut builder = Builder::new(description.clone(), &recipients, Cursor::new(Vec::new()));
-        let contents = [Content::ModelManifest, model_content(), Content::Document];
-        let plain = [b"toml".to_vec(), bytes, vec![0; 70_000]];
-        for (n, content) in contents.into_iter().enumerate() {
-            builder.add(&format!("part-{n}"), content, compressions[n], &mut plain[n].as_slice()).unwrap();
+        let contents = [
+            ("manifest.toml", Content::ModelManifest, b"toml".to_vec()),
+            ("any.onnx", model_content(), bytes),
+            ("reference.clip", Content::ReferenceClip, vec![0; 1536]),
+            ("reference.json", Content::ReferenceAnswer, b"json".to_vec()),
+            ("card.md", Content::Document, vec![0; 70_000]),
+        ];
+        for ((name, content, plain), compression) in contents.iter().zip(compressions) {
+            builder.add(name, content.clone(), compression, &mut plain.as_slice()).unwrap();
         }
         let keys: Vec<SigningKey> = (1..=signers).map(key).collect();
         let mut bundle = Vec::new();
@@ -81,7 +86,7 @@ proptest! {
         prop_assert_eq!(read.model, description.model);
         prop_assert_eq!(kept.committed, 1);
         let came: Vec<Vec<u8>> = kept.parts.into_iter().map(|(_, bytes)| bytes).collect();
-        prop_assert_eq!(came, plain.to_vec());
+        prop_assert_eq!(came, contents.map(|(_, _, plain)| plain).to_vec());
         // The second, independent writer of the tests agrees to the byte.
         prop_assert_eq!(pieces(&bundle).sign_with(&keys.iter().collect::<Vec<_>>()), bundle);
     }

@@ -23,7 +23,7 @@ fn each_rule_has_its_own_error() {
     take_with(&bundle, &trust(), &target()).unwrap();
     insta::assert_snapshot!(refused(Target { family: "toaster".into(), ..target() }), @r#"this board's family is "toaster"; the bundle is for pc, jetson-orin-nano"#);
     insta::assert_snapshot!(refused(Target { lowest_counter: 4, ..target() }), @"security counter 3 of the bundle is too old; this board takes 4 and above");
-    insta::assert_snapshot!(refused(Target { free_bytes: Some(100), ..target() }), @"the unpacked parts take 1082 bytes; free on the board: 100");
+    insta::assert_snapshot!(refused(Target { free_bytes: Some(100), ..target() }), @"the unpacked parts take 2784 bytes; free on the board: 100");
     insta::assert_snapshot!(refusal(&with(Compression::None, |_| (), &[&key(2)]), &[]), @"signed by 6a3803d5f059902a, none of which is trusted; trusted: 34750f98bd59fcfc");
     let needed = Inspection::read(bundle.as_slice(), &trust()).unwrap().plain_len;
     take_with(&bundle, &trust(), &Target { free_bytes: Some(needed), ..target() }).unwrap();
@@ -97,11 +97,11 @@ fn an_inspection_needs_no_device_key_and_says_who_signed() {
     let bundle = build_with(description(), 1, Compression::None, &[], &[&key(9), &key(1)]);
     let inspection = Inspection::read(bundle.as_slice(), &trust()).unwrap();
     insta::assert_snapshot!(inspection, @r"
-    edge 1.2.3, security counter 3, 2847 bytes
+    edge 1.2.3, security counter 3, 4834 bytes
     signed by    dbc298251c51321b (NOT trusted: unknown key)
     signed by    34750f98bd59fcfc (trusted)
     boards       pc, jetson-orin-nano
-    model        edge 0.1.0, 16 frames of 112x112
+    model        edge 0.1.0, 2 frames of 16x16
     labels       neutral, happy, sad, angry, fear, disgust, surprise
     framing      face, margin 0.2; temperature 1.25
     metric       UAR 0.625 on held-out identities
@@ -109,9 +109,10 @@ fn an_inspection_needs_no_device_key_and_says_who_signed() {
     trained on   synthetic faces
     licence      weights: MIT OR Apache-2.0
     encrypted    no
-    part         manifest.toml (model manifest): 392 bytes, stored 392
+    part         manifest.toml (model manifest): 390 bytes, stored 390
     part         edge.int8.onnx (model int8 for tract, cpu-ort): 600 bytes, stored 600
-    part         clip.raw (reference clip): 90 bytes, stored 90
+    part         reference.clip (reference clip): 1536 bytes, stored 1536
+    part         reference.json (reference answer): 258 bytes, stored 258
     ");
     assert_eq!(inspection.len, bundle.len() as u64);
     let json = serde_json::to_value(&inspection).unwrap();
@@ -180,7 +181,7 @@ fn a_sink_that_fails_at_any_call_is_told_to_abort() {
         failed += 1;
     }
     println!("a sink failed at each of {failed} calls");
-    assert_eq!(failed, 3 * 3 + 1);
+    assert_eq!(failed, 4 * 3 + 1);
 }
 
 /// Gives a byte at a time, is interrupted at every other call, and fails after a while.

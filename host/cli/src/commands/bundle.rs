@@ -22,6 +22,9 @@ along when it is there. Data sets, metrics, licences and engines are read from i
 and what is printed is what `mtcae inspect` shows. A file that is there is never replaced: a
 version that boards may have must not change.
 
+A model gets a self-test: a clip with a face, and what its fp32 file answers to it here. A board
+gives a new model the same clip and goes back to the old model if the answer differs.
+
 Raise --counter by one when an older bundle must never run again: boards refuse a lower one than
 they have confirmed. Encryption hides the parts from all but the recipients; the manifest stays
 readable.
@@ -36,6 +39,10 @@ pub struct Args {
     /// Folder of the model
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, required_unless_present = "firmware")]
     model: Option<PathBuf>,
+    /// Video, or folder of pictures, with a face for the model's self-test, if not the portrait that
+    /// ships
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, requires = "model")]
+    reference: Option<PathBuf>,
     /// The daemon's binary for the boards
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "target")]
     firmware: Option<PathBuf>,
@@ -101,7 +108,8 @@ impl Args {
         let facts = self.facts()?;
         let (mut described, mut sources) = (None, Vec::new());
         if let Some(folder) = &self.model {
-            let (model, files) = model(folder, |precision| facts.engines.of(precision).to_vec())?;
+            let engines = |precision| facts.engines.of(precision).to_vec();
+            let (model, files) = model(folder, engines, self.reference.as_deref())?;
             described = Some(model);
             sources = files;
         }

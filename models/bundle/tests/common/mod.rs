@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use mtcae_bundle::*;
-use mtcae_contract::{ClipSpec, Framing, LabelSet, Precision, Sampling};
+use mtcae_contract::{ClipSpec, Framing, LabelSet, Precision, RawOutput, ReferenceAnswer, Sampling};
 use std::io::{self, Cursor};
 
 /// A device key whose text is fixed, so that golden bytes can be opened for ever.
@@ -29,7 +29,7 @@ pub fn model_manifest() -> mtcae_contract::Manifest {
         labels: LabelSet::seven(),
         sampling: Sampling::Uniform,
         temperature: 1.25,
-        clip: ClipSpec { frames: 16, size: 112, seconds: 1.0 },
+        clip: ClipSpec { frames: 2, size: 16, seconds: 1.0 },
         framing: Framing::Face { margin: 0.2 },
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
@@ -65,13 +65,20 @@ pub fn weights(len: usize, seed: u64) -> Vec<u8> {
     (0..len).map(|_| (rng.next() % 7) as u8).collect()
 }
 
-/// The manifest of the model, its weights, and a clip.
+/// What a model of that manifest may answer.
+pub fn reference_answer(seed: u64) -> String {
+    let raw = RawOutput { boxes: vec![0.25; 8], landmarks: vec![0.5; 20], logits: vec![seed as f32 + 0.5; 7] };
+    ReferenceAnswer::new(raw, 0.05).and_then(|answer| answer.to_json()).expect("a good answer")
+}
+
+/// The manifest of the model, its weights, and its self-test.
 pub fn parts(seed: u64) -> Vec<(&'static str, Content, Vec<u8>)> {
     let manifest = model_manifest().to_toml().expect("it has a TOML form").into_bytes();
     vec![
         ("manifest.toml", Content::ModelManifest, manifest),
         ("edge.int8.onnx", model_content(), weights(600, seed)),
-        ("clip.raw", Content::ReferenceClip, weights(90, seed + 1)),
+        ("reference.clip", Content::ReferenceClip, weights(12, seed + 1).repeat(128)),
+        ("reference.json", Content::ReferenceAnswer, reference_answer(seed).into_bytes()),
     ]
 }
 
