@@ -7,3 +7,4 @@ mod lines;
 mod robot;
 mod running;
 mod soak;
+mod tcp;
