@@ -11,8 +11,10 @@ use common::{dice::Dice, offer_of};
 use mtcae_transfer::{Action, Receiver, Sender, WINDOW};
 use mtcae_wire::*;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// How long the everyday run lasts; bundles are fuzzed for as long again.
+const LENGTH: Duration = Duration::from_secs(30);
 const SEED: u64 = 0x6675_7a7a;
 /// Messages to one pair of ends before it is replaced.
 const LIFE: u64 = 5_000;
@@ -260,11 +262,12 @@ fn kind(message: &FromHost) -> &'static str {
     }
 }
 
-fn fuzz(executions: u64) {
+/// Goes on while `more` says so of the executions and the time so far.
+fn fuzz(more: impl Fn(u64, Duration) -> bool) {
     let started = Instant::now();
     let mut dice = Dice(SEED);
     let mut tally = Tally::default();
-    while tally.executions < executions {
+    while more(tally.executions, started.elapsed()) {
         let mut pair = Pair::new(&mut dice);
         for _ in 0..LIFE {
             match dice.below(8) {
@@ -295,11 +298,11 @@ fn fuzz(executions: u64) {
 
 #[test]
 fn nothing_that_passes_the_checksum_harms_an_end() {
-    fuzz(300_000);
+    fuzz(|_, elapsed| elapsed < LENGTH);
 }
 
 #[test]
 #[ignore = "a hundred million executions: cargo test --release -p mtcae-transfer --test fuzz -- --ignored --nocapture"]
 fn nothing_of_a_hundred_million_harms_an_end() {
-    fuzz(100_000_000);
+    fuzz(|executions, _| executions < 100_000_000);
 }
