@@ -1,0 +1,200 @@
+//! From the wire's messages to what the broker is given.
+
+use crate::discovery;
+use crate::hri::{
+    Expression, FacialLandmarks, Header, IdsList, LANDMARK_OF_POINT, LANDMARKS, NormalizedPointOfInterest2D,
+    NormalizedRegionOfInterest2D, Time, word_from_label,
+};
+use crate::status::status;
+use crate::topics::{Part, Publication, Topics, face_id};
+use mtcae_wire::{FaceReport, Hello, Report, Smoothing, Status, Up};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// One message becomes at most so many publications.
+pub const MOST_AT_ONCE: usize = 8;
+/// A face of which no report has told for so long is in view no more, microseconds.
+const FORGOTTEN: u64 = 1_000_000;
+/// Faces told of at once, at most; the one longest unseen makes room.
+const FACES: usize = 16;
+
+/// Turns a board's messages into publications. It remembers what a Hello and a Status said, and which faces are in
+/// view.
+#[derive(Debug, Clone)]
+pub struct Translator {
+    topics: Topics,
+    device: String,
+    home_assistant: bool,
+    hello: Option<Hello>,
+    unix_offset_us: Option<i64>,
+    /// Track, and when it was captured last, microseconds of the board's clock.
+    faces: Vec<(u32, u64)>,
+}
+
+impl Translator {
+    /// For the board `device`, with topics below `prefix`; `home_assistant` adds what its discovery wants.
+    pub fn new(prefix: &str, device: &str, home_assistant: bool) -> Translator {
+        Translator {
+            topics: Topics::new(prefix, device),
+            device: device.to_owned(),
+            home_assistant,
+            hello: None,
+            unix_offset_us: None,
+            faces: Vec::new(),
+        }
+    }
+
+    /// The device's topics.
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// What the broker is given for `message`, at most [`MOST_AT_ONCE`]; nothing for answers to requests, which never
+    /// come this way, and for lines of the log.
+    pub fn publications(&mut self, message: &Up) -> Vec<Publication> {
+        match message {
+            Up::Hello(hello) => {
+                self.hello = Some(hello.clone());
+                if self.home_assistant { discovery::configurations(&self.topics, hello) } else { Vec::new() }
+            }
+            Up::Report(report) => self.report(report),
+            Up::Status(status) => self.status(status),
+            Up::Log(_)
+            | Up::Pong(_)
+            | Up::Ack(_)
+            | Up::Nack(_)
+            | Up::Slots(_)
+            | Up::UpdateState(_)
+            | Up::UpdateRefused(_) => Vec::new(),
+        }
+    }
+
+    fn report(&mut self, report: &Report) -> Vec<Publication> {
+        let now = report.captured_us;
+        match &report.face {
+            Some(face) => self.see(face.id, now),
+            None => self.faces.clear(),
+        }
+        let mut all = vec![self.tracked(now)];
+        if let Some(face) = &report.face {
+            let id = face_id(face.id);
+            let header = self.header(now);
+            let mut add = |part, payload: String| all.push(self.topics.publication(part, &id, payload));
+            add(Part::Roi, json_text(&region(&header, face)));
+            add(Part::Landmarks, json_text(&landmarks(&header, report, face)));
+            add(Part::Expression, json_text(&self.expression(&header, face)));
+            add(Part::Scores, self.scores(&header, report, face).to_string());
+        }
+        all
+    }
+
+    fn status(&mut self, message: &Status) -> Vec<Publication> {
+        self.unix_offset_us = message.unix_offset_us;
+        let payload = status(message, self.hello.as_ref()).to_string();
+        let mut all = vec![self.topics.publication(Part::Status, "", payload)];
+        // Without reports nobody else says that faces are gone.
+        let before = self.faces.len();
+        let now = message.uptime_ms.saturating_mul(1_000);
+        self.forget(now);
+        if self.faces.len() < before {
+            all.push(self.tracked(now));
+        }
+        all
+    }
+
+    fn see(&mut self, track: u32, now: u64) {
+        self.forget(now);
+        self.faces.retain(|(id, _)| *id != track);
+        if self.faces.len() == FACES {
+            self.faces.remove(0);
+        }
+        self.faces.push((track, now));
+    }
+
+    /// Faces stand in the order in which they were seen last, so that a clock that went back forgets them all.
+    fn forget(&mut self, now: u64) {
+        self.faces.retain(|(_, seen)| now.abs_diff(*seen) <= FORGOTTEN);
+    }
+
+    fn tracked(&self, now: u64) -> Publication {
+        let mut tracks: Vec<u32> = self.faces.iter().map(|(id, _)| *id).collect();
+        tracks.sort_unstable();
+        let list = IdsList { header: self.header(now), ids: tracks.into_iter().map(face_id).collect() };
+        self.topics.publication(Part::Tracked, "", json_text(&list))
+    }
+
+    fn header(&self, captured_us: u64) -> Header {
+        let unix = self.unix_offset_us.and_then(|offset| i64::try_from(captured_us).ok()?.checked_add(offset));
+        Header { stamp: unix.map_or_else(Time::default, Time::from_unix_us), frame_id: self.device.clone() }
+    }
+
+    fn expression(&self, header: &Header, face: &FaceReport) -> Expression {
+        let label = face.label.map(usize::from);
+        let word = label.and_then(|at| word_from_label(self.label(at)?));
+        let score = label.and_then(|at| face.scores.get(at));
+        Expression {
+            header: header.clone(),
+            expression: word.unwrap_or_default().to_owned(),
+            valence: 0.0,
+            arousal: 0.0,
+            confidence: word.and(score).map_or(0.0, |score| fraction(score.to_f32())),
+        }
+    }
+
+    fn scores(&self, header: &Header, report: &Report, face: &FaceReport) -> Value {
+        let name = |at: usize| self.label(at).map_or_else(|| at.to_string(), str::to_owned);
+        let score = |v: f32| json!((f64::from(v) * 1e4).round() / 1e4);
+        let scores: Map<String, Value> =
+            face.scores.iter().enumerate().map(|(at, s)| (name(at), score(s.to_f32()))).collect();
+        json!({
+            "header": header, "boot": report.boot, "seq": report.seq, "age_us": report.age_us,
+            "dropped": report.dropped, "label": face.label.map(|at| name(at.into())), "scores": scores,
+            "state": match face.smoothing {
+                Smoothing::Unsure => "unsure",
+                Smoothing::Holding => "holding",
+                Smoothing::Stable => "stable",
+            },
+        })
+    }
+
+    fn label(&self, at: usize) -> Option<&str> {
+        self.hello.as_ref()?.labels.get(at).map(|label| label.as_str())
+    }
+}
+
+fn region(header: &Header, face: &FaceReport) -> NormalizedRegionOfInterest2D {
+    let [x, y, w, h] = face.area.to_f32();
+    let inside = |v: f32| fraction(v.clamp(0.0, 1.0));
+    NormalizedRegionOfInterest2D {
+        header: header.clone(),
+        xmin: inside(x),
+        ymin: inside(y),
+        xmax: inside(x + w),
+        ymax: inside(y + h),
+        c: fraction(face.confidence.to_f32()),
+    }
+}
+
+fn landmarks(header: &Header, report: &Report, face: &FaceReport) -> FacialLandmarks {
+    let mut all = vec![NormalizedPointOfInterest2D::default(); LANDMARKS];
+    for (&at, point) in LANDMARK_OF_POINT.iter().zip(&face.landmarks) {
+        let [x, y] = point.to_f32();
+        let seen = (0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y);
+        all[at] = NormalizedPointOfInterest2D {
+            x: fraction(x.clamp(0.0, 1.0)),
+            y: fraction(y.clamp(0.0, 1.0)),
+            c: if seen { fraction(face.confidence.to_f32()) } else { 0.0 },
+        };
+    }
+    FacialLandmarks { header: header.clone(), landmarks: all, height: report.height.into(), width: report.width.into() }
+}
+
+/// Four decimals: finer than the wire's steps of 1/8192, and readable.
+fn fraction(v: f32) -> f32 {
+    (v * 1e4).round() / 1e4
+}
+
+/// Structs of numbers and texts always are JSON.
+fn json_text(message: &impl Serialize) -> String {
+    serde_json::to_string(message).unwrap_or_default()
+}

@@ -1,0 +1,234 @@
+//! A real mosquitto, someone who listens to it, and a board's messages.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use mtcae_wire::{
+    Area, CameraState, Counters, FaceReport, Hello, LANDMARKS, Latencies, Point, Report, Share, SinkState, Smoothing,
+    Status, Text, Up, heapless, scores_from_f32,
+};
+use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Longest wait for anything; the machine may be busy.
+pub const LONG: Duration = Duration::from_secs(20);
+
+pub const LABELS: [&str; 8] = ["neutral", "happy", "sad", "angry", "fear", "disgust", "surprise", "contempt"];
+
+/// What the board `desk` says of itself.
+pub fn hello() -> Up {
+    let mut labels = heapless::Vec::new();
+    LABELS.iter().for_each(|label| labels.push(Text::new(label)).unwrap());
+    Up::Hello(Hello {
+        protocol: 1,
+        boot: 7,
+        device: "desk".into(),
+        firmware: "0.1.0".into(),
+        model: "edge".into(),
+        model_version: "1.2.0".into(),
+        engine: "tract".into(),
+        labels,
+    })
+}
+
+/// Its state `uptime_ms` after the start, which was at 2025-11-24 16:00 UTC.
+pub fn status(uptime_ms: u64) -> Up {
+    Up::Status(Status {
+        boot: 7,
+        uptime_ms,
+        unix_offset_us: Some(1_764_000_000_000_000),
+        engine: "tract".into(),
+        camera: CameraState::Streaming,
+        sink: SinkState::Connected,
+        counters: Counters { frames: 300, reports: 150, ..Counters::default() },
+        fps_tenths: 298,
+        temperature_tenths_c: Some(485),
+        rss_kib: 41_000,
+        latency: Latencies::default(),
+    })
+}
+
+/// A report of the face of `track`, whose label is the `label`th; its left side (in the image) is at 0.4, its right
+/// at 0.6.
+pub fn report(seq: u32, track: u32, label: Option<u8>) -> Report {
+    let mut scores = [0.05; LABELS.len()];
+    scores[usize::from(label.unwrap_or(0))] = if label.is_some() { 0.65 } else { 0.3 };
+    let point = |x, y| Point::from_f32([x, y]).unwrap();
+    let landmarks: [Point; LANDMARKS] =
+        [point(0.4, 0.4), point(0.6, 0.4), point(0.5, 0.5), point(0.45, 0.6), point(0.55, 0.6)];
+    Report {
+        boot: 7,
+        seq,
+        captured_us: u64::from(seq) * 66_000,
+        age_us: 52_000,
+        width: 640,
+        height: 480,
+        dropped: 0,
+        face: Some(FaceReport {
+            id: track,
+            area: Area::from_f32([0.35, 0.25, 0.3, 0.5]).unwrap(),
+            landmarks,
+            confidence: Share::from_f32(0.98).unwrap(),
+            scores: scores_from_f32(&scores).unwrap(),
+            label,
+            smoothing: if label.is_some() { Smoothing::Stable } else { Smoothing::Unsure },
+        }),
+    }
+}
+
+/// Where mosquitto is; `None`, and why not, when it is not installed.
+pub fn mosquitto() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    let found = folders.map(|folder| folder.join("mosquitto")).find(|program| program.is_file());
+    if found.is_none() {
+        println!("skipped: mosquitto is not installed (apt-get install mosquitto)");
+    }
+    found
+}
+
+/// A running broker.
+pub struct Broker {
+    program: PathBuf,
+    child: Child,
+    pub port: u16,
+    pub folder: tempfile::TempDir,
+}
+
+impl Broker {
+    /// Starts one on a free port of this machine; `settings` are more lines of its configuration, in which `DIR` is its
+    /// folder, where `prepare` may put files.
+    pub fn start(program: &Path, settings: &str, prepare: impl FnOnce(&Path)) -> Broker {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = settings.replace("DIR", folder.path().to_str().unwrap());
+        // Started as root, it would become a user who may not read the folder.
+        let text = format!("user root\npersistence false\nlistener {port} 127.0.0.1\n{settings}\n");
+        fs::write(folder.path().join("mosquitto.conf"), text).unwrap();
+        let child = spawn(program, folder.path());
+        let mut broker = Broker { program: program.to_owned(), child, port, folder };
+        broker.wait();
+        broker
+    }
+
+    /// One that admits everyone.
+    pub fn open(program: &Path) -> Broker {
+        Broker::start(program, "allow_anonymous true", |_| {})
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn start_again(&mut self) {
+        self.child = spawn(&self.program, self.folder.path());
+        self.wait();
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Until it answers.
+    fn wait(&mut self) {
+        let end = Instant::now() + LONG;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(self.child.try_wait().unwrap().is_none(), "mosquitto has ended: {}", log());
+            assert!(Instant::now() < end, "mosquitto does not answer: {}", log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(program: &Path, folder: &Path) -> Child {
+    let log = fs::File::create(folder.join("log")).unwrap();
+    let mut command = Command::new(program);
+    command.arg("-c").arg(folder.join("mosquitto.conf")).stdin(Stdio::null());
+    command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+}
+
+/// A message as it arrived.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    pub topic: String,
+    pub payload: String,
+    /// It is the one that the broker had kept.
+    pub kept: bool,
+}
+
+impl Heard {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.payload).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+}
+
+/// Someone who has subscribed to everything.
+pub struct Listener {
+    client: Client,
+    heard: Arc<Mutex<Vec<Heard>>>,
+}
+
+impl Listener {
+    /// Connects and subscribes; returns when the broker has acknowledged that.
+    pub fn new(name: &str, port: u16) -> Listener {
+        let mut options = MqttOptions::new(name, "127.0.0.1", port);
+        options.set_keep_alive(Duration::from_secs(60));
+        let (client, mut connection) = Client::new(options, 16);
+        client.subscribe("#", QoS::AtLeastOnce).unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let into = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            // The first error is the end.
+            for event in connection.iter().map_while(Result::ok) {
+                match event {
+                    Event::Incoming(Packet::SubAck(_)) => ready.send(()).unwrap(),
+                    Event::Incoming(Packet::Publish(p)) => into.lock().unwrap().push(Heard {
+                        topic: p.topic.clone(),
+                        payload: String::from_utf8(p.payload.to_vec()).unwrap(),
+                        kept: p.retain,
+                    }),
+                    _ => {}
+                }
+            }
+        });
+        is_ready.recv_timeout(LONG).expect("the broker acknowledges a subscription");
+        Listener { client, heard }
+    }
+
+    pub fn heard(&self) -> Vec<Heard> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// Waits until a message is as `wanted`.
+    pub fn wait(&self, what: &str, wanted: impl Fn(&Heard) -> bool) -> Heard {
+        let end = Instant::now() + LONG;
+        loop {
+            if let Some(found) = self.heard.lock().unwrap().iter().rev().find(|h| wanted(h)) {
+                return found.clone();
+            }
+            assert!(Instant::now() < end, "never heard: {what}; heard {} messages", self.heard.lock().unwrap().len());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.client.disconnect();
+    }
+}

@@ -1,0 +1,189 @@
+//! What a board's messages become, word for word.
+
+mod common;
+
+use common::{hello, report, status};
+use mtcae_mqtt::{MOST_AT_ONCE, ONLINE, Part, Publication, Qos, Topics, Translator};
+use mtcae_wire::{Level, Log, Up};
+use serde_json::Value;
+
+/// One line each: quality of service, whether it is kept, topic, payload.
+fn lines(publications: &[Publication]) -> String {
+    let line = |p: &Publication| {
+        let quality = if p.qos == Qos::AtLeastOnce { 1 } else { 0 };
+        let kept = if p.retain { "kept" } else { "-" };
+        format!("{quality} {kept} {} {}", p.topic, p.payload)
+    };
+    publications.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn ready() -> Translator {
+    let mut translator = Translator::new("mtcae", "desk", false);
+    assert_eq!(translator.publications(&hello()), []);
+    translator.publications(&status(500));
+    translator
+}
+
+fn without_landmarks(all: &[Publication]) -> Vec<Publication> {
+    all.iter().filter(|p| !p.topic.ends_with("landmarks")).cloned().collect()
+}
+
+fn payload(all: &[Publication], end: &str) -> Value {
+    let found: Vec<&Publication> = all.iter().filter(|p| p.topic.ends_with(end)).collect();
+    assert_eq!(found.len(), 1, "{end} in {all:?}");
+    serde_json::from_str(&found[0].payload).unwrap()
+}
+
+#[test]
+fn a_face() {
+    let all = ready().publications(&Up::Report(report(20, 0x2a, Some(4))));
+    assert_eq!(all.len(), 5);
+    insta::assert_snapshot!(lines(&without_landmarks(&all)), @r#"
+    0 - mtcae/desk/faces/tracked {"header":{"stamp":{"sec":1764000001,"nanosec":320000000},"frame_id":"desk"},"ids":["f0000002a"]}
+    0 - mtcae/desk/faces/f0000002a/roi {"header":{"stamp":{"sec":1764000001,"nanosec":320000000},"frame_id":"desk"},"xmin":0.35,"ymin":0.25,"xmax":0.65,"ymax":0.75,"c":0.98}
+    0 - mtcae/desk/faces/f0000002a/expression {"header":{"stamp":{"sec":1764000001,"nanosec":320000000},"frame_id":"desk"},"expression":"scared","valence":0.0,"arousal":0.0,"confidence":0.65}
+    0 - mtcae/desk/faces/f0000002a/scores {"age_us":52000,"boot":7,"dropped":0,"header":{"frame_id":"desk","stamp":{"nanosec":320000000,"sec":1764000001}},"label":"fear","scores":{"angry":0.05,"contempt":0.05,"disgust":0.05,"fear":0.65,"happy":0.05,"neutral":0.05,"sad":0.05,"surprise":0.05},"seq":20,"state":"stable"}
+    "#);
+}
+
+#[test]
+fn no_face() {
+    let mut translator = ready();
+    translator.publications(&Up::Report(report(20, 1, Some(1))));
+    let mut gone = report(21, 1, None);
+    gone.face = None;
+    insta::assert_snapshot!(lines(&translator.publications(&Up::Report(gone))), @r#"0 - mtcae/desk/faces/tracked {"header":{"stamp":{"sec":1764000001,"nanosec":386000000},"frame_id":"desk"},"ids":[]}"#);
+}
+
+#[test]
+fn the_state() {
+    let mut translator = Translator::new("lab/mtcae", "desk", false);
+    translator.publications(&hello());
+    insta::assert_snapshot!(lines(&translator.publications(&status(500))), @r#"1 kept lab/mtcae/desk/status {"boot":7,"camera":"streaming","counters":{"bad_received":0,"clips":0,"dropped_frames":0,"dropped_reports":0,"frames":300,"reconnects":0,"reports":150},"device":"desk","engine":"tract","firmware":"0.1.0","fps":29.8,"labels":["neutral","happy","sad","angry","fear","disgust","surprise","contempt"],"latency_us":{"crop":{"p50":0,"p99":0},"decode":{"p50":0,"p99":0},"encode":{"p50":0,"p99":0},"infer":{"p50":0,"p99":0},"outputs":{"p50":0,"p99":0}},"model":"edge","model_version":"1.2.0","protocol":1,"rss_kib":41000,"sink":"connected","temperature_c":48.5,"unix_offset_us":1764000000000000,"uptime_ms":500}"#);
+    let nothing_said = Translator::new("mtcae", "desk", false).publications(&status(500));
+    assert_eq!(payload(&nothing_said, "status")["model"], Value::Null);
+    insta::assert_snapshot!(lines(&[translator.topics().available(true), translator.topics().available(false)]), @r#"
+    1 kept lab/mtcae/desk/available online
+    1 kept lab/mtcae/desk/available offline
+    "#);
+}
+
+#[test]
+fn five_landmarks_are_the_subjects() {
+    let all = ready().publications(&Up::Report(report(20, 0x2a, Some(4))));
+    let landmarks = payload(&all, "landmarks");
+    let list = landmarks["landmarks"].as_array().unwrap();
+    assert_eq!((list.len(), &landmarks["width"], &landmarks["height"]), (70, &640.into(), &480.into()));
+    let known: Vec<String> =
+        list.iter().enumerate().filter(|(_, p)| p["c"] != 0.0).map(|(at, p)| format!("{at}: {p}")).collect();
+    // Who looks at the camera has the right eye on the image's left side.
+    insta::assert_snapshot!(known.join("\n"), @r#"
+    30: {"c":0.98,"x":0.5,"y":0.5}
+    48: {"c":0.98,"x":0.45,"y":0.6}
+    54: {"c":0.98,"x":0.55,"y":0.6}
+    68: {"c":0.98,"x":0.4,"y":0.4}
+    69: {"c":0.98,"x":0.6,"y":0.4}
+    "#);
+    assert!(list.iter().filter(|p| p["c"] == 0.0).all(|p| p["x"] == 0.0 && p["y"] == 0.0));
+}
+
+#[test]
+fn labels_become_rep_155s_words() {
+    let mut translator = ready();
+    let mut words = Vec::new();
+    for label in (0..8).map(Some).chain([None]) {
+        let all = translator.publications(&Up::Report(report(30, 1, label)));
+        let (expression, scores) = (payload(&all, "expression"), payload(&all, "scores"));
+        words.push(format!(
+            "{} {} -> {} {}",
+            scores["label"], scores["state"], expression["expression"], expression["confidence"]
+        ));
+    }
+    insta::assert_snapshot!(words.join("\n"), @r#"
+    "neutral" "stable" -> "neutral" 0.65
+    "happy" "stable" -> "happy" 0.65
+    "sad" "stable" -> "sad" 0.65
+    "angry" "stable" -> "angry" 0.65
+    "fear" "stable" -> "scared" 0.65
+    "disgust" "stable" -> "disgusted" 0.65
+    "surprise" "stable" -> "surprised" 0.65
+    "contempt" "stable" -> "" 0.0
+    null "unsure" -> "" 0.0
+    "#);
+}
+
+#[test]
+fn what_lies_outside_the_image_is_brought_to_its_edge() {
+    let mut outside = report(20, 1, Some(1));
+    let face = outside.face.as_mut().unwrap();
+    face.area = mtcae_wire::Area::from_f32([-0.25, 0.5, 0.5, 0.9]).unwrap();
+    face.landmarks[0] = mtcae_wire::Point::from_f32([-0.1, 0.7]).unwrap();
+    let all = ready().publications(&Up::Report(outside));
+    let roi = payload(&all, "roi");
+    assert_eq!(
+        [&roi["xmin"], &roi["ymin"], &roi["xmax"], &roi["ymax"]].map(|v| v.as_f64().unwrap()),
+        [0.0, 0.5, 0.25, 1.0]
+    );
+    let point = &payload(&all, "landmarks")["landmarks"][68];
+    assert_eq!((&point["x"], &point["c"]), (&0.0.into(), &0.0.into()), "{point}");
+}
+
+#[test]
+fn faces_are_tracked_until_nobody_tells_of_them() {
+    let ids = |all: &[Publication]| payload(all, "tracked")["ids"].to_string();
+    let mut translator = ready();
+    translator.publications(&Up::Report(report(30, 9, Some(1))));
+    assert_eq!(ids(&translator.publications(&Up::Report(report(31, 4, Some(1))))), r#"["f00000004","f00000009"]"#);
+    // 0.99 s and 1.06 s after the last report of track 9.
+    assert_eq!(ids(&translator.publications(&Up::Report(report(45, 4, Some(1))))), r#"["f00000004","f00000009"]"#);
+    assert_eq!(ids(&translator.publications(&Up::Report(report(46, 4, Some(1))))), r#"["f00000004"]"#);
+    assert_eq!(translator.publications(&status(3_500)).len(), 1, "the face was seen half a second ago");
+    let silent = translator.publications(&status(60_000));
+    assert_eq!((silent.len(), ids(&silent)), (2, "[]".to_owned()));
+    for track in 0..40 {
+        translator.publications(&Up::Report(report(1_000, track, Some(1))));
+    }
+    assert_eq!(
+        payload(&translator.publications(&Up::Report(report(1_000, 40, None))), "tracked")["ids"]
+            .as_array()
+            .unwrap()
+            .len(),
+        16
+    );
+}
+
+#[test]
+fn times_are_zero_until_the_board_knows_the_time() {
+    let mut translator = Translator::new("mtcae", "desk", false);
+    let all = translator.publications(&Up::Report(report(1, 1, Some(3))));
+    assert_eq!(payload(&all, "roi")["header"].to_string(), r#"{"frame_id":"desk","stamp":{"nanosec":0,"sec":0}}"#);
+    assert_eq!(payload(&all, "scores")["label"], "3", "numbers stand in for labels until there was a Hello");
+    assert_eq!(payload(&all, "expression")["expression"], "");
+}
+
+#[test]
+fn lines_of_the_log_stay_on_the_board() {
+    let line = Up::Log(Log { level: Level::Info, at_us: 0, text: "a person was here".into() });
+    assert_eq!(ready().publications(&line), []);
+}
+
+#[test]
+fn home_assistant_is_told_of_every_entity() {
+    let mut translator = Translator::new("mtcae", "desk", true);
+    let all = translator.publications(&hello());
+    assert!(all.len() <= MOST_AT_ONCE && all.iter().all(|p| p.retain && p.qos == Qos::AtLeastOnce));
+    let topics: Vec<&str> = all.iter().map(|p| p.topic.as_str()).collect();
+    insta::assert_snapshot!(topics.join("\n"), @r#"
+    homeassistant/sensor/mtcae_desk_expression/config
+    homeassistant/binary_sensor/mtcae_desk_face/config
+    homeassistant/sensor/mtcae_desk_camera/config
+    homeassistant/sensor/mtcae_desk_fps/config
+    homeassistant/sensor/mtcae_desk_temperature/config
+    "#);
+    insta::assert_snapshot!(all[0].payload, @r#"{"availability_topic":"mtcae/desk/available","device":{"identifiers":["mtcae_desk"],"model":"edge 1.2.0","name":"desk","sw_version":"0.1.0"},"icon":"mdi:emoticon-outline","name":"Expression","payload_available":"online","payload_not_available":"offline","state_topic":"mtcae/desk/faces/+/expression","unique_id":"mtcae_desk_expression","value_template":"{{ value_json.expression or 'unknown' }}"}"#);
+    for publication in &all {
+        let json: Value = serde_json::from_str(&publication.payload).unwrap();
+        assert_eq!(json["payload_available"], ONLINE);
+        assert_eq!(json["availability_topic"], Topics::new("mtcae", "desk").topic(Part::Available, ""));
+    }
+}
