@@ -28,18 +28,27 @@ pub(crate) fn slots_with(slots: &Slots, transfer: u32) -> impl Iterator<Item = (
     slots_of(slots).filter(move |(slot, _)| slot.transfer == transfer)
 }
 
-/// What is to be done with the bundle of `offer`, which is for `boards` and takes `unpacked` bytes in its slots.
+/// A bundle, as far as a board that is asked beforehand must be told.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What the board is told before the first byte.
+    pub offer: &'a Offer,
+    /// Families of boards that it is for, all of them.
+    pub boards: &'a [String],
+    /// It brings model and daemon, so the board's lowest counter of either counts.
+    pub whole: bool,
+    /// Bytes of it that the board is known to have.
+    pub there: u64,
+    /// The lowest counter that a permit allows; whether that counts is the board's to judge.
+    pub permitted: Option<u32>,
+}
+
+/// What is to be done with a bundle on a board with these slots.
 ///
 /// # Errors
-/// Why the board would refuse it: for the program, and for a person. `permitted` is the lowest counter that a permit allows;
-/// whether that counts is the board's to judge.
-pub fn course(
-    offer: &Offer,
-    boards: &[String],
-    unpacked: u64,
-    slots: &Slots,
-    permitted: Option<u32>,
-) -> Result<Course, (Refusal, String)> {
+/// Why the board would refuse it: for the program, and for a person.
+pub fn course(asked: &Asked<'_>, slots: &Slots) -> Result<Course, (Refusal, String)> {
+    let Asked { offer, boards, whole, there, permitted } = *asked;
     let family = slots.family.as_str();
     if !boards.iter().any(|name| name == family) {
         let detail = format!("this board's family is {family:?}; the bundle is for {}", boards.join(", "));
@@ -57,19 +66,15 @@ pub fn course(
     if !states.is_empty() && states.iter().all(|&(state, active)| state == SlotState::Confirmed && active) {
         return Ok(Course::Nothing);
     }
-    if offer.security_counter < slots.security_counter.min(permitted.unwrap_or(u32::MAX)) {
+    if whole && offer.security_counter < slots.security_counter.min(permitted.unwrap_or(u32::MAX)) {
         let (found, lowest) = (offer.security_counter, slots.security_counter);
         let detail = format!("its security counter is {found}; this board takes {lowest} and above");
         return Err((Refusal::OlderCounter, detail));
     }
-    // What has arrived of it before is counted as free by the board.
-    let needed = offer.length.saturating_add(unpacked);
-    if needed > slots.free_bytes {
-        let free = slots.free_bytes;
-        return Err((
-            Refusal::NoSpace,
-            format!("packed and unpacked it takes {needed} bytes; free on the board: {free}"),
-        ));
+    // It is unpacked over what the idle slots hold, which is for the board to reckon.
+    let (needed, free) = (offer.length.saturating_sub(there), slots.free_bytes);
+    if needed > free {
+        return Err((Refusal::NoSpace, format!("{needed} bytes of it are to come; free on the board: {free}")));
     }
     Ok(Course::Send)
 }
@@ -95,11 +100,16 @@ mod tests {
         let model = SlotPair { active: Some(active), slots: [slot(1, SlotState::Confirmed), b] };
         let daemon = SlotPair { active: Some(SlotName::A), slots: [slot(1, SlotState::Confirmed), None] };
         let family = "pc".into();
-        Slots { token: 0, family, model, daemon, trial_starts_left: None, security_counter: 5, free_bytes: 5000 }
+        Slots { token: 0, family, model, daemon, trial_starts_left: None, security_counter: 5, free_bytes: 600 }
     }
 
     fn on(slots: &Slots) -> Result<Course, (Refusal, String)> {
-        course(&offer(), &["pc".to_owned(), "jetson-orin-nano".to_owned()], 4000, slots, None)
+        with(slots, true, None)
+    }
+
+    fn with(slots: &Slots, whole: bool, permitted: Option<u32>) -> Result<Course, (Refusal, String)> {
+        let boards = ["pc".to_owned(), "jetson-orin-nano".to_owned()];
+        course(&Asked { offer: &offer(), boards: &boards, whole, there: 400, permitted }, slots)
     }
 
     #[test]
@@ -120,10 +130,11 @@ mod tests {
         let fine = || slots(None, SlotName::A);
         insta::assert_snapshot!(refusal(&Slots { family: "jetson-agx".into(), ..fine() }), @r#"WrongBoard: this board's family is "jetson-agx"; the bundle is for pc, jetson-orin-nano"#);
         insta::assert_snapshot!(refusal(&Slots { security_counter: 6, ..fine() }), @"OlderCounter: its security counter is 5; this board takes 6 and above");
-        insta::assert_snapshot!(refusal(&Slots { free_bytes: 4999, ..fine() }), @"NoSpace: packed and unpacked it takes 5000 bytes; free on the board: 4999");
+        insta::assert_snapshot!(refusal(&Slots { free_bytes: 599, ..fine() }), @"NoSpace: 600 bytes of it are to come; free on the board: 599");
         insta::assert_snapshot!(refusal(&slots(slot(7, SlotState::Trial), SlotName::B)), @"Busy: version 1.0.0 is on trial there, and one of them at a time");
         let older = Slots { security_counter: 6, ..fine() };
-        assert_eq!(course(&offer(), &["pc".to_owned()], 0, &older, Some(5)), Ok(Course::Send));
-        assert!(course(&offer(), &["pc".to_owned()], 0, &Slots { security_counter: 7, ..older }, Some(6)).is_err());
+        assert_eq!(with(&older, true, Some(5)), Ok(Course::Send));
+        assert_eq!(with(&older, false, None), Ok(Course::Send), "the other kind's counter may be the lower one");
+        assert!(with(&Slots { security_counter: 7, ..older }, true, Some(6)).is_err());
     }
 }

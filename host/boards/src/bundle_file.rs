@@ -1,7 +1,7 @@
 //! The bundle that is sent: read and checked once, and then piece by piece.
 
 use crate::BoardError;
-use mtcae_bundle::{BundleError, BundleManifest, Inspection, SignedBy, Trust};
+use mtcae_bundle::{BundleError, BundleManifest, Content, Inspection, Part, SignedBy, Trust};
 use mtcae_wire::{CHUNK, MAX_FAMILIES, Offer, UpdateChunk, heapless};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -45,6 +45,12 @@ impl BundleFile {
     /// Name and version, for people.
     pub fn title(&self) -> String {
         format!("{} {}", self.manifest.name, self.manifest.version)
+    }
+
+    /// Whether it brings both kinds of what a board runs, a model and a daemon.
+    pub fn is_whole(&self) -> bool {
+        let daemon = |part: &Part| matches!(part.content, Content::Firmware { .. });
+        self.manifest.model.is_some() && self.manifest.parts.iter().any(daemon)
     }
 
     /// Bytes of the file.

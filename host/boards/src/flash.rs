@@ -1,13 +1,16 @@
 //! A bundle to one board, from the first question to a version that is confirmed there.
 
-use crate::admission::{Course, course};
+use crate::admission::{Asked, Course, course, slots_with};
 use crate::ask::Patience;
 use crate::session::{Heard, Session};
 use crate::watch::{End, Phase, Step, Watch};
 use crate::{BoardError, BundleFile};
 use mtcae_bundle::Permit;
 use mtcae_transfer::{Action, Micros, Progress, SendError, Sender};
-use mtcae_wire::{Down, Hello, MAX_PERMIT, Nack, Offer, PermitOffer, Reason, Slots, Up, UpdatePhase, heapless};
+use mtcae_wire::{
+    CHUNK, Down, Hello, MAX_PERMIT, Nack, Offer, PermitOffer, Reason, Refusal, SlotState, Slots, Up, UpdatePhase,
+    heapless,
+};
 use std::time::Duration;
 
 /// The longest wait between two looks at the clock and the stop flag.
@@ -100,15 +103,15 @@ pub fn prospect(session: &mut Session, bundle: &BundleFile, permit: Option<&Perm
     let board = session.hello(Patience::NORMAL)?;
     let slots = session.slots()?;
     let offer = bundle.offer(slots.family.as_str());
-    let manifest = &bundle.manifest;
-    let permitted = permit.map(Permit::lowest_counter);
+    let state = session.update_state()?.filter(|state| state.transfer == offer.transfer());
+    let there = state.map_or(0, |state| (u64::from(state.durable) * CHUNK as u64).min(offer.length));
+    let (boards, whole) = (&bundle.manifest.boards[..], bundle.is_whole());
+    let asked = Asked { offer: &offer, boards, whole, there, permitted: permit.map(Permit::lowest_counter) };
     let refused = |(refusal, detail)| {
         let by = format!("{} ({}) does not take", board.device, session.name());
         BoardError::Refused { by, bundle: bundle.title(), refusal, detail }
     };
-    let course = course(&offer, &manifest.boards, manifest.plain_len(), &slots, permitted).map_err(refused)?;
-    let state = session.update_state()?.filter(|state| state.transfer == offer.transfer());
-    let there = state.map_or(0, |state| (u64::from(state.durable) * 1024).min(offer.length));
+    let course = course(&asked, &slots).map_err(refused)?;
     Ok(Prospect { board, slots, course, there })
 }
 
@@ -162,16 +165,43 @@ impl Flight<'_> {
         }
         let mut boot = board.boot;
         for _ in 0..=MAX_AGAIN {
-            let phase = self.send(&mut boot)?;
-            let mut watch = Watch::new(transfer, boot, self.session.new_token(), !self.options.no_wait);
-            if phase == UpdatePhase::Installed {
-                watch.installed();
-            }
+            let watch = match self.send(&mut boot) {
+                Ok(phase) => {
+                    let mut watch = Watch::new(transfer, boot, self.session.new_token(), !self.options.no_wait);
+                    if phase == UpdatePhase::Installed {
+                        watch.installed();
+                    }
+                    watch
+                }
+                Err(BoardError::Refused { by, bundle, refusal, detail }) => match self.went_on(refusal)? {
+                    Some(Course::Follow) => {
+                        Watch::of_trial(transfer, boot, self.session.new_token(), self.session.now())
+                    }
+                    Some(_) => return Ok(Outcome::Confirmed),
+                    None => return Err(BoardError::Refused { by, bundle, refusal, detail }),
+                },
+                Err(error) => return Err(error),
+            };
             if let Some(outcome) = self.watch(watch)? {
                 return Ok(outcome);
             }
         }
         Err(self.failed(format!("the board started anew and lost it {MAX_AGAIN} times, whole as it was")))
+    }
+
+    /// Whether a board refuses the file because it went on with it while the line was cut; what is to be done then.
+    fn went_on(&mut self, refusal: Refusal) -> Result<Option<Course>, BoardError> {
+        if !matches!(refusal, Refusal::Busy | Refusal::AlreadyInstalled) {
+            return Ok(None);
+        }
+        let slots = self.session.slots()?;
+        let states: Vec<(SlotState, bool)> =
+            slots_with(&slots, self.offer.transfer()).map(|(slot, active)| (slot.state, active)).collect();
+        let confirmed = |&(state, active): &(SlotState, bool)| active && state == SlotState::Confirmed;
+        if states.iter().any(|(state, _)| *state == SlotState::Trial) {
+            return Ok(Some(Course::Follow));
+        }
+        Ok((!states.is_empty() && states.iter().all(confirmed)).then_some(Course::Nothing))
     }
 
     /// Sends until the board has verified the file; `boot` becomes that of the daemon which has.

@@ -27,7 +27,7 @@ mod target;
 mod trial;
 mod watch;
 
-pub use admission::{Course, course};
+pub use admission::{Asked, Course, course};
 pub use ask::{Clock, Patience};
 pub use bundle_file::BundleFile;
 pub use devices::{Device, MAX_ASKED, devices, serial_targets};

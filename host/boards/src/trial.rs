@@ -40,6 +40,11 @@ fn on_trial(slots: &Slots) -> Option<String> {
     slots_of(slots).find(|(slot, _)| slot.state == SlotState::Trial).map(|(slot, _)| slot.version.as_str().to_owned())
 }
 
+/// The files that what runs came in.
+fn active(slots: &Slots) -> Vec<u32> {
+    slots_of(slots).filter(|(_, active)| *active).map(|(slot, _)| slot.transfer).collect()
+}
+
 /// Keeps the version on trial. Confirming what is confirmed is no error.
 ///
 /// # Errors
@@ -65,7 +70,7 @@ pub fn confirm(session: &mut Session) -> Result<Confirmed, BoardError> {
         let slots = session.slots()?;
         if on_trial(&slots).is_none() {
             let runs = running(&slots);
-            let kept = runs.contains(&version);
+            let kept = slots_of(&slots).any(|(slot, active)| active && slot.version.as_str() == version);
             let gone =
                 || BoardError::NotNow(format!("version {version} is not on trial any more; the board runs {runs}"));
             return if kept { Ok(Confirmed { version, before: false }) } else { Err(gone()) };
@@ -85,7 +90,7 @@ pub fn confirm(session: &mut Session) -> Result<Confirmed, BoardError> {
 /// [`Session::ask`].
 pub fn rollback(session: &mut Session, permit: Option<&Permit>) -> Result<RolledBack, BoardError> {
     let before = session.hello(Patience::NORMAL)?;
-    let from = running(&session.slots()?);
+    let slots = session.slots()?;
     if let Some(permit) = permit {
         session.permit(permit)?;
     }
@@ -103,8 +108,10 @@ pub fn rollback(session: &mut Session, permit: Option<&Permit>) -> Result<Rolled
         }
     }
     let board = next_start(session, before.boot)?;
-    let to = running(&session.slots()?);
-    if to == from {
+    let now = session.slots()?;
+    let (from, to) = (running(&slots), running(&now));
+    // Two bundles may have the same version.
+    if active(&now) == active(&slots) {
         return Err(BoardError::NotNow(format!("the board started anew, and still runs {to}")));
     }
     Ok(RolledBack { from, to, board })

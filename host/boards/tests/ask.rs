@@ -62,16 +62,16 @@ fn devices_says_who_answers_and_who_does_not() {
 fn a_version_on_trial_is_kept_once() {
     let (mut session, _board) = session(Script { on_trial: true, ..Script::default() });
     let kept = confirm(&mut session).unwrap();
-    assert_eq!((kept.version.as_str(), kept.before), ("edge 0.2.0", false));
+    assert_eq!((kept.version.as_str(), kept.before), ("0.2.0", false));
     let kept = confirm(&mut session).unwrap();
-    assert_eq!((kept.version.as_str(), kept.before), ("edge 0.2.0", true));
+    assert_eq!((kept.version.as_str(), kept.before), ("0.2.0", true));
 }
 
 #[test]
 fn going_back_waits_for_the_version_before() {
     let (mut session, _board) = session(Script { on_trial: true, ..Script::default() });
     let back = rollback(&mut session, None).unwrap();
-    assert_eq!((back.from.as_str(), back.to.as_str(), back.board.boot), ("edge 0.2.0", "edge 0.1.0", 101));
+    assert_eq!((back.from.as_str(), back.to.as_str(), back.board.boot), ("0.2.0", "0.1.0", 101));
 }
 
 #[test]
@@ -90,13 +90,21 @@ fn a_lost_answer_is_no_reason_to_go_back_twice() {
         rollback(&mut session, None).map(|back| back.to)
     });
     let (mut session, _board) = session(lost());
-    assert_eq!(confirm(&mut session).unwrap().version, "edge 0.2.0");
-    assert_eq!(going_back.join().unwrap().unwrap(), "edge 0.1.0");
+    assert_eq!(confirm(&mut session).unwrap().version, "0.2.0");
+    assert_eq!(going_back.join().unwrap().unwrap(), "0.1.0");
+}
+
+#[test]
+fn a_good_board_is_good() {
+    let (mut session, _board) = session(Script::default());
+    let findings = judge_board(&examine(&mut session).unwrap());
+    assert!(findings.iter().all(|finding| finding.severity == Severity::Good), "{findings:?}");
+    assert_eq!(findings.len(), 9);
 }
 
 #[test]
 fn a_board_without_updates_can_still_be_examined() {
-    let (mut session, _board) = session(Script { updates: false, ..Script::default() });
+    let (mut session, _board) = session(Script { updates: false, status: false, ..Script::default() });
     assert!(matches!(session.slots(), Err(BoardError::NoUpdates { .. })));
     let findings = judge_board(&examine(&mut session).unwrap());
     let of = |topic: &str| findings.iter().find(|finding| finding.topic == topic).unwrap();

@@ -128,11 +128,21 @@ fn a_board_that_loses_its_power_before_the_installation_gets_it_again() {
 }
 
 #[test]
+fn a_board_that_went_on_while_the_line_was_cut_is_followed() {
+    for away_ms in [200, 900] {
+        let script = Script { ending: Ending::CutMeanwhile { away_ms }, ..Script::default() };
+        let (result, board) = flashed(script, &Recipe::new(5), &Options::default());
+        let (done, happened) = (result.unwrap(), board.happened());
+        assert_eq!((done.outcome, done.reconnects, happened.installs), (Outcome::Confirmed, 1, 1), "{away_ms}");
+    }
+}
+
+#[test]
 fn a_version_that_was_given_up_is_said_to_be() {
     let script = Script { ending: Ending::GoBack, ..Script::default() };
     let (result, _board) = flashed(script, &Recipe::new(5), &Options::default());
     let error = result.unwrap_err();
-    insta::assert_snapshot!(error, @"edge 0.5.0 was installed and started, and the board went back after 4 starts; it runs edge 0.1.0");
+    insta::assert_snapshot!(error, @"edge 0.5.0 was installed and started, and the board went back after 4 starts; it runs 0.1.0");
     assert_eq!(error.code(), "mtcae::rolled-back");
 }
 
@@ -155,7 +165,7 @@ fn each_refusal_comes_before_the_first_byte() {
     assert_eq!(kind, Refusal::OlderCounter);
     assert_eq!(refusal(Script { free_bytes: 999, ..pc() }, &Recipe::new(5)).0, Refusal::NoSpace);
     let (kind, text) = refusal(Script { on_trial: true, ..pc() }, &Recipe::new(5));
-    insta::assert_snapshot!(text, @"bench (PORT) does not take edge 0.5.0: version edge 0.2.0 is on trial there, and one of them at a time");
+    insta::assert_snapshot!(text, @"bench (PORT) does not take edge 0.5.0: version 0.2.0 is on trial there, and one of them at a time");
     assert_eq!(kind, Refusal::Busy);
 }
 

@@ -4,7 +4,7 @@ use super::{Happened, frame};
 use mtcae_transfer::{File, Receiver, Storage, StorageError};
 use mtcae_wire::*;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// How an installed version ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Ending {
     Hold,
     /// It is refused when it is to be installed.
     Refuse(Refusal),
+    /// The line is cut when the file is verified, and comes back when the version is on trial, or later.
+    CutMeanwhile { away_ms: u64 },
     /// The power goes when the file is verified, once; then its self-test is good.
     LosePower,
 }
@@ -50,6 +52,8 @@ pub struct Script {
     /// A version is on trial from the start.
     pub on_trial: bool,
     pub log_lines: u64,
+    /// It says now and then how it is.
+    pub status: bool,
 }
 
 impl Default for Script {
@@ -67,6 +71,7 @@ impl Default for Script {
             lost_answers: 0,
             on_trial: false,
             log_lines: 12,
+            status: true,
         }
     }
 }
@@ -134,6 +139,7 @@ pub struct Brain {
     begins: u32,
     installs: u32,
     before: (u64, u64),
+    next_status: u64,
 }
 
 fn slot(transfer: u32, version: &str, state: SlotState) -> Option<Slot> {
@@ -142,7 +148,7 @@ fn slot(transfer: u32, version: &str, state: SlotState) -> Option<Slot> {
 
 impl Brain {
     pub fn new(script: Script) -> Brain {
-        let pair = SlotPair { active: Some(SlotName::A), slots: [slot(1, "edge 0.1.0", SlotState::Confirmed), None] };
+        let pair = SlotPair { active: Some(SlotName::A), slots: [slot(1, "0.1.0", SlotState::Confirmed), None] };
         let mut slots = Slots {
             token: 0,
             family: script.family.into(),
@@ -153,7 +159,7 @@ impl Brain {
             free_bytes: script.free_bytes,
         };
         if script.on_trial {
-            put(&mut slots, slot(2, "edge 0.2.0", SlotState::Trial), SlotName::B);
+            put(&mut slots, slot(2, "0.2.0", SlotState::Trial), SlotName::B);
         }
         Brain {
             script,
@@ -168,6 +174,7 @@ impl Brain {
             begins: 0,
             installs: 0,
             before: (0, 0),
+            next_status: 0,
         }
     }
 
@@ -234,6 +241,10 @@ impl Brain {
             self.say(&up);
         }
         self.go_on(now);
+        if self.script.status && now >= self.next_status {
+            self.next_status = now + 300_000;
+            self.say(&self.status(now));
+        }
         self.answers.drain(..).collect()
     }
 
@@ -246,7 +257,11 @@ impl Brain {
                     self.lost_power = true;
                     self.power_cut();
                 }
-                _ => {
+                ending => {
+                    if let Ending::CutMeanwhile { away_ms } = ending {
+                        self.answers.clear();
+                        self.script.faults = vec![Fault { after: 0, line: true, power: false, away_ms }];
+                    }
                     self.installs += 1;
                     self.receiver.installing(now);
                     self.next = Some((now + 30_000, Next::Installed));
@@ -265,7 +280,7 @@ impl Brain {
             Next::Installed => {
                 self.receiver.installed(now);
                 let transfer = self.receiver.state().transfer;
-                put(&mut self.slots, slot(transfer, "edge 0.5.0", SlotState::Trial), SlotName::B);
+                put(&mut self.slots, slot(transfer, "0.5.0", SlotState::Trial), SlotName::B);
                 self.next = Some((now + 60_000, Next::Restart));
             }
             Next::Restart => {
@@ -293,6 +308,24 @@ impl Brain {
         }
     }
 
+    fn status(&self, now: u64) -> Up {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64;
+        let infer = Percentiles { p50_us: 41_000, p99_us: 55_000 };
+        Up::Status(Status {
+            boot: self.boot,
+            uptime_ms: now / 1000,
+            unix_offset_us: Some(unix - now as i64),
+            engine: "tract".into(),
+            camera: CameraState::Streaming,
+            sink: SinkState::Connected,
+            counters: Counters { frames: 900, clips: 300, reports: 300, ..Counters::default() },
+            fps_tenths: 299,
+            temperature_tenths_c: Some(481),
+            rss_kib: 90_000,
+            latency: Latencies { infer, ..Latencies::default() },
+        })
+    }
+
     fn hello(&self) -> Up {
         Up::Hello(Hello {
             protocol: 1,
@@ -311,7 +344,15 @@ impl Brain {
             self.begins += 1;
         }
         let now = self.now();
-        if self.script.updates && self.receiver.take(now, message, |_| Ok(())) {
+        let slot = self.slots.model.slots[1].clone().map(|slot| (slot.state, slot.transfer));
+        let admit = |offer: &Offer| match slot {
+            Some((SlotState::Trial, _)) => Err((Refusal::Busy, "a version is on trial".to_owned())),
+            Some((SlotState::Confirmed, there)) if there == offer.transfer() => {
+                Err((Refusal::AlreadyInstalled, "this very file is confirmed here".to_owned()))
+            }
+            _ => Ok(()),
+        };
+        if self.script.updates && self.receiver.take(now, message, admit) {
             return;
         }
         let FromHost::Request(down) = message else { return };
