@@ -2,7 +2,7 @@
 
 use crate::ask::Patience;
 use crate::session::Session;
-use crate::{BoardError, DEFAULT_BAUD, Target, serial_ports};
+use crate::{BoardError, DEFAULT_BAUD, KnownBoards, Target, serial_ports};
 use mtcae_wire::Hello;
 use std::thread;
 
@@ -25,8 +25,8 @@ pub fn serial_targets(baud: Option<u32>) -> Vec<Target> {
 }
 
 /// Asks all of `targets` at once who is there; each has about a second. Of more than [`MAX_ASKED`] the first are asked.
-pub fn devices(targets: Vec<Target>) -> Vec<Device> {
-    let asked = |target: &Target| Session::open(target)?.hello(Patience::SHORT);
+pub fn devices(targets: Vec<Target>, known: &KnownBoards) -> Vec<Device> {
+    let asked = |target: &Target| Session::open(target, known)?.hello(Patience::SHORT);
     thread::scope(|scope| {
         let threads: Vec<_> = targets
             .into_iter()

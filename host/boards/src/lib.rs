@@ -2,7 +2,7 @@
 //! and never what is in a model.
 //!
 //! ```text
-//!  Target --opener--> Line (serial) --> Session: messages, questions, the line opened again
+//!  Target --opener--> Line (serial, TCP) --> Session: messages, questions, the line opened again
 //!                                          |
 //!    devices, doctor <---------------------+--> flash: prospect -> Sender -> Watch -> confirmed, or not and why
 //!    confirm, rollback <-------------------+
@@ -19,11 +19,13 @@ mod devices;
 mod doctor;
 mod error;
 mod flash;
+mod known;
 mod line;
 mod root;
 mod serial;
 mod session;
 mod target;
+mod tcp;
 mod trial;
 mod watch;
 
@@ -34,10 +36,12 @@ pub use devices::{Device, MAX_ASKED, devices, serial_targets};
 pub use doctor::{BoardFacts, Finding, HostFacts, PortFact, Severity, examine, judge_board, judge_host};
 pub use error::BoardError;
 pub use flash::{Flashed, GONE_AFTER, MAX_AGAIN, Options, Outcome, Prospect, STALLED_US, Stage, flash, prospect};
+pub use known::{KnownBoards, KnownError, LineKeys, MAX_KNOWN};
 pub use line::{Line, LineError, Opener, opener};
 pub use root::{Root, RootFlashed, RootStatus};
 pub use serial::{SerialLine, serial_ports};
 pub use session::{Heard, LineCounts, Session};
 pub use target::{BAUDS, DEFAULT_BAUD, Target, TargetError};
+pub use tcp::TcpLine;
 pub use trial::{Confirmed, RolledBack, confirm, rollback};
 pub use watch::{End, Phase, Step, Watch};

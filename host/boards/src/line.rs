@@ -1,6 +1,7 @@
 //! An open line to a board, whatever carries it.
 
-use crate::{Target, serial};
+use crate::known::KnownBoards;
+use crate::{Target, serial, tcp};
 use std::io;
 use std::time::Duration;
 use thiserror::Error;
@@ -42,18 +43,20 @@ pub struct LineError {
 /// Opens a line, again and again when it is lost.
 pub type Opener = Box<dyn FnMut() -> Result<Box<dyn Line>, LineError> + Send>;
 
-/// What opens the line to `target`. Nothing is opened yet.
+/// What opens the line to `target`, with the keys of `known` when it needs some. Nothing is opened yet.
 ///
 /// # Errors
-/// When no line leads to such a target.
-pub fn opener(target: &Target) -> Result<Opener, LineError> {
-    let refuse = |reason: &str, help: &str| {
-        let (target, reason) = (target.to_string(), reason.to_owned());
-        Err(LineError { target, reason, help: help.to_owned() })
-    };
+/// When no line leads to such a target, or its keys are not known.
+pub fn opener(target: &Target, known: &KnownBoards) -> Result<Opener, LineError> {
     match target.clone() {
         Target::Serial { port, baud } => Ok(Box::new(move || Ok(Box::new(serial::SerialLine::open(&port, baud)?)))),
-        Target::Tcp { .. } => refuse("this tool has no TCP lines yet", "use the board's serial line"),
-        Target::Directory(_) => refuse("a folder is no board that could answer", "use a serial line or TCP"),
+        target @ Target::Tcp { .. } => {
+            let keys = known.keys(&target).map_err(|error| tcp::unknown(&target.to_string(), &error))?;
+            Ok(Box::new(move || Ok(Box::new(tcp::TcpLine::open(&target, &keys)?))))
+        }
+        Target::Directory(_) => {
+            let (reason, help) = ("a folder is no board that could answer", "use a serial line or TCP");
+            Err(LineError { target: target.to_string(), reason: reason.to_owned(), help: help.to_owned() })
+        }
     }
 }

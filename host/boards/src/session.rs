@@ -1,7 +1,7 @@
 //! One board on one line: messages out and in, and the line opened again when it is lost.
 
 use crate::line::{Line, LineError, Opener, opener};
-use crate::{BoardError, Target};
+use crate::{BoardError, KnownBoards, Target};
 use mtcae_transfer::Micros;
 use mtcae_wire::{DecodeError, Decoder, Down, Up, UpdateChunk, encode, encode_chunk};
 use std::collections::VecDeque;
@@ -65,12 +65,12 @@ struct Lost {
 }
 
 impl Session {
-    /// Opens the line to `target`.
+    /// Opens the line to `target`, with the keys of `known` when it needs some.
     ///
     /// # Errors
     /// When it does not open.
-    pub fn open(target: &Target) -> Result<Session, LineError> {
-        Session::over(target.to_string(), opener(target)?)
+    pub fn open(target: &Target, known: &KnownBoards) -> Result<Session, LineError> {
+        Session::over(target.to_string(), opener(target, known)?)
     }
 
     /// Opens a line that `open` opens; `name` is what errors call it.

@@ -2,15 +2,15 @@
 
 mod common;
 
-use common::Board;
 use common::brain::Script;
+use common::{Board, nobody};
 use mtcae_boards::{
     BoardError, LineError, Patience, Session, Severity, confirm, devices, examine, judge_board, rollback,
 };
 
 fn session(script: Script) -> (Session, Board) {
     let board = Board::start(script);
-    (Session::open(&board.target()).unwrap(), board)
+    (Session::open(&board.target(), &nobody()).unwrap(), board)
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn silence_and_noise_are_told_apart() {
 #[test]
 fn a_port_that_is_not_there_has_its_next_step() {
     let target = "/dev/ttyNONE".parse().unwrap();
-    let Err(LineError { target, help, .. }) = Session::open(&target) else { panic!("it opened") };
+    let Err(LineError { target, help, .. }) = Session::open(&target, &nobody()) else { panic!("it opened") };
     assert_eq!(target, "/dev/ttyNONE");
     assert!(help.starts_with("is the board's cable plugged in?\nserial ports here: "), "{help}");
 }
@@ -50,7 +50,7 @@ fn a_port_that_is_not_there_has_its_next_step() {
 #[test]
 fn devices_says_who_answers_and_who_does_not() {
     let (talks, mute) = (Board::start(Script::default()), Board::start(Script { mute: true, ..Script::default() }));
-    let found = devices(vec![talks.target(), mute.target(), "/dev/ttyNONE".parse().unwrap()]);
+    let found = devices(vec![talks.target(), mute.target(), "/dev/ttyNONE".parse().unwrap()], &nobody());
     let answers: Vec<&str> = found
         .iter()
         .map(|device| device.answer.as_ref().map_or_else(|error| error.code(), |hello| hello.device.as_str()))

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::Board;
 use common::brain::{Ending, Fault, Script};
 use common::bundle::{Recipe, read};
+use common::{Board, nobody};
 use mtcae_boards::{BoardError, BundleFile, Flashed, Options, Outcome, Session, Stage, flash, prospect};
 use mtcae_bundle::Permit;
 use mtcae_wire::Refusal;
@@ -25,7 +25,7 @@ fn large() -> Recipe {
 fn flashed(script: Script, recipe: &Recipe, options: &Options) -> (Result<Flashed, BoardError>, Board) {
     let board = Board::start(script);
     let bundle = bundle(&board, recipe);
-    let mut session = Session::open(&board.target()).unwrap();
+    let mut session = Session::open(&board.target(), &nobody()).unwrap();
     let result = flash(&mut session, &bundle, options, &mut |_| {});
     (result, board)
 }
@@ -45,7 +45,7 @@ fn refusal(script: Script, recipe: &Recipe) -> (Refusal, String) {
 fn a_bundle_gets_there_and_is_confirmed() {
     let board = Board::start(Script::default());
     let bundle = bundle(&board, &large());
-    let mut session = Session::open(&board.target()).unwrap();
+    let mut session = Session::open(&board.target(), &nobody()).unwrap();
     let mut stages = Vec::new();
     let done = flash(&mut session, &bundle, &Options::default(), &mut |stage| stages.push(stage)).unwrap();
     assert_eq!((done.outcome, done.resumed_from, done.reconnects), (Outcome::Confirmed, 0, 0));
@@ -206,7 +206,7 @@ fn resuming_refuses_to_begin() {
     assert_eq!(result.unwrap_err().code(), "mtcae::resume");
     // What little was on its way when the answer came is all that is there; with that it goes on.
     let bundle = read(&large().write(board.folder()));
-    let mut session = Session::open(&board.target()).unwrap();
+    let mut session = Session::open(&board.target(), &nobody()).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     session.stop_with(stop.clone());
     let stopped = flash(&mut session, &bundle, &Options::default(), &mut |stage| {
@@ -216,7 +216,7 @@ fn resuming_refuses_to_begin() {
     });
     assert_eq!(stopped.unwrap_err().code(), "mtcae::stopped");
     drop(session);
-    let mut session = Session::open(&board.target()).unwrap();
+    let mut session = Session::open(&board.target(), &nobody()).unwrap();
     let done = flash(&mut session, &bundle, &resume, &mut |_| {}).unwrap();
     assert!(done.resumed_from > 50_000 && done.outcome == Outcome::Confirmed, "{done:?}");
 }
@@ -225,7 +225,7 @@ fn resuming_refuses_to_begin() {
 fn a_look_changes_nothing() {
     let board = Board::start(Script::default());
     let bundle = bundle(&board, &large());
-    let mut session = Session::open(&board.target()).unwrap();
+    let mut session = Session::open(&board.target(), &nobody()).unwrap();
     let before = prospect(&mut session, &bundle, None).unwrap();
     assert_eq!((before.there, before.slots.family.as_str()), (0, "pc"));
     assert_eq!((board.happened().begins, board.happened().chunks), (0, 0));
