@@ -77,6 +77,64 @@ choice! {
         Mjpg = "MJPG",
         /// Packed 4:2:2 YUV.
         Yuyv = "YUYV",
+        /// The same in another order.
+        Uyvy = "UYVY",
+        /// 4:2:0 YUV in two planes.
+        Nv12 = "NV12",
+        /// Luma alone.
+        Grey = "GREY",
+        /// Raw, 8 bits, red first.
+        Rggb8 = "RGGB",
+        /// Raw, 8 bits, red second.
+        Grbg8 = "GRBG",
+        /// Raw, 8 bits, red third.
+        Gbrg8 = "GBRG",
+        /// Raw, 8 bits, red last.
+        Bggr8 = "BA81",
+        /// Raw, 10 bits in two bytes, red first.
+        Rggb10 = "RG10",
+        /// Raw, 10 bits in two bytes, red second.
+        Grbg10 = "BA10",
+        /// Raw, 10 bits in two bytes, red third.
+        Gbrg10 = "GB10",
+        /// Raw, 10 bits in two bytes, red last.
+        Bggr10 = "BG10",
+        /// Raw, 10 bits packed, red first.
+        Rggb10Packed = "pRAA",
+        /// Raw, 10 bits packed, red second.
+        Grbg10Packed = "pgAA",
+        /// Raw, 10 bits packed, red third.
+        Gbrg10Packed = "pGAA",
+        /// Raw, 10 bits packed, red last.
+        Bggr10Packed = "pBAA",
+        /// Raw, 12 bits in two bytes, red first.
+        Rggb12 = "RG12",
+        /// Raw, 12 bits in two bytes, red second.
+        Grbg12 = "BA12",
+        /// Raw, 12 bits in two bytes, red third.
+        Gbrg12 = "GB12",
+        /// Raw, 12 bits in two bytes, red last.
+        Bggr12 = "BG12",
+        /// Raw, 12 bits packed, red first.
+        Rggb12Packed = "pRCC",
+        /// Raw, 12 bits packed, red second.
+        Grbg12Packed = "pgCC",
+        /// Raw, 12 bits packed, red third.
+        Gbrg12Packed = "pGCC",
+        /// Raw, 12 bits packed, red last.
+        Bggr12Packed = "pBCC",
+    }
+}
+
+choice! {
+    /// Mains frequency of the lamps.
+    MainsChoice {
+        /// Not known; the camera's own setting stays.
+        Auto = "auto",
+        /// 50 Hz.
+        Hz50 = "50hz",
+        /// 60 Hz.
+        Hz60 = "60hz",
     }
 }
 

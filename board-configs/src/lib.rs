@@ -25,7 +25,7 @@ mod system;
 
 pub use board::{Board, Camera, MAX_SINKS, Sink, SinkKind, Source, load};
 pub use builtin::{Builtin, builtin, builtin_named, load_builtin};
-pub use choice::{CameraKind, ConfirmChoice, EngineChoice, PixelFormat, PrecisionChoice, SinkName};
+pub use choice::{CameraKind, ConfirmChoice, EngineChoice, MainsChoice, PixelFormat, PrecisionChoice, SinkName};
 pub use error::BoardError;
 pub use markdown::keys_as_markdown;
 pub use rename::renamed;

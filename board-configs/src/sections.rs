@@ -1,6 +1,6 @@
 //! The schema: every section's keys, with their units, ranges and defaults. The README's table is made from here.
 
-use crate::choice::{CameraKind, ConfirmChoice, EngineChoice, PixelFormat, PrecisionChoice, SinkName};
+use crate::choice::{CameraKind, ConfirmChoice, EngineChoice, MainsChoice, PixelFormat, PrecisionChoice, SinkName};
 use crate::key::{Accepts, section};
 use core::net::{Ipv4Addr, SocketAddr};
 
@@ -9,6 +9,9 @@ pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(core::net::IpAddr:
 /// Where its keys are.
 const DEFAULT_LINE_KEY: &str = "/etc/mtcae/line.key";
 const DEFAULT_CLIENTS: &str = "/etc/mtcae/clients";
+/// Formats that every driver reads well, the ones that need the least of USB first.
+const DEFAULT_FORMATS: [PixelFormat; 4] =
+    [PixelFormat::Mjpg, PixelFormat::Yuyv, PixelFormat::Uyvy, PixelFormat::Nv12];
 /// Messages that may wait for a sink that does not say.
 pub(crate) const DEFAULT_OUTBOX: u32 = 64;
 
@@ -41,8 +44,8 @@ section! {
     V4l2 {
         /// Device file; `auto` takes the first one that can capture. A path below `/dev/v4l/by-id/` survives re-plugging.
         device: String = String::from("auto"), Accepts::Camera;
-        /// Pixel formats to ask for, the first one the camera has is taken.
-        formats: Vec<PixelFormat> = vec![PixelFormat::Mjpg, PixelFormat::Yuyv], Accepts::SomeOf(PixelFormat::WORDS);
+        /// Pixel formats that may be used, by V4L2's four letters; among modes as good the first wins. Raw ones (from `RGGB` on) are developed at half their size.
+        formats: Vec<PixelFormat> = DEFAULT_FORMATS.to_vec(), Accepts::SomeOf(PixelFormat::WORDS);
         /// Frame width to ask for; the camera may give the nearest it has.
         width: u32 = 640, Accepts::Integer { min: 160, max: 4_096, unit: "px" };
         /// Frame height to ask for; the camera may give the nearest it has.
@@ -53,6 +56,12 @@ section! {
         timeout_ms: u32 = 2_000, Accepts::Integer { min: 100, max: 60_000, unit: "ms" };
         /// Wait before a closed device is opened again.
         reopen_ms: u32 = 1_000, Accepts::Integer { min: 50, max: 60_000, unit: "ms" };
+        /// Exposure time; 0 leaves it to the camera, or, for raw formats, to the firmware.
+        exposure_us: u32 = 0, Accepts::Integer { min: 0, max: 1_000_000, unit: "us" };
+        /// Mains frequency of the lamps, so that pictures do not flicker with them.
+        mains: MainsChoice = MainsChoice::Auto, Accepts::OneOf(MainsChoice::WORDS);
+        /// Black of raw formats as a share of the largest sample; 64 of 1023 for most sensors.
+        black_level: f32 = 0.0625, Accepts::Number { min: 0.0, max: 0.5, unit: "" };
     }
 }
 

@@ -20,18 +20,18 @@ fn the_head_alone_is_a_good_file() {
 
 #[test]
 fn unknown_keys_and_sections() {
-    insta::assert_snapshot!(message("[camera]\nwidht = 640\n"), @"robot.toml:5: unknown key `camera.widht` (set to 640) (did you mean `width`?); accepted in [camera]: source, max_side, device, formats, width, height, fps, timeout_ms, reopen_ms, path, loop, realtime");
-    insta::assert_snapshot!(message("[camera]\nzebra = \"a\\nb\"\n"), @r#"robot.toml:5: unknown key `camera.zebra` (set to "a\nb"); accepted in [camera]: source, max_side, device, formats, width, height, fps, timeout_ms, reopen_ms, path, loop, realtime"#);
+    insta::assert_snapshot!(message("[camera]\nwidht = 640\n"), @"robot.toml:5: unknown key `camera.widht` (set to 640) (did you mean `width`?); accepted in [camera]: source, max_side, device, formats, width, height, fps, timeout_ms, reopen_ms, exposure_us, mains, black_level, path, loop, realtime");
+    insta::assert_snapshot!(message("[camera]\nzebra = \"a\\nb\"\n"), @r#"robot.toml:5: unknown key `camera.zebra` (set to "a\nb"); accepted in [camera]: source, max_side, device, formats, width, height, fps, timeout_ms, reopen_ms, exposure_us, mains, black_level, path, loop, realtime"#);
     insta::assert_snapshot!(message("[detecter]\nevery_ms = 100\n"), @"robot.toml:4: unknown key `detecter` (set to a table) (did you mean `detector`?); accepted in this file: board, camera, model, detector, estimate, report, update, sink");
     insta::assert_snapshot!(message("[report]\nbaud = 9600\n"), @"robot.toml:5: unknown key `report.baud` (set to 9600) (did you mean `sink.baud`?); accepted in [report]: max_hz, status_every_ms");
     insta::assert_snapshot!(message("[model]\nengine.name = \"tract\"\n"), @r#"robot.toml:5: `model.engine` is a table; accepted: one of "auto", "cuda", "tensorrt", "cpu-ort", "tract""#);
-    insta::assert_snapshot!(message("[camera]\n\"wi dth\" = 1\n"), @r#"robot.toml:5: unknown key `camera."wi dth"` (set to 1) (did you mean `width`?); accepted in [camera]: source, max_side, device, formats, width, height, fps, timeout_ms, reopen_ms, path, loop, realtime"#);
+    insta::assert_snapshot!(message("[camera]\n\"wi dth\" = 1\n"), @r#"robot.toml:5: unknown key `camera."wi dth"` (set to 1) (did you mean `width`?); accepted in [camera]: source, max_side, device, formats, width, height, fps, timeout_ms, reopen_ms, exposure_us, mains, black_level, path, loop, realtime"#);
     insta::assert_snapshot!(message_of("fps = 30\n[board]\nname = \"t\"\nfamily = \"pc\"\n"), @"robot.toml:1: unknown key `fps` (set to 30) (did you mean `camera.fps`?); accepted in this file: board, camera, model, detector, estimate, report, update, sink");
 }
 
 #[test]
 fn keys_of_another_source_or_sink() {
-    insta::assert_snapshot!(message("[camera]\nsource = \"v4l2\"\nloop = true\n"), @r#"robot.toml:6: unknown key `camera.loop` (set to true) (did you mean `camera.source = "file"`?); accepted in [camera]: source, max_side, device, formats, width, height, fps, timeout_ms, reopen_ms"#);
+    insta::assert_snapshot!(message("[camera]\nsource = \"v4l2\"\nloop = true\n"), @r#"robot.toml:6: unknown key `camera.loop` (set to true) (did you mean `camera.source = "file"`?); accepted in [camera]: source, max_side, device, formats, width, height, fps, timeout_ms, reopen_ms, exposure_us, mains, black_level"#);
     insta::assert_snapshot!(message("[camera]\nsource = \"file\"\npath = \"a.y4m\"\nfps = 3\n"), @r#"robot.toml:7: unknown key `camera.fps` (set to 3) (did you mean `camera.source = "v4l2"`?); accepted in [camera]: source, max_side, path, loop, realtime"#);
     insta::assert_snapshot!(message("[[sink]]\nkind = \"stdout\"\nport = \"/dev/ttyS0\"\n"), @r#"robot.toml:6: unknown key `sink[0].port` (set to "/dev/ttyS0") (did you mean `kind = "serial"`?); accepted in [[sink]]: kind, outbox"#);
 }
@@ -58,7 +58,7 @@ fn wrong_types() {
     insta::assert_snapshot!(message("camera = 3\n[model]\n"), @"robot.toml:4: unknown key `board.camera` (set to 3); accepted in [board]: name, family, description, memory_limit_mib");
     insta::assert_snapshot!(message_of("camera = \"v4l2\"\n"), @"robot.toml: missing key `board.name`; accepted: 1 to 32 of a-z, 0-9 and -, in quotes");
     insta::assert_snapshot!(message("[sink]\nkind = \"stdout\"\n"), @"robot.toml:4: `sink` is a table; accepted: 1 to 8 tables: [[sink]] on a line of its own, with the keys of each below");
-    insta::assert_snapshot!(message("[camera]\nformats = \"MJPG\"\n"), @r#"robot.toml:5: `camera.formats` is "MJPG"; accepted: a list of one or more of "MJPG", "YUYV", none twice"#);
+    insta::assert_snapshot!(message("[camera]\nformats = \"MJPG\"\n"), @r#"robot.toml:5: `camera.formats` is "MJPG"; accepted: a list of one or more of "MJPG", "YUYV", "UYVY", "NV12", "GREY", "RGGB", "GRBG", "GBRG", "BA81", "RG10", "BA10", "GB10", "BG10", "pRAA", "pgAA", "pGAA", "pBAA", "RG12", "BA12", "GB12", "BG12", "pRCC", "pgCC", "pGCC", "pBCC", none twice"#);
     insta::assert_snapshot!(message("[camera]\nsource = \"file\"\npath = \"a\"\nloop = 1\n"), @"robot.toml:7: `camera.loop` is 1; accepted: true or false");
     insta::assert_snapshot!(message("[estimate]\nenter = 2026-01-01\n"), @"robot.toml:5: `estimate.enter` is 2026-01-01; accepted: a number from 0 to 1 (probability)");
 }
@@ -81,9 +81,12 @@ fn out_of_range() {
 fn words_that_are_no_choice() {
     insta::assert_snapshot!(message("[model]\nengine = \"gpu\"\n"), @r#"robot.toml:5: `model.engine` is "gpu"; accepted: one of "auto", "cuda", "tensorrt", "cpu-ort", "tract""#);
     insta::assert_snapshot!(message("[camera]\nsource = \"gstreamer\"\n"), @r#"robot.toml:5: `camera.source` is "gstreamer"; accepted: one of "v4l2", "file""#);
-    insta::assert_snapshot!(message("[camera]\nformats = [\"MJPG\", \"MJPG\"]\n"), @r#"robot.toml:5: `camera.formats` is ["MJPG", "MJPG"]; accepted: a list of one or more of "MJPG", "YUYV", none twice"#);
-    insta::assert_snapshot!(message("[camera]\nformats = [\"NV12\"]\n"), @r#"robot.toml:5: `camera.formats` is ["NV12"]; accepted: a list of one or more of "MJPG", "YUYV", none twice"#);
-    insta::assert_snapshot!(message("[camera]\nformats = []\n"), @r#"robot.toml:5: `camera.formats` is []; accepted: a list of one or more of "MJPG", "YUYV", none twice"#);
+    insta::assert_snapshot!(message("[camera]\nformats = [\"MJPG\", \"MJPG\"]\n"), @r#"robot.toml:5: `camera.formats` is ["MJPG", "MJPG"]; accepted: a list of one or more of "MJPG", "YUYV", "UYVY", "NV12", "GREY", "RGGB", "GRBG", "GBRG", "BA81", "RG10", "BA10", "GB10", "BG10", "pRAA", "pgAA", "pGAA", "pBAA", "RG12", "BA12", "GB12", "BG12", "pRCC", "pgCC", "pGCC", "pBCC", none twice"#);
+    insta::assert_snapshot!(message("[camera]\nformats = [\"H264\"]\n"), @r#"robot.toml:5: `camera.formats` is ["H264"]; accepted: a list of one or more of "MJPG", "YUYV", "UYVY", "NV12", "GREY", "RGGB", "GRBG", "GBRG", "BA81", "RG10", "BA10", "GB10", "BG10", "pRAA", "pgAA", "pGAA", "pBAA", "RG12", "BA12", "GB12", "BG12", "pRCC", "pgCC", "pGCC", "pBCC", none twice"#);
+    insta::assert_snapshot!(message("[camera]\nmains = 50\n"), @r#"robot.toml:5: `camera.mains` is 50; accepted: one of "auto", "50hz", "60hz""#);
+    insta::assert_snapshot!(message("[camera]\nblack_level = 64\n"), @"robot.toml:5: `camera.black_level` is 64; accepted: a number from 0 to 0.5");
+    insta::assert_snapshot!(message("[camera]\nexposure_us = \"auto\"\n"), @r#"robot.toml:5: `camera.exposure_us` is "auto"; accepted: a whole number from 0 to 1000000 (us)"#);
+    insta::assert_snapshot!(message("[camera]\nformats = []\n"), @r#"robot.toml:5: `camera.formats` is []; accepted: a list of one or more of "MJPG", "YUYV", "UYVY", "NV12", "GREY", "RGGB", "GRBG", "GBRG", "BA81", "RG10", "BA10", "GB10", "BG10", "pRAA", "pgAA", "pGAA", "pBAA", "RG12", "BA12", "GB12", "BG12", "pRCC", "pgCC", "pGCC", "pBCC", none twice"#);
 }
 
 #[test]

@@ -60,6 +60,10 @@ pub enum SourceError {
 pub trait FrameSource: Send {
     /// What it is.
     fn info(&self) -> SourceInfo;
+    /// Why it was opened as it is, for the start-up report; `None` where there was nothing to choose.
+    fn choice(&self) -> Option<String> {
+        None
+    }
     /// Waits at most `timeout` for the next frame; `None` when none came in that time.
     ///
     /// # Errors

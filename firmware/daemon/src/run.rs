@@ -92,6 +92,7 @@ fn open(board: &Board) -> Result<Parts, DaemonError> {
     let model = Opened::open(board)?;
     let source = opener.open().map_err(|e| start_error(&e))?;
     let mut report = StartUp::new(board, source.info(), &model.manifest);
+    report.choice = source.choice().unwrap_or_default();
     report.engine.clone_from(&model.engine_name);
     report.precision.clone_from(&model.precision);
     report.trial_ms = model.trial_ms;

@@ -63,25 +63,25 @@ fn open_camera(
     max_side: u32,
     clock: &Arc<MonotonicClock>,
 ) -> Result<Box<dyn FrameSource>, SourceError> {
+    use mtcae_board_configs::MainsChoice;
+    use mtcae_drivers::PixelFormat;
     let options = mtcae_drivers::V4l2Options {
         device: camera.device.clone(),
         width: camera.width,
         height: camera.height,
         fps: camera.fps as f32,
         max_side,
+        // A word that is not read would never be offered; a test says that there is none.
+        formats: camera.formats.iter().filter_map(|f| PixelFormat::from_code(f.word().as_bytes())).collect(),
+        exposure_us: camera.exposure_us,
+        mains: match camera.mains {
+            MainsChoice::Auto => mtcae_drivers::Mains::Unknown,
+            MainsChoice::Hz50 => mtcae_drivers::Mains::Hz50,
+            MainsChoice::Hz60 => mtcae_drivers::Mains::Hz60,
+        },
+        black_level: camera.black_level,
     };
-    let source = mtcae_drivers::V4l2Source::open(&options, Arc::clone(clock))?;
-    let info = source.info();
-    let accepted: Vec<&str> = camera.formats.iter().map(|f| f.word()).collect();
-    // The driver takes the mode that fits best; a format nobody wanted is refused, not used in silence.
-    if !accepted.contains(&info.format.as_str()) {
-        return Err(SourceError::Refused(format!(
-            "camera {}: its nearest mode is {} {}x{}; camera.formats is {accepted:?}; add that format, or ask for another \
-             size",
-            info.name, info.format, info.width, info.height
-        )));
-    }
-    Ok(Box::new(source))
+    Ok(Box::new(mtcae_drivers::V4l2Source::open(&options, Arc::clone(clock))?))
 }
 
 #[cfg(not(feature = "v4l2"))]
@@ -99,4 +99,14 @@ fn open_camera(
 /// A source that fails at the start stops the start, whatever the driver would do later.
 pub(crate) fn start_error(error: &SourceError) -> DaemonError {
     DaemonError::Source(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_format_of_a_board_file_is_read_and_every_one_that_is_read_can_be_named() {
+        let words = mtcae_board_configs::PixelFormat::WORDS;
+        let read: Vec<&str> = mtcae_drivers::PixelFormat::ALL.iter().map(|f| f.code()).collect();
+        assert_eq!(words, read);
+    }
 }

@@ -14,6 +14,8 @@ pub struct StartUp {
     pub board: [String; 3],
     /// The source as it was really opened.
     pub source: SourceInfo,
+    /// Why the source was opened so; empty where there was nothing to choose.
+    pub choice: String,
     /// The model's name and version.
     pub model: [String; 2],
     /// Hash of the model's contract: everything that decides what the network sees and answers.
@@ -44,6 +46,7 @@ impl StartUp {
             firmware: env!("CARGO_PKG_VERSION").to_owned(),
             board: [about.name.clone(), about.family.clone(), about.description.clone()],
             source,
+            choice: String::new(),
             model: [manifest.name.clone(), manifest.version.clone()],
             model_hash: manifest.contract_hash(),
             clip: format!("{} frames of {}x{} in {} s, {framing}", clip.frames, clip.size, clip.size, clip.seconds),
@@ -67,7 +70,8 @@ impl fmt::Display for StartUp {
         let threads = if self.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", self.threads) };
         writeln!(f, "mtcae-firmware {}", self.firmware)?;
         writeln!(f, "board   {name} ({family}){about}")?;
-        writeln!(f, "source  {source}, {format}, {width}x{height}, {fps:.1} frames/s")?;
+        let choice = if self.choice.is_empty() { String::new() } else { format!(" ({})", self.choice) };
+        writeln!(f, "source  {source}, {format}, {width}x{height}, {fps:.1} frames/s{choice}")?;
         writeln!(f, "model   {model} {version} ({hash}), {}", self.clip)?;
         writeln!(f, "engine  {}, {}, {threads}, {:.1} ms in trial", self.engine, self.precision, self.trial_ms)?;
         write!(f, "sinks   {}", self.sinks.join(", "))
@@ -85,6 +89,7 @@ mod tests {
             firmware: "0.1.0".into(),
             board: ["demo".into(), "pc".into(), "A recorded clip".into()],
             source: info,
+            choice: "best of 4 modes; exposure by the camera".into(),
             model: ["edge".into(), "1.0.0".into()],
             model_hash: "0123456789abcdef".repeat(4),
             clip: "16 frames of 112x112 in 1 s, face with a margin of 0.2".into(),
@@ -97,7 +102,7 @@ mod tests {
         insta::assert_snapshot!(report, @r"
         mtcae-firmware 0.1.0
         board   demo (pc): A recorded clip
-        source  clip.mjpeg, MJPEG, 640x480, 25.0 frames/s
+        source  clip.mjpeg, MJPEG, 640x480, 25.0 frames/s (best of 4 modes; exposure by the camera)
         model   edge 1.0.0 (0123456789ab), 16 frames of 112x112 in 1 s, face with a margin of 0.2
         engine  tract, fp32, 1 thread, 31.2 ms in trial
         sinks   stdout, /dev/ttyUSB0

@@ -1,7 +1,7 @@
 //! Times the decoder: `cargo run --release -p mtcae-drivers --example time_decode -- FOLDER`, where FOLDER holds JPEG
 //! pictures of one size (see the README for how they were made). Prints the table of the README.
 
-use mtcae_drivers::{Chroma, PictureDecoder, Range};
+use mtcae_drivers::{Chroma, FrameLayout, PictureDecoder, PixelFormat, Range};
 use std::path::Path;
 use std::time::Instant;
 
@@ -38,7 +38,8 @@ fn main() -> std::io::Result<()> {
     }
     for (w, h) in [(640, 480), (1280, 720)] {
         let packed: Vec<u8> = (0..w * h * 2).map(|i| (i * 7 % 251) as u8).collect();
-        row(&format!("YUYV {w}x{h}"), time(|_| drop(decoder.yuyv(&packed, w, h, 2 * w, Range::Limited))));
+        let layout = FrameLayout { format: PixelFormat::Yuyv, width: w, height: h, stride: 0, range: Range::Limited };
+        row(&format!("YUYV {w}x{h}"), time(|_| drop(decoder.frame(&packed, &layout))));
         let chroma = Some(Chroma { x: 1, y: 1 });
         row(&format!("Y4M 4:2:0 {w}x{h}"), time(|_| drop(decoder.planar(&packed, w, h, chroma, Range::Limited))));
     }

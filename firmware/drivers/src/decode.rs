@@ -1,6 +1,9 @@
 //! From a camera's or a file's bytes to a small RGB picture.
 
+use crate::isp::{Isp, Metered};
 use crate::jpeg;
+use crate::pixel::{FrameLayout, PixelFormat};
+use crate::yuv::{Plane, YuvConverter, YuvPicture, log2_shrink};
 use fast_image_resize::images::{Image as Buffer, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use mtcae_contract::{Image, ImageError};
@@ -10,6 +13,9 @@ use zune_jpeg::JpegDecoder;
 
 /// Longest side a picture has in the board's ring, pixels.
 pub const MAX_SIDE: u32 = 640;
+
+/// Black of most sensors: 64 of 1023.
+pub const BLACK_LEVEL: f32 = 0.0625;
 
 /// The segment by which MJPG frames say that the standard Huffman tables are meant.
 const AVI1: [u8; 18] = *b"\xff\xe0\0\x10AVI1\0\0\0\0\0\0\0\0\0\0";
@@ -43,6 +49,18 @@ pub enum DecodeError {
         /// Bytes given.
         got: usize,
     },
+    /// Rows that would overlap.
+    #[error("{format} rows of {width} pixels have {need} bytes; {got} from one row to the next are too few")]
+    Stride {
+        /// Pixel format.
+        format: &'static str,
+        /// Pixels.
+        width: u32,
+        /// Bytes of a row.
+        need: usize,
+        /// Bytes from one row to the next.
+        got: usize,
+    },
     /// A side is out of range.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -74,6 +92,9 @@ pub struct PictureDecoder {
     full: Vec<u8>,
     /// A JPEG picture with what it lacked.
     mended: Vec<u8>,
+    yuv: YuvConverter,
+    isp: Isp,
+    metered: Option<Metered>,
     /// Sides of the last picture before shrinking.
     size: (u32, u32),
 }
@@ -86,8 +107,17 @@ impl PictureDecoder {
             resizer: Resizer::new(),
             full: Vec::new(),
             mended: Vec::new(),
+            yuv: YuvConverter::default(),
+            isp: Isp::new(BLACK_LEVEL),
+            metered: None,
             size: (0, 0),
         }
+    }
+
+    /// Takes `share` of the largest sample, 0 to 0.5, as the black of raw frames.
+    #[must_use]
+    pub fn with_black_level(self, share: f32) -> PictureDecoder {
+        PictureDecoder { isp: Isp::new(share), ..self }
     }
 
     /// Width and height of the last picture before it was shrunk, pixels.
@@ -116,32 +146,59 @@ impl PictureDecoder {
         } else {
             decode_jpeg(bytes, &mut self.full)?
         };
-        self.finish(width, height)
+        self.finish_whole(width, height)
     }
 
-    /// Packed Y0 U Y1 V samples, rows `stride` bytes apart; an odd last column is left out.
+    /// One frame of a camera. Raw frames come out at half the size at most; an odd last column or row of a format that
+    /// stores pairs or squares of pixels is left out.
     ///
     /// # Errors
-    /// [`DecodeError::Length`] when bytes are missing.
-    pub fn yuyv(&mut self, b: &[u8], width: u32, height: u32, stride: u32, range: Range) -> Result<Image, DecodeError> {
-        let (width, stride) = (width & !1, stride.max(width * 2) as usize);
-        let (len, row) = (checked_len(width, height)?, width as usize * 2);
-        let need = stride * (height as usize - 1) + row;
-        if b.len() < need {
-            return Err(DecodeError::Length { format: "YUYV", width, height, need, got: b.len() });
-        }
-        self.full.resize(len, 0);
-        let yuv = Yuv::new(range);
-        for (src, dst) in b.chunks(stride).zip(self.full.chunks_exact_mut(width as usize * 3)) {
-            let (src, _) = src[..row].as_chunks::<4>();
-            let (dst, _) = dst.as_chunks_mut::<6>();
-            for (&[y0, u, y1, v], out) in src.iter().zip(dst) {
-                let c = yuv.chroma(u, v);
-                out[..3].copy_from_slice(&yuv.rgb(y0, c));
-                out[3..].copy_from_slice(&yuv.rgb(y1, c));
+    /// [`DecodeError::Length`] when bytes are missing, [`DecodeError::Stride`] and [`DecodeError::Image`] when the layout
+    /// is impossible; for MJPG as [`PictureDecoder::jpeg`].
+    pub fn frame(&mut self, bytes: &[u8], layout: &FrameLayout) -> Result<Image, DecodeError> {
+        let PixelFormat::Raw(bayer, samples) = layout.format else {
+            return match layout.format {
+                PixelFormat::Mjpg => self.jpeg(bytes),
+                _ => self.yuv_frame(bytes, layout),
+            };
+        };
+        let rows = layout.checked(bytes)?;
+        self.size = (layout.width, layout.height);
+        let size = (layout.width as usize, layout.height as usize);
+        let (small, metered) = self.isp.develop(rows, size, (bayer, samples), self.max_side, &mut self.full);
+        self.metered = Some(metered);
+        self.finish(small)
+    }
+
+    /// How bright the last raw frame was; none before the first.
+    pub fn metered(&self) -> Option<Metered> {
+        self.metered
+    }
+
+    fn yuv_frame(&mut self, bytes: &[u8], layout: &FrameLayout) -> Result<Image, DecodeError> {
+        let (bytes, stride) = layout.checked(bytes)?;
+        let (width, height) = (layout.width as usize, layout.height as usize);
+        let from = |at: usize, step| Plane { bytes: &bytes[at.min(bytes.len())..], stride, step };
+        let packed = |y, u, v| (from(y, 2), Some(([from(u, 4), from(v, 4)], [1, 0])));
+        let (luma, chroma) = match layout.format {
+            PixelFormat::Yuyv => packed(0, 1, 3),
+            PixelFormat::Uyvy => packed(1, 0, 2),
+            PixelFormat::Nv12 => {
+                let second = stride * height;
+                (from(0, 1), Some(([from(second, 2), from(second + 1, 2)], [1, 1])))
             }
-        }
-        self.finish(width, height)
+            _ => (from(0, 1), None),
+        };
+        let width = if luma.step == 2 { width & !1 } else { width };
+        self.convert(&YuvPicture { width, height, luma, chroma, range: layout.range })
+    }
+
+    /// Shrinks and converts; the rest of the way down is [`PictureDecoder::finish`]'s.
+    fn convert(&mut self, picture: &YuvPicture<'_>) -> Result<Image, DecodeError> {
+        self.size = (picture.width as u32, picture.height as u32);
+        let log2 = log2_shrink(picture.width, picture.height, self.max_side, YuvConverter::MOST);
+        let small = self.yuv.convert(picture, log2, &mut self.full);
+        self.finish(small)
     }
 
     /// Bytes that [`PictureDecoder::planar`] needs.
@@ -162,32 +219,19 @@ impl PictureDecoder {
         chroma: Option<Chroma>,
         range: Range,
     ) -> Result<Image, DecodeError> {
-        let len = checked_len(width, height)?;
+        checked_len(width, height)?;
         let need = Self::planar_len(width, height, chroma);
         if bytes.len() < need {
             return Err(DecodeError::Length { format: "planar", width, height, need, got: bytes.len() });
         }
-        self.full.resize(len, 0);
-        let yuv = Yuv::new(range);
-        let w = width as usize;
-        let (luma, rest) = bytes.split_at(w * height as usize);
-        for (y, dst) in self.full.chunks_exact_mut(w * 3).enumerate() {
-            let (dst, _) = dst.as_chunks_mut::<3>();
-            let row = &luma[y * w..][..w];
-            match chroma {
-                None => dst.iter_mut().zip(row).for_each(|(out, &l)| *out = yuv.rgb(l, [0; 3])),
-                Some(c) => {
-                    let cw = w.div_ceil(1 << c.x);
-                    let plane = cw * (height as usize).div_ceil(1 << c.y);
-                    let u = &rest[(y >> c.y) * cw..][..cw];
-                    let v = &rest[plane + (y >> c.y) * cw..][..cw];
-                    for (x, (out, &l)) in dst.iter_mut().zip(row).enumerate() {
-                        *out = yuv.rgb(l, yuv.chroma(u[x >> c.x], v[x >> c.x]));
-                    }
-                }
-            }
-        }
-        self.finish(width, height)
+        let (w, h) = (width as usize, height as usize);
+        let plane = |at: usize, stride| Plane { bytes: &bytes[at..], stride, step: 1 };
+        let chroma = chroma.map(|c| {
+            let stride = w.div_ceil(1 << c.x);
+            let second = w * h + stride * h.div_ceil(1 << c.y);
+            ([plane(w * h, stride), plane(second, stride)], [c.x, c.y])
+        });
+        self.convert(&YuvPicture { width: w, height: h, luma: plane(0, w), chroma, range })
     }
 
     /// A PNG picture of any colour type; transparency is left out.
@@ -211,18 +255,19 @@ impl PictureDecoder {
         for p in pixels.chunks_exact(samples).take(len / 3) {
             self.full.extend_from_slice(&if samples < 3 { [p[0]; 3] } else { [p[0], p[1], p[2]] });
         }
-        self.finish(width, height)
+        self.finish_whole(width, height)
     }
 
-    /// Shrinks `full` when it is too large; otherwise gives it away.
-    fn finish(&mut self, width: u32, height: u32) -> Result<Image, DecodeError> {
-        self.size = (width, height);
-        let long = width.max(height);
-        if long <= self.max_side {
+    /// Shrinks `full`, which has these sides, when it is too large; otherwise gives it away.
+    fn finish(&mut self, (width, height): (usize, usize)) -> Result<Image, DecodeError> {
+        let (width, height) = (width as u32, height as u32);
+        if width.max(height) <= self.max_side {
             return Ok(Image::from_rgb(width, height, std::mem::take(&mut self.full))?);
         }
+        // Of the whole picture: shrunk sides are rounded already.
+        let long = self.size.0.max(self.size.1);
         let side = |s: u32| (u64::from(s) * u64::from(self.max_side)).div_ceil(u64::from(long)).max(1) as u32;
-        let (w, h) = (side(width), side(height));
+        let (w, h) = (side(self.size.0), side(self.size.1));
         let mut small = vec![0; checked_len(w, h)?];
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
         let done = ImageRef::new(width, height, &self.full, PixelType::U8x3).ok().and_then(|src| {
@@ -231,6 +276,12 @@ impl PictureDecoder {
         });
         debug_assert!(done.is_some(), "both buffers have the length their sides ask for");
         Ok(Image::from_rgb(w, h, small)?)
+    }
+
+    /// The same for a picture in `full` that was not shrunk yet.
+    fn finish_whole(&mut self, width: u32, height: u32) -> Result<Image, DecodeError> {
+        self.size = (width, height);
+        self.finish((width as usize, height as usize))
     }
 }
 
@@ -258,34 +309,6 @@ fn checked_len(width: u32, height: u32) -> Result<usize, ImageError> {
         return Err(ImageError::Side { width, height });
     }
     Ok(width as usize * height as usize * 3)
-}
-
-/// BT.601 in 16.16 fixed point.
-struct Yuv {
-    black: i32,
-    luma: i32,
-    /// Parts of V in red, U in green, V in green, U in blue.
-    parts: [i32; 4],
-}
-
-impl Yuv {
-    fn new(range: Range) -> Yuv {
-        match range {
-            Range::Full => Yuv { black: 0, luma: 65536, parts: [91881, -22554, -46802, 116130] },
-            Range::Limited => Yuv { black: 16, luma: 76309, parts: [104597, -25675, -53279, 132201] },
-        }
-    }
-
-    fn chroma(&self, u: u8, v: u8) -> [i32; 3] {
-        let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-        let [rv, gu, gv, bu] = self.parts;
-        [rv * v, gu * u + gv * v, bu * u]
-    }
-
-    fn rgb(&self, y: u8, chroma: [i32; 3]) -> [u8; 3] {
-        let l = (i32::from(y) - self.black) * self.luma + 32768;
-        chroma.map(|c| ((l + c) >> 16).clamp(0, 255) as u8)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 use super::*;
 use insta::assert_snapshot;
 
+fn yuyv(width: u32, height: u32, stride: u32) -> FrameLayout {
+    FrameLayout { format: PixelFormat::Yuyv, width, height, stride, range: Range::Full }
+}
+
 const FACE: &[u8] = include_bytes!("../tests/fixtures/face.jpg");
 
 /// [`FACE`] without its Huffman tables, which are the standard ones.
@@ -82,7 +86,7 @@ fn large_pictures_are_shrunk_and_keep_their_aspect() {
 fn yuv_means_what_bt601_says() {
     let mut decoder = PictureDecoder::new(640);
     let mut pixel = |y, u, v, range| {
-        let packed = decoder.yuyv(&[y, u, y, v], 2, 1, 4, range).unwrap();
+        let packed = decoder.frame(&[y, u, y, v], &FrameLayout { range, ..yuyv(2, 1, 4) }).unwrap();
         let planar = decoder.planar(&[y, y, u, v], 2, 1, Some(Chroma { x: 1, y: 0 }), range).unwrap();
         assert!(packed == planar);
         packed.pixel(1, 0)
@@ -102,13 +106,13 @@ fn yuv_means_what_bt601_says() {
 fn strides_odd_sides_and_missing_bytes() {
     let mut decoder = PictureDecoder::new(640);
     let rows = [[9, 128, 9, 128, 77, 77], [200, 128, 200, 128, 77, 77]].concat();
-    let image = decoder.yuyv(&rows[..10], 3, 2, 6, Range::Full).unwrap();
+    let image = decoder.frame(&rows[..10], &yuyv(3, 2, 6)).unwrap();
     assert_eq!((image.width(), image.pixel(1, 0), image.pixel(1, 1)), (2, [9; 3], [200; 3]));
-    assert_snapshot!(decoder.yuyv(&rows[..9], 2, 2, 6, Range::Full).unwrap_err(), @"YUYV frame of 2x2 needs 10 bytes, got 9");
+    assert_snapshot!(decoder.frame(&rows[..9], &yuyv(2, 2, 6)).unwrap_err(), @"YUYV frame of 2x2 needs 10 bytes, got 9");
     assert_eq!(PictureDecoder::planar_len(5, 3, Some(Chroma { x: 1, y: 1 })), 15 + 2 * 3 * 2);
     let odd = decoder.planar(&[100; 27], 5, 3, Some(Chroma { x: 1, y: 1 }), Range::Full).unwrap();
     assert_eq!((odd.width(), odd.height()), (5, 3));
     assert!(decoder.planar(&[0; 26], 5, 3, Some(Chroma { x: 1, y: 1 }), Range::Full).is_err());
-    assert!(matches!(decoder.yuyv(&[], 0, 0, 0, Range::Full), Err(DecodeError::Image(_))));
+    assert!(matches!(decoder.frame(&[], &yuyv(0, 0, 0)), Err(DecodeError::Image(_))));
     assert!(matches!(decoder.planar(&[], 9000, 1, None, Range::Full), Err(DecodeError::Image(_))));
 }

@@ -8,20 +8,32 @@
 //! ```
 
 mod clock;
+#[cfg(feature = "v4l2")]
+mod controls;
 #[cfg(feature = "decode")]
 mod decode;
+#[cfg(feature = "decode")]
+mod exposure;
 #[cfg(feature = "file")]
 mod file;
 #[cfg(feature = "tract")]
 mod finder;
+#[cfg(feature = "decode")]
+mod isp;
 #[cfg(feature = "decode")]
 mod jpeg;
 #[cfg(feature = "v4l2")]
 mod mode;
 #[cfg(feature = "tract")]
 mod model;
+#[cfg(feature = "decode")]
+mod pixel;
+#[cfg(feature = "decode")]
+mod raw;
 #[cfg(feature = "serial")]
 mod serial;
+#[cfg(feature = "v4l2")]
+mod steer;
 #[cfg(feature = "stdout")]
 mod stdout;
 #[cfg(feature = "store")]
@@ -32,16 +44,24 @@ mod tcp;
 mod tract;
 #[cfg(feature = "v4l2")]
 mod v4l2;
+#[cfg(feature = "decode")]
+mod yuv;
 
 pub use clock::MonotonicClock;
 #[cfg(feature = "decode")]
-pub use decode::{Chroma, DecodeError, MAX_SIDE, PictureDecoder, Range};
+pub use decode::{BLACK_LEVEL, Chroma, DecodeError, MAX_SIDE, PictureDecoder, Range};
+#[cfg(feature = "decode")]
+pub use exposure::{AutoExposure, EXPOSURE_TARGET, ExposureRange, ExposureSetting, Mains, Span};
 #[cfg(feature = "file")]
 pub use file::{FileOptions, FileSource, Pacing};
 #[cfg(feature = "tract")]
 pub use finder::MtcnnFinder;
+#[cfg(feature = "decode")]
+pub use isp::Metered;
 #[cfg(feature = "tract")]
 pub use model::{MAX_MODEL_BYTES, ModelError, ModelFile, read_manifest};
+#[cfg(feature = "decode")]
+pub use pixel::{Bayer, FrameLayout, PixelFormat, Samples};
 #[cfg(feature = "serial")]
 pub use serial::{SerialSink, serial_ports};
 #[cfg(feature = "stdout")]

@@ -1,8 +1,11 @@
-//! A camera behind V4L2: MJPG and YUYV, memory-mapped buffers, the driver's own time stamps.
+//! A camera behind V4L2: memory-mapped buffers, the driver's own time stamps, exposure for sensors that have none.
 
 use crate::MonotonicClock;
-use crate::decode::{MAX_SIDE, PictureDecoder, Range};
+use crate::decode::{BLACK_LEVEL, MAX_SIDE, PictureDecoder, Range};
+use crate::exposure::Mains;
 use crate::mode::{self, Doing, Mode, Wanted};
+use crate::pixel::{FrameLayout, PixelFormat};
+use crate::steer::Steer;
 use mtcae_contract::Micros;
 use mtcae_core::{Captured, Clock, FrameSource, SourceError, SourceInfo};
 use std::fs::read_dir;
@@ -44,11 +47,29 @@ pub struct V4l2Options {
     pub fps: f32,
     /// Long side that frames are shrunk to, pixels, at most [`MAX_SIDE`].
     pub max_side: u32,
+    /// Pixel formats that may be used, the preferred first.
+    pub formats: Vec<PixelFormat>,
+    /// Exposure time, microseconds; 0 leaves it to the camera, or, for raw pictures, to [`crate::AutoExposure`].
+    pub exposure_us: u32,
+    /// Mains frequency of the lamps.
+    pub mains: Mains,
+    /// Black of raw pictures as a share of the largest sample.
+    pub black_level: f32,
 }
 
 impl Default for V4l2Options {
     fn default() -> Self {
-        V4l2Options { device: "auto".into(), width: 640, height: 480, fps: 30.0, max_side: MAX_SIDE }
+        V4l2Options {
+            device: "auto".into(),
+            width: 640,
+            height: 480,
+            fps: 30.0,
+            max_side: MAX_SIDE,
+            formats: vec![PixelFormat::Mjpg, PixelFormat::Yuyv, PixelFormat::Uyvy, PixelFormat::Nv12],
+            exposure_us: 0,
+            mains: Mains::Unknown,
+            black_level: BLACK_LEVEL,
+        }
     }
 }
 
@@ -58,8 +79,10 @@ pub struct V4l2Source {
     stream: Option<Stream<'static>>,
     device: String,
     info: SourceInfo,
-    format: Format,
-    range: Range,
+    /// Why this mode, and who sets the exposure.
+    choice: String,
+    layout: FrameLayout,
+    steer: Steer,
     decoder: PictureDecoder,
     clock: Arc<MonotonicClock>,
     /// The picture that came while opening, until it is asked for.
@@ -128,16 +151,20 @@ impl V4l2Source {
         }
         let wanted = Wanted { width: options.width, height: options.height, fps: options.fps };
         let offered = modes(&dev, wanted).map_err(failed(Doing::SettingUp))?;
-        let chosen =
-            mode::choose(&offered, wanted).ok_or_else(|| SourceError::Refused(mode::unsupported(device, &offered)))?;
+        let accepted = &options.formats;
+        let unsupported = || SourceError::Refused(mode::unsupported(device, &offered, accepted));
+        let chosen = mode::choose(&offered, wanted, accepted).ok_or_else(unsupported)?;
         let format = Format::new(chosen.width, chosen.height, FourCC::new(&chosen.format));
         let format = dev.set_format(&format).map_err(failed(Doing::SettingUp))?;
-        if !mode::READ.contains(&format.fourcc.repr) {
-            return Err(SourceError::Refused(mode::unsupported(device, &offered)));
+        let pixel_format = PixelFormat::from_code(&format.fourcc.repr).filter(|f| accepted.contains(f));
+        let layout = layout_of(&format, pixel_format.ok_or_else(unsupported)?);
+        if layout.format != PixelFormat::Mjpg {
+            layout.checked_len().map_err(|e| SourceError::Refused(format!("camera {device}: its driver says: {e}")))?;
         }
         let fps = set_rate(&dev, options.fps).or(chosen.fps).unwrap_or(options.fps);
         let mut stream = Stream::with_buffers(&dev, Type::VideoCapture, BUFFERS).map_err(failed(Doing::SettingUp))?;
         stream.set_timeout(FIRST_PICTURE);
+        let (steer, exposure) = Steer::start(dev, device, options, layout.format, fps)?;
         let info = SourceInfo {
             name: format!("{device} ({})", caps.card),
             format: mode::four_letters(format.fourcc.repr),
@@ -149,9 +176,10 @@ impl V4l2Source {
             stream: Some(stream),
             device: device.to_owned(),
             info,
-            format,
-            range: range(&format),
-            decoder: PictureDecoder::new(options.max_side),
+            choice: format!("{}; {exposure}", mode::reason(&offered, chosen, wanted, accepted)),
+            layout,
+            steer,
+            decoder: PictureDecoder::new(options.max_side).with_black_level(options.black_level),
             clock: clock.clone(),
             first: None,
             last: None,
@@ -192,12 +220,10 @@ impl V4l2Source {
         if meta.flags.contains(Flags::ERROR) || bytes.is_empty() {
             return Err(bad(&"the driver marked it as damaged"));
         }
-        let f = &self.format;
-        let image = match &f.fourcc.repr {
-            b"YUYV" => self.decoder.yuyv(bytes, f.width, f.height, f.stride, self.range),
-            _ => self.decoder.jpeg(bytes),
-        };
-        let image = image.map_err(|e| bad(&e))?;
+        let image = self.decoder.frame(bytes, &self.layout).map_err(|e| bad(&e))?;
+        if let Some(metered) = self.decoder.metered() {
+            self.steer.on_picture(metered);
+        }
         let decode_us = begin.elapsed().as_micros().try_into().unwrap_or(u32::MAX);
         Ok(Some(Captured { image, captured, seq, decode_us }))
     }
@@ -206,6 +232,10 @@ impl V4l2Source {
 impl FrameSource for V4l2Source {
     fn info(&self) -> SourceInfo {
         self.info.clone()
+    }
+
+    fn choice(&self) -> Option<String> {
+        Some(self.choice.clone())
     }
 
     fn next_frame(&mut self, timeout: Duration) -> Result<Option<Captured>, SourceError> {
@@ -243,10 +273,23 @@ fn stamp(clock: &MonotonicClock, meta: &Metadata) -> Micros {
     if stamp <= now && now - stamp <= OLDEST { stamp } else { now }
 }
 
-/// V4L2's rule for drivers that leave it open: YUV is limited, unless its colour space is JPEG's.
-fn range(format: &Format) -> Range {
+/// How the driver's bytes lie.
+fn layout_of(format: &Format, pixel_format: PixelFormat) -> FrameLayout {
+    FrameLayout {
+        format: pixel_format,
+        width: format.width,
+        height: format.height,
+        stride: format.stride,
+        range: range(format, pixel_format),
+    }
+}
+
+/// V4L2's rule for drivers that leave it open: YUV is limited, unless its colour space is JPEG's. Grey pictures come
+/// from sensors that use all of the byte, whatever that rule says.
+fn range(format: &Format, pixel_format: PixelFormat) -> Range {
     match (format.quantization, format.colorspace) {
         (Quantization::FullRange, _) | (Quantization::Default, Colorspace::JPEG) => Range::Full,
+        (Quantization::Default, _) if pixel_format == PixelFormat::Grey => Range::Full,
         _ => Range::Limited,
     }
 }
@@ -267,6 +310,7 @@ fn modes(dev: &Device, wanted: Wanted) -> std::io::Result<Vec<Mode>> {
     let mut modes = Vec::new();
     for description in dev.enum_formats()? {
         let fourcc = description.fourcc;
+        let ask = wanted.of(fourcc.repr);
         // A driver without a list of sizes takes any, and says on setting which.
         let mut sizes: Vec<(u32, u32)> = dev
             .enum_framesizes(fourcc)
@@ -275,13 +319,13 @@ fn modes(dev: &Device, wanted: Wanted) -> std::io::Result<Vec<Mode>> {
             .map(|s| match s.size {
                 FrameSizeEnum::Discrete(d) => (d.width, d.height),
                 FrameSizeEnum::Stepwise(s) => (
-                    mode::nearest_step(wanted.width, s.min_width, s.max_width, s.step_width),
-                    mode::nearest_step(wanted.height, s.min_height, s.max_height, s.step_height),
+                    mode::nearest_step(ask.width, s.min_width, s.max_width, s.step_width),
+                    mode::nearest_step(ask.height, s.min_height, s.max_height, s.step_height),
                 ),
             })
             .collect();
         if sizes.is_empty() {
-            sizes.push((wanted.width, wanted.height));
+            sizes.push((ask.width, ask.height));
         }
         for (width, height) in sizes {
             let intervals = dev.enum_frameintervals(fourcc, width, height).unwrap_or_default();

@@ -1,0 +1,1 @@
+//! The benchmarks of mtcae-drivers, in `benches/`; nothing is to be called.
