@@ -61,6 +61,8 @@ pub enum Outcome {
     AlreadyThere,
     /// It is installed and starts on trial.
     Installed,
+    /// It runs, has passed its self-test, and waits for the user to confirm it.
+    Passed,
     /// It runs and is confirmed.
     Confirmed,
 }
@@ -313,8 +315,13 @@ impl Flight<'_> {
         match end {
             End::Installed => Ok(Some(Outcome::Installed)),
             End::Confirmed => Ok(Some(Outcome::Confirmed)),
+            End::Passed => Ok(Some(Outcome::Passed)),
             End::Again => Ok(None),
-            End::RolledBack { runs } => Err(BoardError::RolledBack { bundle, starts: watch.starts(), runs }),
+            End::RolledBack { runs } => {
+                // The newest start is that of the version which runs now.
+                let starts = watch.starts().saturating_sub(1);
+                Err(BoardError::RolledBack { bundle, starts, runs })
+            }
             End::Refused(refusal, detail) => Err(self.refused(SendError::Refused { refusal, detail })),
             End::Held(reason) => Err(BoardError::NotConfirmed { bundle, reason }),
             End::Silent => {

@@ -48,6 +48,8 @@ pub enum End {
     },
     /// The board refused what it had verified.
     Refused(Refusal, String),
+    /// It has passed its self-test and waits for the user.
+    Passed,
     /// It is on trial, and nobody confirms it.
     Held(String),
     /// Nothing was heard of it.
@@ -122,7 +124,7 @@ impl Watch {
         now.saturating_sub(self.heard)
     }
 
-    /// Starts of the new version that were heard of.
+    /// Starts of the board since the file was taken that were heard of.
     pub fn starts(&self) -> u32 {
         self.starts
     }
@@ -203,7 +205,10 @@ impl Watch {
         let any = |wanted| states.iter().any(|(state, _)| *state == wanted);
         let since = self.new_boot.map(|(_, since)| now.saturating_sub(since));
         if any(SlotState::Trial) {
-            return self.take_trial(since, slots.trial_starts_left.unwrap_or(0));
+            return match slots.trial_starts_left {
+                None if since.is_some() && self.to_the_end => self.finish(End::Passed),
+                left => self.take_trial(since, left.unwrap_or(0)),
+            };
         }
         if !states.is_empty() && states.iter().all(|&(state, active)| state == SlotState::Confirmed && active) {
             return self.finish(End::Confirmed);
@@ -322,6 +327,16 @@ mod tests {
         assert_eq!(run(&mut watch, &mut now, 3, 2, Some(SlotState::Trial), SlotName::B), None);
         assert_eq!((watch.phase(), watch.starts()), (Phase::Trial { starts_left: 2 }, 1));
         assert_eq!(run(&mut watch, &mut now, 3, 2, Some(SlotState::Confirmed), SlotName::B), Some(End::Confirmed));
+    }
+
+    #[test]
+    fn a_version_that_passed_waits_for_the_user() {
+        let mut now = 0;
+        let mut watch = installed(&mut now, true);
+        watch.take(now, &hello(2));
+        let Up::Slots(passed) = slots(5, Some(SlotState::Trial), SlotName::B) else { panic!("slots are slots") };
+        watch.take_slots(now, &Slots { trial_starts_left: None, ..passed });
+        assert_eq!(run(&mut watch, &mut now, 1, 2, Some(SlotState::Trial), SlotName::B), Some(End::Passed));
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn a_version_that_was_given_up_is_said_to_be() {
     let script = Script { ending: Ending::GoBack, ..Script::default() };
     let (result, _board) = flashed(script, &Recipe::new(5), &Options::default());
     let error = result.unwrap_err();
-    insta::assert_snapshot!(error, @"edge 0.5.0 was installed and started, and the board went back after 4 starts; it runs 0.1.0");
+    insta::assert_snapshot!(error, @"edge 0.5.0 was installed and started, and the board went back after 3 starts; it runs 0.1.0");
     assert_eq!(error.code(), "mtcae::rolled-back");
 }
 

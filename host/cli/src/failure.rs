@@ -1,6 +1,8 @@
 //! Everything a command can fail with: a code, what happened, and what to do next.
 
+use crate::boards::BoardFailure;
 use miette::Diagnostic;
+use mtcae_boards::{BoardError, LineError};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use thiserror::Error;
@@ -19,6 +21,33 @@ pub enum Failure {
         /// What to do, and which ports there are.
         #[help]
         help: String,
+    },
+    /// A board cannot be asked, or does not do what it was asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Board(BoardFailure),
+    /// Nobody answers on any serial port.
+    #[error("no board answers on a serial port here")]
+    #[diagnostic(code("mtcae::no-boards"), help("`mtcae devices` shows what was asked; name the boards behind BUNDLE"))]
+    NoBoards,
+    /// Some of several boards were not flashed.
+    #[error("{failed} of {boards} boards failed; the reasons are above")]
+    #[diagnostic(
+        code(mtcae::bench),
+        help("run it again for them: each goes on where it was; boards that are done are left as they are")
+    )]
+    Bench {
+        /// How many failed.
+        failed: usize,
+        /// How many there were.
+        boards: usize,
+    },
+    /// Something does not work.
+    #[error("{bad} {} not work", if *.bad == 1 { "thing does" } else { "things do" })]
+    #[diagnostic(code(mtcae::doctor), help("what to do is below each of them"))]
+    Unwell {
+        /// How many.
+        bad: usize,
     },
     /// `mtcae-train` is nowhere.
     #[error("`mtcae {command}` is run by the program mtcae-train, and it is neither {} nor in PATH", .beside.display())]
@@ -168,6 +197,18 @@ pub enum Failure {
         /// What the system says.
         source: io::Error,
     },
+}
+
+impl From<BoardError> for Failure {
+    fn from(error: BoardError) -> Failure {
+        Failure::Board(BoardFailure(error))
+    }
+}
+
+impl From<LineError> for Failure {
+    fn from(error: LineError) -> Failure {
+        BoardError::from(error).into()
+    }
 }
 
 impl Failure {

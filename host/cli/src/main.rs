@@ -5,10 +5,12 @@
 //! relatives give the exit code of `mtcae-train`.
 
 mod assets;
+mod boards;
 mod commands;
 mod facts;
 mod failure;
 mod keyring;
+mod known;
 mod monitor;
 mod new_file;
 mod openings;
@@ -34,6 +36,9 @@ const AFTER_HELP: &str = "\
 Examples:
   mtcae demo                            see it work, without a board or a camera
   mtcae monitor --port /dev/ttyUSB0     show what a board sees
+  mtcae devices                         list the boards at hand
+  mtcae flash /dev/ttyUSB0 edge.mtcb    carry a bundle to one, until it is confirmed there
+  mtcae doctor /dev/ttyUSB0             say what is wrong with it, and what to do
   mtcae cost --preset large             count the paper's network
   mtcae inspect edge.mtcb               show what a bundle is, and who signed it
   mtcae completions bash                make the shell complete all this";

@@ -39,6 +39,16 @@ impl Progress {
         };
     }
 
+    /// Ends a step before the next one begins elsewhere.
+    pub fn step_done(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Set by a signal.
+    pub fn stop(&self) -> Arc<AtomicBool> {
+        self.stop.clone()
+    }
+
     /// `inner`, with its bytes counted.
     pub fn watch<T>(&self, inner: T) -> Watched<'_, T> {
         Watched { inner, progress: self }

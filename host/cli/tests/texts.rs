@@ -136,6 +136,34 @@ fn help_of_bundles_and_keys() {
 }
 
 #[test]
+fn help_of_the_verbs_about_boards() {
+    insta::assert_snapshot!("help_of_devices", said(&["devices", "--help"]));
+    insta::assert_snapshot!("help_of_status", said(&["status", "--help"]));
+    insta::assert_snapshot!("help_of_flash", said(&["flash", "--help"]));
+    insta::assert_snapshot!("help_of_confirm", said(&["confirm", "--help"]));
+    insta::assert_snapshot!("help_of_rollback", said(&["rollback", "--help"]));
+    insta::assert_snapshot!("help_of_logs", said(&["logs", "--help"]));
+    insta::assert_snapshot!("help_of_doctor", said(&["doctor", "--help"]));
+}
+
+#[test]
+fn wrong_words_about_boards_give_exit_code_two() {
+    let all = [
+        said(&["status", "ttyUSB0"]),
+        said(&["confirm", "usb:1"]),
+        said(&["rollback", "/dev/ttyUSB0:42"]),
+        said(&["devices", "--tcp", "board"]),
+        said(&["logs", "/dev/ttyUSB0", "--lines", "0"]),
+        said(&["flash", "/dev/ttyUSB0"]),
+        said(&["flash", "ttyUSB0", "x.mtcb"]),
+        said(&["flash", "--all", "x.mtcb", "/dev/ttyUSB0", "/dev/ttyUSB0"]),
+        said(&["flash", "--resume", "dir:/mnt", "x.mtcb"]),
+    ];
+    assert!(all.iter().all(|text| text.starts_with("exit code: 2\n")), "{all:?}");
+    insta::assert_snapshot!("wrong_words_about_boards", all.concat());
+}
+
+#[test]
 fn completions_know_folders_from_files_and_words() {
     let script = said(&["completions", "zsh"]);
     for hint in ["Folder of the model]:DIR:_files -/'", "Secret signing key; may be repeated]:KEY:_files'"] {

@@ -41,6 +41,8 @@ pub struct Script {
     pub counter: u32,
     pub free_bytes: u64,
     pub faults: Vec<Fault>,
+    /// It reads about a kilobyte in 2 ms, no faster.
+    pub slow: bool,
     /// One of so many bytes heard is damaged.
     pub damage_one_in: Option<u64>,
     /// Noise before each answer.
@@ -64,6 +66,7 @@ impl Default for Script {
             counter: 1,
             free_bytes: 1 << 30,
             faults: Vec::new(),
+            slow: false,
             damage_one_in: None,
             noise: false,
             mute: false,
@@ -185,6 +188,10 @@ impl Brain {
     fn roll(&mut self) -> u64 {
         self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.dice >> 33
+    }
+
+    pub fn is_slow(&self) -> bool {
+        self.script.slow
     }
 
     /// Flips a bit now and then.

@@ -140,7 +140,10 @@ impl Power {
         }
         let timeout = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
         let _ = poll(&mut [PollFd::new(&self.wire.master, PollFlags::IN)], Some(&timeout));
-        let mut buffer = [0; 2048];
+        let mut buffer = [0; 1024];
+        if self.brain.is_slow() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         let got = match self.wire.master.read(&mut buffer) {
             Ok(got) => got,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,

@@ -2,14 +2,21 @@
 
 mod bundle;
 mod completions;
+mod confirm;
 mod cost;
 mod demo;
+mod devices;
+mod doctor;
 mod export;
+mod flash;
 mod inspect;
 mod keys;
+mod logs;
 mod monitor;
 mod open;
+mod rollback;
 mod seal;
+mod status;
 mod trainer;
 
 use crate::failure::Failure;
@@ -22,6 +29,20 @@ pub enum Command {
     Demo(demo::Args),
     /// Show what a board sees: faces, expressions, latency, and how the line is
     Monitor(monitor::Args),
+    /// List serial ports and boards, and who answers on them
+    Devices(devices::Args),
+    /// Show what a board is: health, versions, slots, an update on its way
+    Status(status::Args),
+    /// Carry a bundle to a board, and follow it until the new version is confirmed there
+    Flash(Box<flash::Args>),
+    /// Keep the version that is on trial on a board
+    Confirm(confirm::Args),
+    /// Go back to the version before
+    Rollback(rollback::Args),
+    /// Show the newest lines of a board's log
+    Logs(logs::Args),
+    /// Look for what is wrong, here and on a board, and say what to do
+    Doctor(doctor::Args),
     /// Count a network's parameters, multiply-adds and memory
     Cost(cost::Args),
     /// Write a trained network as an ONNX file, checked by running it
@@ -55,6 +76,13 @@ impl Command {
         match self {
             Self::Demo(args) => args.run(),
             Self::Monitor(args) => args.run(),
+            Self::Devices(args) => args.run(),
+            Self::Status(args) => args.run(),
+            Self::Flash(args) => args.run(),
+            Self::Confirm(args) => args.run(),
+            Self::Rollback(args) => args.run(),
+            Self::Logs(args) => args.run(),
+            Self::Doctor(args) => args.run(),
             Self::Cost(args) => args.run(),
             Self::Export(args) => args.run(),
             Self::Bundle(args) => args.run(),

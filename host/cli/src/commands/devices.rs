@@ -1,0 +1,79 @@
+//! `mtcae devices`.
+
+use crate::boards::{self, hello_object, json_line, table};
+use crate::failure::Failure;
+use crate::known::known_boards;
+use clap::ValueHint;
+use mtcae_boards::{BAUDS, Device, Target, devices, serial_targets};
+use serde_json::json;
+
+/// List serial ports and boards, and who answers on them
+#[derive(clap::Args)]
+#[command(after_help = "\
+Every serial port here is asked who is there, at once; each has about a second to answer. A board
+that talks at another speed than --baud does not answer. Boards on the network are asked when they
+are named.
+
+Examples:
+  mtcae devices
+  mtcae devices --baud 921600
+  mtcae devices --tcp board-17.local:7411 --json")]
+pub struct Args {
+    /// A board on the network; may be repeated
+    #[arg(long, value_name = "HOST:PORT", value_hint = ValueHint::Hostname, value_parser = tcp)]
+    tcp: Vec<Target>,
+    /// Bits per second on the serial ports, if not 115200
+    #[arg(long, value_parser = clap::value_parser!(u32).range(i64::from(*BAUDS.start())..=i64::from(*BAUDS.end())))]
+    baud: Option<u32>,
+    /// Print one JSON object for each port and board
+    #[arg(long)]
+    json: bool,
+}
+
+fn tcp(text: &str) -> Result<Target, String> {
+    format!("tcp:{text}").parse().map_err(|error: mtcae_boards::TargetError| error.reason)
+}
+
+impl Args {
+    /// Asks, and prints who answered.
+    pub fn run(self) -> Result<(), Failure> {
+        let targets = [serial_targets(self.baud), self.tcp].concat();
+        let none = targets.is_empty();
+        let found = devices(targets, &known_boards());
+        if self.json {
+            return found.iter().try_for_each(|device| json_line(&object(device)));
+        }
+        if none {
+            return boards::print("no serial port here; plug a board in, or name one with --tcp HOST:PORT\n");
+        }
+        let rows: Vec<Vec<String>> = found.iter().map(row).collect();
+        boards::print(&table(&rows))
+    }
+}
+
+fn row(device: &Device) -> Vec<String> {
+    let says = match &device.answer {
+        Ok(hello) => {
+            return vec![
+                device.target.to_string(),
+                hello.device.to_string(),
+                format!("firmware {}", hello.firmware),
+                format!("model {} {}", hello.model, hello.model_version),
+                hello.engine.to_string(),
+            ];
+        }
+        Err(mtcae_boards::BoardError::Silent { bad: 0, .. }) => "no answer".to_owned(),
+        Err(error) => format!("no answer: {error}"),
+    };
+    vec![device.target.to_string(), "-".to_owned(), says]
+}
+
+fn object(device: &Device) -> serde_json::Value {
+    let target = device.target.to_string();
+    match &device.answer {
+        Ok(hello) => json!({ "type": "device", "target": target, "hello": hello_object(hello) }),
+        Err(error) => json!({
+            "type": "device", "target": target, "hello": null, "code": error.code(), "reason": error.to_string(),
+        }),
+    }
+}
