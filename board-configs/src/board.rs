@@ -4,8 +4,8 @@ use crate::choice::{CameraKind, SinkName};
 use crate::key::Key;
 use crate::section::{File, Section};
 use crate::sections::{
-    About, CameraCommon, DEFAULT_OUTBOX, Detector, Estimate, Model, Report, Serial, SinkCommon, Tcp, Update, V4l2,
-    VideoFile,
+    About, CameraCommon, DEFAULT_OUTBOX, Detector, Estimate, Model, Mqtt, Report, Serial, SinkCommon, Tcp, Update,
+    V4l2, VideoFile,
 };
 use crate::{BoardError, MAX_BYTES};
 use toml::de::DeTable;
@@ -70,6 +70,8 @@ pub enum SinkKind {
     Stdout,
     /// `kind = "tcp"`.
     Tcp(Tcp),
+    /// `kind = "mqtt"`.
+    Mqtt(Mqtt),
 }
 
 /// Reads and validates a board file. `name_or_path` is what error messages call it; `text` is its content.
@@ -98,11 +100,18 @@ pub(crate) const SECTIONS: [(&str, &[&[Key]]); 8] = [
     ("estimate", &[Estimate::KEYS]),
     ("report", &[Report::KEYS]),
     ("update", &[Update::KEYS]),
-    ("sink", &[SinkCommon::KEYS, Serial::KEYS, Tcp::KEYS]),
+    ("sink", &[SinkCommon::KEYS, Serial::KEYS, Tcp::KEYS, Mqtt::KEYS]),
 ];
 
 fn names(groups: &[&'static [Key]]) -> Vec<&'static str> {
-    groups.iter().flat_map(|keys| keys.iter()).map(|key| key.name).collect()
+    let mut names = Vec::new();
+    for key in groups.iter().flat_map(|keys| keys.iter()) {
+        // Kinds of sinks share some.
+        if !names.contains(&key.name) {
+            names.push(key.name);
+        }
+    }
+    names
 }
 
 /// The dotted key that `name` alone stands for, when just one section has it.
@@ -119,7 +128,9 @@ fn fits(keys: &'static [Key], choice: &'static str) -> impl Fn(&str) -> Option<S
 
 /// The same for any kind of sink.
 fn fits_a_sink(name: &str) -> Option<String> {
-    fits(Serial::KEYS, "kind = \"serial\"")(name).or_else(|| fits(Tcp::KEYS, "kind = \"tcp\"")(name))
+    fits(Serial::KEYS, "kind = \"serial\"")(name)
+        .or_else(|| fits(Tcp::KEYS, "kind = \"tcp\"")(name))
+        .or_else(|| fits(Mqtt::KEYS, "kind = \"mqtt\"")(name))
 }
 
 impl Board {
@@ -178,6 +189,24 @@ impl Estimate {
     }
 }
 
+impl Mqtt {
+    fn read_consistent(section: &Section<'_>) -> Result<Mqtt, BoardError> {
+        let mqtt = Mqtt::read(section)?;
+        let needs = [
+            ("password_file", &mqtt.password_file, "user", &mqtt.user),
+            ("certificate", &mqtt.certificate, "key", &mqtt.key),
+            ("key", &mqtt.key, "certificate", &mqtt.certificate),
+            ("certificate", &mqtt.certificate, "ca", &mqtt.ca),
+        ];
+        match needs.iter().find(|(_, value, _, needed)| value.is_some() && needed.is_none()) {
+            Some((name, value, needed, _)) => {
+                Err(section.conflict(name, *value, format!("a path, with `{needed}` beside it")))
+            }
+            None => Ok(mqtt),
+        }
+    }
+}
+
 impl Sink {
     fn read_all(sections: &[Section<'_>]) -> Result<Vec<Sink>, BoardError> {
         if sections.is_empty() {
@@ -195,18 +224,20 @@ impl Sink {
     }
 
     fn read(section: &Section<'_>) -> Result<Sink, BoardError> {
-        section.only(&names(&[SinkCommon::KEYS, Serial::KEYS, Tcp::KEYS]), home_of)?;
+        section.only(&names(&[SinkCommon::KEYS, Serial::KEYS, Tcp::KEYS, Mqtt::KEYS]), home_of)?;
         let common = SinkCommon::read(section)?;
         let keys = match common.kind {
             SinkName::Serial => Serial::KEYS,
             SinkName::Stdout => &[],
             SinkName::Tcp => Tcp::KEYS,
+            SinkName::Mqtt => Mqtt::KEYS,
         };
         section.only(&names(&[SinkCommon::KEYS, keys]), fits_a_sink)?;
         let kind = match common.kind {
             SinkName::Serial => SinkKind::Serial(Serial::read(section)?),
             SinkName::Stdout => SinkKind::Stdout,
             SinkName::Tcp => SinkKind::Tcp(Tcp::read(section)?),
+            SinkName::Mqtt => SinkKind::Mqtt(Mqtt::read_consistent(section)?),
         };
         Ok(Sink { outbox: common.outbox, kind })
     }
@@ -216,6 +247,8 @@ impl Sink {
             (SinkKind::Serial(a), SinkKind::Serial(b)) => a.port == b.port,
             (SinkKind::Stdout, SinkKind::Stdout) => true,
             (SinkKind::Tcp(a), SinkKind::Tcp(b)) => a.listen == b.listen,
+            // The broker knows the board by its name, and would end the first connection for the second.
+            (SinkKind::Mqtt(a), SinkKind::Mqtt(b)) => a.host == b.host && a.port == b.port,
             _ => false,
         }
     }
@@ -230,6 +263,9 @@ impl Sink {
             }
             SinkKind::Tcp(tcp) => {
                 section.conflict("listen", &tcp.listen, "an address that no [[sink]] above has".to_owned())
+            }
+            SinkKind::Mqtt(mqtt) => {
+                section.conflict("host", &mqtt.host, "a broker (host and port) that no [[sink]] above has".to_owned())
             }
         }
     }

@@ -177,6 +177,8 @@ choice! {
         Stdout = "stdout",
         /// A TCP port, for clients that are known by their key.
         Tcp = "tcp",
+        /// An MQTT broker.
+        Mqtt = "mqtt",
     }
 }
 

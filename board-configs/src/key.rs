@@ -30,6 +30,10 @@ pub(crate) enum Accepts {
     Device,
     /// An IP address and a port.
     Listen,
+    /// Another machine.
+    Host,
+    /// The beginning of MQTT topics.
+    Topic,
     /// `true` or `false`.
     Switch,
     /// A whole number.
@@ -46,6 +50,8 @@ pub(crate) enum Accepts {
 
 const MAX_NAME: usize = 32;
 const MAX_PATH: usize = 1024;
+const MAX_HOST: usize = 253;
+const MAX_TOPIC: usize = 64;
 
 impl Accepts {
     /// For error messages and the README.
@@ -58,6 +64,10 @@ impl Accepts {
             Accepts::Device => "a path below /dev/, for example \"/dev/ttyTHS1\"".to_owned(),
             Accepts::Listen => {
                 "an IP address and a port from 1 to 65535, for example \"0.0.0.0:7452\" or \"[::]:7452\"".to_owned()
+            }
+            Accepts::Host => "a host's name or IPv4 address, in quotes".to_owned(),
+            Accepts::Topic => {
+                format!("1 to {MAX_TOPIC} of a-z, A-Z, 0-9, -, _ and, between them, /, in quotes")
             }
             Accepts::Switch => "true or false".to_owned(),
             Accepts::Integer { min, max, unit } => format!("a whole number from {min} to {max}{}", in_unit(unit)),
@@ -78,6 +88,8 @@ impl Accepts {
             Accepts::Path => is_path(text),
             Accepts::Camera => text == "auto" || Accepts::Device.accepts_text(text),
             Accepts::Device => is_path(text) && text.starts_with("/dev/") && !text.split('/').any(|part| part == ".."),
+            Accepts::Host => text.len() <= MAX_HOST && text.split('.').all(|part| is_word(part) && !part.contains('_')),
+            Accepts::Topic => text.len() <= MAX_TOPIC && text.split('/').all(is_word),
             Accepts::OneOf(words) | Accepts::SomeOf(words) => words.contains(&text),
             _ => false,
         }
@@ -86,6 +98,10 @@ impl Accepts {
 
 fn is_path(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= MAX_PATH && !text.contains(char::is_control)
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn in_unit(unit: &str) -> String {
@@ -111,6 +127,17 @@ impl Value for String {
 
     fn to_toml(&self) -> String {
         format!("\"{self}\"")
+    }
+}
+
+/// A text that may be left out.
+impl Value for Option<String> {
+    fn from_toml(value: &DeValue<'_>, accepts: &Accepts) -> Option<Self> {
+        String::from_toml(value, accepts).map(Some)
+    }
+
+    fn to_toml(&self) -> String {
+        self.as_ref().map_or("none".to_owned(), Value::to_toml)
     }
 }
 

@@ -29,7 +29,7 @@ pub use choice::{CameraKind, ConfirmChoice, EngineChoice, MainsChoice, PixelForm
 pub use error::BoardError;
 pub use markdown::keys_as_markdown;
 pub use rename::renamed;
-pub use sections::{About, Detector, Estimate, Model, Report, Serial, Tcp, Update, V4l2, VideoFile};
+pub use sections::{About, Detector, Estimate, Model, Mqtt, Report, Serial, Tcp, Update, V4l2, VideoFile};
 pub use system::{SYSUSERS, TMPFILES, UDEV_RULES, UNIT, USER_UNIT};
 
 /// The longest board file, bytes; a longer one is refused unread.

@@ -105,7 +105,8 @@ impl<'a> Section<'a> {
             file: self.file.name.into(),
             line: self.file.line(key.span().start),
             key: self.path_of(&show_name(name)),
-            value: show(value.get_ref()),
+            // It may be the password itself, and errors end up in logs.
+            value: if name.contains("password") { "\"...\"".to_owned() } else { show(value.get_ref()) },
             suggestion: elsewhere(name).or_else(|| nearest(name, names.iter().copied())),
             accepted: format!("{}: {}", self.place, names.join(", ")),
         })

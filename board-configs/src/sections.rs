@@ -9,9 +9,11 @@ pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(core::net::IpAddr:
 /// Where its keys are.
 const DEFAULT_LINE_KEY: &str = "/etc/mtcae/line.key";
 const DEFAULT_CLIENTS: &str = "/etc/mtcae/clients";
+/// Where MQTT brokers listen without TLS.
+const DEFAULT_BROKER_PORT: u32 = 1883;
+const DEFAULT_PREFIX: &str = "mtcae";
 /// Formats that every driver reads well, the ones that need the least of USB first.
-const DEFAULT_FORMATS: [PixelFormat; 4] =
-    [PixelFormat::Mjpg, PixelFormat::Yuyv, PixelFormat::Uyvy, PixelFormat::Nv12];
+const DEFAULT_FORMATS: [PixelFormat; 4] = [PixelFormat::Mjpg, PixelFormat::Yuyv, PixelFormat::Uyvy, PixelFormat::Nv12];
 /// Messages that may wait for a sink that does not say.
 pub(crate) const DEFAULT_OUTBOX: u32 = 64;
 
@@ -193,5 +195,46 @@ impl Tcp {
     /// One that listens there and says nothing else.
     pub fn on(listen: SocketAddr) -> Tcp {
         Tcp { listen, key: DEFAULT_LINE_KEY.to_owned(), clients: DEFAULT_CLIENTS.to_owned() }
+    }
+}
+
+section! {
+    /// `[[sink]]` with `kind = "mqtt"`: an MQTT broker.
+    Mqtt {
+        /// The broker, on another machine or on this one; with `ca`, a name or address in its certificate.
+        host: String, Accepts::Host;
+        /// The broker's port; with TLS usually 8883.
+        port: u32 = DEFAULT_BROKER_PORT, Accepts::Integer { min: 1, max: 65_535, unit: "" };
+        /// First part of every topic; the second one is `board.name`.
+        prefix: String = DEFAULT_PREFIX.to_owned(), Accepts::Topic;
+        /// User at the broker.
+        user: Option<String> = None, Accepts::Line { max: 128 };
+        /// File with the user's password on one line, of mode 600.
+        password_file: Option<String> = None, Accepts::Path;
+        /// File with the certificate (PEM) of the authority that vouches for the broker; switches TLS on.
+        ca: Option<String> = None, Accepts::Path;
+        /// File with the board's certificate (PEM), for a broker that asks for one.
+        certificate: Option<String> = None, Accepts::Path;
+        /// File with the private key (PEM) of `certificate`, of mode 600.
+        key: Option<String> = None, Accepts::Path;
+        /// Tell Home Assistant of the board.
+        home_assistant: bool = false, Accepts::Switch;
+    }
+}
+
+impl Mqtt {
+    /// The broker there, and nothing else said.
+    pub fn at(host: &str, port: u16) -> Mqtt {
+        Mqtt {
+            host: host.to_owned(),
+            port: port.into(),
+            prefix: DEFAULT_PREFIX.to_owned(),
+            user: None,
+            password_file: None,
+            ca: None,
+            certificate: None,
+            key: None,
+            home_assistant: false,
+        }
     }
 }

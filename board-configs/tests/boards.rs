@@ -1,6 +1,8 @@
 //! Every board that ships is valid, every file in `boards/` ships, and the README's table is what the code documents.
 
-use mtcae_board_configs::{Board, SinkKind, Source, Tcp, builtin, builtin_named, keys_as_markdown, load, load_builtin};
+use mtcae_board_configs::{
+    Board, Mqtt, SinkKind, Source, Tcp, builtin, builtin_named, keys_as_markdown, load, load_builtin,
+};
 use std::path::Path;
 
 fn folder() -> &'static Path {
@@ -119,6 +121,32 @@ fn a_tcp_sink_listens_on_the_board_itself_unless_told_otherwise() {
         let board = load_builtin(shipped.name).expect("it ships");
         assert!(!board.sinks.iter().any(|s| matches!(s.kind, SinkKind::Tcp(_))), "{} opens a port", shipped.name);
     }
+}
+
+#[test]
+fn an_mqtt_sink_arrives_as_written() {
+    let head = "[board]\nname = \"a\"\nfamily = \"pc\"\n[[sink]]\nkind = \"mqtt\"\n";
+    let kind = |rest: &str| load("a", &format!("{head}{rest}")).expect("valid").sinks[0].kind.clone();
+    assert_eq!(kind("host = \"10.0.0.2\""), SinkKind::Mqtt(Mqtt::at("10.0.0.2", 1883)));
+    let whole = kind(
+        "host = \"broker.local\"\nport = 8883\nprefix = \"lab/mtcae\"\nuser = \"u\"\npassword_file = \"p\"\n\
+         ca = \"ca.pem\"\ncertificate = \"c.pem\"\nkey = \"c.key\"\nhome_assistant = true\n",
+    );
+    let some = |text: &str| Some(text.to_owned());
+    let expected = Mqtt {
+        prefix: "lab/mtcae".into(),
+        user: some("u"),
+        password_file: some("p"),
+        ca: some("ca.pem"),
+        certificate: some("c.pem"),
+        key: some("c.key"),
+        home_assistant: true,
+        ..Mqtt::at("broker.local", 8883)
+    };
+    assert_eq!(whole, SinkKind::Mqtt(expected));
+    // Two boards, or two brokers, are fine.
+    let two = format!("{head}host = \"a\"\n[[sink]]\nkind = \"mqtt\"\nhost = \"a\"\nport = 1884\n");
+    assert_eq!(load("a", &two).expect("valid").sinks.len(), 2);
 }
 
 #[test]

@@ -48,7 +48,29 @@ fn tcp_sinks() {
     insta::assert_snapshot!(tcp("listen = \"0.0.0.0\""), @r#"robot.toml:6: `sink[0].listen` is "0.0.0.0"; accepted: an IP address and a port from 1 to 65535, for example "0.0.0.0:7452" or "[::]:7452""#);
     insta::assert_snapshot!(tcp("key = \"\""), @r#"robot.toml:6: `sink[0].key` is ""; accepted: a path of 1 to 1024 characters, in quotes"#);
     insta::assert_snapshot!(tcp("[[sink]]\nkind = \"tcp\""), @r#"robot.toml:6: `sink[1].listen` is "127.0.0.1:7452"; accepted: an address that no [[sink]] above has"#);
-    insta::assert_snapshot!(tcp("[[sink]]\nkind = \"tpc\""), @r#"robot.toml:7: `sink[1].kind` is "tpc"; accepted: one of "serial", "stdout", "tcp""#);
+    insta::assert_snapshot!(tcp("[[sink]]\nkind = \"tpc\""), @r#"robot.toml:7: `sink[1].kind` is "tpc"; accepted: one of "serial", "stdout", "tcp", "mqtt""#);
+}
+
+#[test]
+fn mqtt_sinks() {
+    let mqtt = |rest: &str| message(&format!("[[sink]]\nkind = \"mqtt\"\nhost = \"broker.local\"\n{rest}\n"));
+    let host = |host: &str| message(&format!("[[sink]]\nkind = \"mqtt\"\nhost = {host}\n"));
+    insta::assert_snapshot!(message("[[sink]]\nkind = \"mqtt\"\n"), @"robot.toml:4: missing key `sink[0].host`; accepted: a host's name or IPv4 address, in quotes");
+    insta::assert_snapshot!(host("\"mqtt://broker.local\""), @r#"robot.toml:6: `sink[0].host` is "mqtt://broker.local"; accepted: a host's name or IPv4 address, in quotes"#);
+    insta::assert_snapshot!(host("\"::1\""), @r#"robot.toml:6: `sink[0].host` is "::1"; accepted: a host's name or IPv4 address, in quotes"#);
+    insta::assert_snapshot!(mqtt("port = 0"), @"robot.toml:7: `sink[0].port` is 0; accepted: a whole number from 1 to 65535");
+    insta::assert_snapshot!(mqtt("port = \"/dev/ttyS0\""), @r#"robot.toml:7: `sink[0].port` is "/dev/ttyS0"; accepted: a whole number from 1 to 65535"#);
+    insta::assert_snapshot!(mqtt("prefix = \"a/#\""), @r#"robot.toml:7: `sink[0].prefix` is "a/#"; accepted: 1 to 64 of a-z, A-Z, 0-9, -, _ and, between them, /, in quotes"#);
+    insta::assert_snapshot!(mqtt("prefix = \"/a\""), @r#"robot.toml:7: `sink[0].prefix` is "/a"; accepted: 1 to 64 of a-z, A-Z, 0-9, -, _ and, between them, /, in quotes"#);
+    insta::assert_snapshot!(mqtt("password = \"x\""), @r#"robot.toml:7: unknown key `sink[0].password` (set to "...") (did you mean `password_file`?); accepted in [[sink]]: kind, outbox, port, baud, listen, key, clients, host, prefix, user, password_file, ca, certificate, home_assistant"#);
+    insta::assert_snapshot!(mqtt("password_file = \"x\""), @r#"robot.toml:7: `sink[0].password_file` is "x"; accepted: a path, with `user` beside it"#);
+    insta::assert_snapshot!(mqtt("ca = \"x\"\ncertificate = \"x\""), @r#"robot.toml:8: `sink[0].certificate` is "x"; accepted: a path, with `key` beside it"#);
+    insta::assert_snapshot!(mqtt("ca = \"x\"\nkey = \"x\""), @r#"robot.toml:8: `sink[0].key` is "x"; accepted: a path, with `certificate` beside it"#);
+    insta::assert_snapshot!(mqtt("certificate = \"x\"\nkey = \"y\""), @r#"robot.toml:7: `sink[0].certificate` is "x"; accepted: a path, with `ca` beside it"#);
+    insta::assert_snapshot!(mqtt("home_assistant = \"yes\""), @r#"robot.toml:7: `sink[0].home_assistant` is "yes"; accepted: true or false"#);
+    insta::assert_snapshot!(mqtt("listen = \"0.0.0.0:1\""), @r#"robot.toml:7: unknown key `sink[0].listen` (set to "0.0.0.0:1") (did you mean `kind = "tcp"`?); accepted in [[sink]]: kind, outbox, host, port, prefix, user, password_file, ca, certificate, key, home_assistant"#);
+    insta::assert_snapshot!(mqtt("[[sink]]\nkind = \"mqtt\"\nprefix = \"b\"\nhost = \"broker.local\""), @r#"robot.toml:10: `sink[1].host` is "broker.local"; accepted: a broker (host and port) that no [[sink]] above has"#);
+    insta::assert_snapshot!(message("[[sink]]\nkind = \"stdout\"\nprefix = \"a\"\n"), @r#"robot.toml:6: unknown key `sink[0].prefix` (set to "a") (did you mean `kind = "mqtt"`?); accepted in [[sink]]: kind, outbox"#);
 }
 
 #[test]
@@ -94,7 +116,7 @@ fn missing_keys() {
     insta::assert_snapshot!(message_of(""), @"robot.toml: missing key `board.name`; accepted: 1 to 32 of a-z, 0-9 and -, in quotes");
     insta::assert_snapshot!(message_of("[board]\nname = \"t\"\n"), @"robot.toml:1: missing key `board.family`; accepted: 1 to 32 of a-z, 0-9 and -, in quotes");
     insta::assert_snapshot!(message("[camera]\nsource = \"file\"\n"), @"robot.toml:4: missing key `camera.path`; accepted: a path of 1 to 1024 characters, in quotes");
-    insta::assert_snapshot!(message("[[sink]]\noutbox = 3\n"), @r#"robot.toml:4: missing key `sink[0].kind`; accepted: one of "serial", "stdout", "tcp""#);
+    insta::assert_snapshot!(message("[[sink]]\noutbox = 3\n"), @r#"robot.toml:4: missing key `sink[0].kind`; accepted: one of "serial", "stdout", "tcp", "mqtt""#);
     insta::assert_snapshot!(message("[[sink]]\nkind = \"stdout\"\n[[sink]]\nkind = \"serial\"\n"), @r#"robot.toml:6: missing key `sink[1].port`; accepted: a path below /dev/, for example "/dev/ttyTHS1""#);
 }
 

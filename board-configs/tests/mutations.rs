@@ -6,6 +6,8 @@ const SEEDS: u64 = 4_000;
 const FILE: &str = "some/robot.toml";
 const TCP_SINK: &str =
     "\n[[sink]]\nkind = \"tcp\"\nlisten = \"0.0.0.0:7452\"\nkey = \"a.key\"\nclients = \"clients\"\n";
+const MQTT_SINK: &str = "\n[[sink]]\nkind = \"mqtt\"\nhost = \"broker.local\"\nport = 8883\nuser = \"a\"\n\
+                         password_file = \"p\"\nca = \"ca.pem\"\ncertificate = \"c.pem\"\nkey = \"c.key\"\n";
 
 /// splitmix64: small, seeded, and the same on every machine.
 struct Dice(u64);
@@ -54,6 +56,7 @@ const VALUES: &[&str] = &[
     "\"file\"",
     "\"serial\"",
     "\"tcp\"",
+    "\"mqtt\"",
     "\"0.0.0.0:7452\"",
 ];
 
@@ -143,8 +146,12 @@ fn mutated_boards_are_refused_with_a_name_or_accepted() {
     let mut seen = std::collections::BTreeMap::new();
     for seed in 0..SEEDS {
         let board = builtin()[seed as usize % builtin().len()];
-        // No board that ships opens a TCP port.
-        let whole = if seed % 3 == 0 { format!("{}{TCP_SINK}", board.text) } else { board.text.to_owned() };
+        // No board that ships opens a TCP port or knows a broker.
+        let whole = match seed % 3 {
+            0 => format!("{}{TCP_SINK}", board.text),
+            1 => format!("{}{MQTT_SINK}", board.text),
+            _ => board.text.to_owned(),
+        };
         let text = mutate(&whole, &mut Dice(seed));
         let outcome = match load(FILE, &text) {
             Ok(_) => "valid",

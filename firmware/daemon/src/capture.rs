@@ -17,6 +17,7 @@ pub(crate) fn capture(shared: &Shared, opener: &Opener, source: Box<dyn FrameSou
     let mut source = Some(source);
     let mut last_frame = Instant::now();
     while !shared.stopping() {
+        shared.beats.capture.store(shared.now(), Ordering::Relaxed);
         let Some(open) = source.as_mut() else {
             source = reopen(shared, opener);
             last_frame = Instant::now();

@@ -19,6 +19,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 pub(crate) fn infer(shared: &Shared, minds: &mut Minds) {
     let mut end: Option<Instant> = None;
     while !shared.stopping() {
+        shared.beats.infer.store(shared.now(), Ordering::Relaxed);
         if shared.ended.load(Ordering::Relaxed) && end.get_or_insert_with(Instant::now).elapsed() >= DRAIN {
             return;
         }

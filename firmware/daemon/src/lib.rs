@@ -8,7 +8,7 @@
 //!                                '-------------- reports -------------------'
 //! ```
 //!
-//! [`run`] does all of it in one call; the program `mtcae-firmware` adds arguments, signals and exit codes.
+//! A fourth kind of thread owns the slots, when the board takes updates: `updates`. [`run`] does all of it in one call; the program `mtcae-firmware` adds arguments, signals and exit codes.
 #![forbid(unsafe_code)]
 
 mod capture;
@@ -19,6 +19,7 @@ mod line;
 mod link;
 mod machine;
 mod model;
+mod notify;
 mod overrides;
 mod run;
 mod settings;
@@ -26,10 +27,11 @@ mod shared;
 mod source;
 mod startup;
 mod summary;
+mod updates;
 
 pub use error::DaemonError;
 pub use event::{Event, OnEvent};
-pub use overrides::{Overrides, SinkChoice, SourceChoice};
+pub use overrides::{Overrides, SinkChoice, SourceChoice, Watch};
 pub use run::{check, run};
 pub use startup::StartUp;
 pub use summary::{Live, SinkSummary, Summary};

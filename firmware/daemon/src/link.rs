@@ -3,6 +3,7 @@
 use crate::line::Line;
 use crate::machine::offset_from_unix;
 use crate::shared::{Mail, Shared, lock};
+use crate::updates::Updates;
 use mtcae_board_configs::SinkKind;
 use mtcae_contract::Micros;
 use mtcae_core::{Outbox, SinkError};
@@ -16,12 +17,16 @@ use std::time::Duration;
 
 /// Longest wait between two looks for a request.
 const POLL: Duration = Duration::from_millis(10);
+/// The same while a file comes in.
+const AT_WORK: Duration = Duration::from_millis(1);
 /// First pause before a lost line is opened again, microseconds; doubles with every try.
 const FIRST_RETRY: Micros = 250_000;
 /// Longest such pause, microseconds.
 const LONGEST_RETRY: Micros = 4_000_000;
 /// Requests answered before the outbox has its turn.
 const REQUESTS_AT_ONCE: usize = 16;
+/// Log lines in one answer: as many as an outbox has room for, and some to spare.
+const LINES_AT_ONCE: usize = 48;
 /// Messages sent before requests have their turn.
 const SENDS_AT_ONCE: usize = 16;
 /// At the end, what waits is sent for at most this long, microseconds.
@@ -30,10 +35,15 @@ const FAREWELL: Micros = 500_000;
 /// The thread's own things.
 pub(crate) struct Link<'a> {
     shared: &'a Shared,
+    /// Place of its mail.
+    at: usize,
     mail: &'a Mail,
     kind: &'a SinkKind,
+    updates: Option<&'a Updates>,
     status_every: Micros,
     line: Option<Line>,
+    /// It has turned out to work.
+    settled: bool,
     /// Who listens on the line.
     session: Option<u64>,
     /// A Hello has to go out before anything else.
@@ -46,13 +56,22 @@ pub(crate) struct Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    pub fn new(shared: &'a Shared, mail: &'a Mail, kind: &'a SinkKind, status_every: Micros) -> Link<'a> {
+    pub fn new(
+        shared: &'a Shared,
+        at: usize,
+        kind: &'a SinkKind,
+        status_every: Micros,
+        updates: Option<&'a Updates>,
+    ) -> Link<'a> {
         Link {
             shared,
-            mail,
+            at,
+            mail: &shared.mail[at],
             kind,
+            updates,
             status_every,
             line: None,
+            settled: false,
             session: None,
             hello_due: false,
             bad_before: 0,
@@ -67,6 +86,7 @@ impl<'a> Link<'a> {
         let mut deadline = None;
         loop {
             let now = self.shared.now();
+            self.shared.beats.sinks.store(now, Ordering::Relaxed);
             if closing.load(Ordering::Relaxed) {
                 let end = *deadline.get_or_insert(now + FAREWELL);
                 if now >= end || !self.is_heard() || lock(&self.mail.state).outbox.is_empty() {
@@ -75,6 +95,9 @@ impl<'a> Link<'a> {
             }
             if self.line.is_none() && now >= self.retry_at {
                 self.connect(now);
+            }
+            if !self.settled && self.line.as_ref().is_some_and(Line::is_open) {
+                self.settle();
             }
             if now >= self.status_at {
                 self.status_at = now + self.status_every;
@@ -88,34 +111,47 @@ impl<'a> Link<'a> {
     }
 
     fn connect(&mut self, now: Micros) {
-        match Line::open(self.kind) {
+        match Line::open(self.kind, self.shared) {
             Ok(line) => {
-                let mut state = lock(&self.mail.state);
-                let again = state.sink == SinkState::Lost;
-                state.reconnects += u64::from(again);
-                state.sink = SinkState::Connected;
-                state.outbox.resume();
-                drop(state);
                 self.line = Some(line);
+                self.settled = false;
                 self.session = None;
                 self.hello_due = false;
-                self.pause = FIRST_RETRY;
-                if again || self.retry_at > 0 {
-                    self.shared.log(Level::Info, &format!("sink {} is connected", self.mail.name));
-                }
             }
-            Err(why) => {
-                if self.pause == FIRST_RETRY {
-                    self.shared.log(Level::Warn, &format!("{why}; tried again every few seconds"));
-                }
-                self.retry_at = now + self.pause;
-                self.pause = (2 * self.pause).min(LONGEST_RETRY);
-            }
+            Err(why) => self.retry_later(&why, now),
         }
+    }
+
+    /// The line just opened works.
+    fn settle(&mut self) {
+        let mut state = lock(&self.mail.state);
+        let again = state.sink == SinkState::Lost;
+        state.reconnects += u64::from(again);
+        state.sink = SinkState::Connected;
+        state.outbox.resume();
+        drop(state);
+        self.settled = true;
+        self.pause = FIRST_RETRY;
+        if again || self.retry_at > 0 {
+            self.shared.log(Level::Info, &format!("sink {} is connected", self.mail.name));
+        }
+    }
+
+    /// It could not be opened, or did not work once it was.
+    fn retry_later(&mut self, why: &SinkError, now: Micros) {
+        if self.pause == FIRST_RETRY {
+            self.shared.log(Level::Warn, &format!("{why}; tried again every few seconds"));
+        }
+        self.retry_at = now + self.pause;
+        self.pause = (2 * self.pause).min(LONGEST_RETRY);
     }
 
     fn lose(&mut self, why: &SinkError) {
         self.bad_before += self.line.take().map_or(0, |line| line.bad_received());
+        if !self.settled {
+            self.retry_later(why, self.shared.now());
+            return;
+        }
         lock(&self.mail.state).sink = SinkState::Lost;
         self.retry_at = self.shared.now() + FIRST_RETRY;
         self.shared.log(Level::Warn, &format!("sink lost: {why}"));
@@ -139,11 +175,24 @@ impl<'a> Link<'a> {
         let Some(line) = self.line.as_mut() else { return Ok(()) };
         for _ in 0..REQUESTS_AT_ONCE {
             let Some(message) = line.poll()? else { break };
+            let now = self.shared.now();
+            if let Some(updates) = self.updates {
+                let (taken, answer) = updates.take(self.at, now, &message);
+                answer.into_iter().for_each(|answer| self.mail.push(answer));
+                if taken {
+                    continue;
+                }
+            }
             // Pieces of a file that nobody has offered.
             let FromHost::Request(request) = message else { continue };
-            match answer(self.shared, request) {
+            match answer(self.shared, self.mail, request) {
                 Some(answer) => self.mail.push(answer),
                 None => self.hello_due = true,
+            }
+        }
+        if let Some(updates) = self.updates {
+            while let Some(message) = updates.poll(self.at, self.shared.now(), self.shared) {
+                self.mail.push(message);
             }
         }
         lock(&self.mail.state).bad_received = self.bad_before + line.bad_received();
@@ -180,6 +229,8 @@ impl<'a> Link<'a> {
             (true, Some(us)) if us > 0 => POLL.min(Duration::from_micros(us)),
             _ => POLL,
         };
+        // A file fills the line's buffer in a few milliseconds.
+        let time = if self.updates.is_some_and(|updates| updates.at_work(self.at)) { time.min(AT_WORK) } else { time };
         if !self.is_heard() || self.hello_due || busy.is_some() {
             drop(state);
             std::thread::sleep(time);
@@ -224,7 +275,7 @@ fn took(outbox: &mut Outbox, message: &Up, now: Micros) {
 }
 
 /// The answer to a request; `None` when that is a Hello.
-fn answer(shared: &Shared, request: Down) -> Option<Up> {
+fn answer(shared: &Shared, mail: &Mail, request: Down) -> Option<Up> {
     match request {
         Down::Hello => None,
         Down::Ping(ping) => Some(Up::Pong(Pong { token: ping.token, board_us: shared.now() })),
@@ -238,15 +289,18 @@ fn answer(shared: &Shared, request: Down) -> Option<Up> {
                 Up::Nack(Nack { token, reason: Reason::BadValue, detail })
             }
         }),
+        Down::LogsQuery(LogsQuery { token, lines }) => {
+            shared.lines(usize::from(lines).min(LINES_AT_ONCE)).into_iter().for_each(|line| mail.push(Up::Log(line)));
+            Some(Up::Ack(Ack { token }))
+        }
         Down::SlotsQuery(Request { token })
         | Down::UpdateBegin(UpdateBegin { token, .. })
         | Down::UpdateQuery(Request { token })
         | Down::UpdateFinish(UpdateFinish { token, .. })
         | Down::Confirm(Request { token })
         | Down::Rollback(Request { token })
-        | Down::LogsQuery(LogsQuery { token, .. })
         | Down::Permit(PermitOffer { token, .. }) => {
-            let detail = Text::new("this firmware takes no updates over the line yet");
+            let detail = Text::new("this board takes no updates over a line; `update.enabled` in its file says so");
             Some(Up::Nack(Nack { token, reason: Reason::Unsupported, detail }))
         }
     }

@@ -24,6 +24,13 @@ pub(crate) fn temperature_c() -> Option<f32> {
     hottest.filter(|c| (-60.0..200.0).contains(c)).max_by(f32::total_cmp)
 }
 
+/// Seconds since 1970 by the machine's wall clock, when that has been set.
+pub(crate) fn unix_s() -> Option<u64> {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_micros();
+    let unix = u64::try_from(unix).ok()?;
+    (PLAUSIBLE_UNIX_US..LATEST_UNIX_US).contains(&unix).then_some(unix / 1_000_000)
+}
+
 /// What to add to the board's time `now` to get Unix time, when the machine's wall clock has been set.
 pub(crate) fn unix_offset_us(now: u64) -> Option<i64> {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_micros();

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use mtcae_board_configs::{Board, MAX_BYTES, load, load_builtin};
-use mtcae_daemon::{DaemonError, Event, OnEvent, Overrides, SinkChoice, SourceChoice, Summary, check, run};
+use mtcae_daemon::{DaemonError, Event, OnEvent, Overrides, SinkChoice, SourceChoice, Summary, Watch, check, run};
 use mtcae_wire::Level;
 use std::fs::File;
 use std::io::Read;
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// Watches faces and tells a robot what they express: camera in, messages out.
 ///
@@ -24,7 +25,8 @@ struct Arguments {
     /// Source in place of the board's: v4l2:auto, v4l2:/dev/..., file:PATH.
     #[arg(long)]
     source: Option<SourceChoice>,
-    /// Sink in place of the board's: stdout, serial:/dev/...[:BAUD], tcp:ADDRESS:PORT; may be given several times.
+    /// Sink in place of the board's: stdout, serial:/dev/...[:BAUD], tcp:ADDRESS:PORT, mqtt:HOST[:PORT]; may be given
+    /// several times.
     #[arg(long = "sink")]
     sinks: Vec<SinkChoice>,
     /// Model folder in place of the board's.
@@ -47,7 +49,8 @@ fn main() -> ExitCode {
 
 fn start(arguments: Arguments) -> Result<(), DaemonError> {
     let board = read_board(&arguments.board)?;
-    let overrides = Overrides { source: arguments.source, sinks: arguments.sinks, model: arguments.model };
+    let overrides =
+        Overrides { source: arguments.source, sinks: arguments.sinks, model: arguments.model, watch: watch() };
     if arguments.check {
         eprintln!("{}", check(board, &overrides)?);
         return Ok(());
@@ -60,6 +63,13 @@ fn start(arguments: Arguments) -> Result<(), DaemonError> {
     let summary = run(board, &overrides, stop, on_event())?;
     eprintln!("{}", farewell(&summary));
     Ok(())
+}
+
+/// What systemd, or the launcher, says in the environment.
+fn watch() -> Option<Watch> {
+    let socket = std::env::var_os("NOTIFY_SOCKET")?;
+    let microseconds = std::env::var("WATCHDOG_USEC").ok().and_then(|text| text.parse().ok());
+    Some(Watch { socket, within: microseconds.map(Duration::from_micros) })
 }
 
 /// A name that is a shipped board's, unless a file of that name is there.

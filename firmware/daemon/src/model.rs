@@ -2,12 +2,20 @@
 
 use crate::DaemonError;
 use crate::settings::detector_config;
-use mtcae_board_configs::{Board, EngineChoice, PrecisionChoice};
-use mtcae_contract::{Clip, Manifest, Precision, Rect};
+use crate::updates::device_keys;
+use mtcae_board_configs::{Board, EngineChoice, PrecisionChoice, Update};
+use mtcae_contract::{Clip, Manifest, Precision, Rect, ReferenceAnswer};
 use mtcae_core::{Engine, EngineError, FaceFinder};
-use mtcae_drivers::{MtcnnFinder, TractEngine};
+use mtcae_drivers::{ModelError, ModelFile, MtcnnFinder, TractEngine};
+use mtcae_install::{SEALED_FILE, Unsealed, trusted_in, unseal};
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::Path;
 use std::time::Instant;
+
+/// Names of the self-test's parts.
+const REFERENCE_CLIP: &str = "reference.clip";
+const REFERENCE_ANSWER: &str = "reference.json";
 
 /// What the inference thread thinks with.
 pub(crate) struct Minds {
@@ -23,15 +31,27 @@ pub(crate) struct Opened {
     pub precision: String,
     /// Time of a run on a black clip, milliseconds.
     pub trial_ms: f32,
+    /// Whether the reference clip gives the reference answer, when that was asked for.
+    pub self_test: Option<Result<(), String>>,
+}
+
+/// Where a model's files are.
+enum Files<'a> {
+    Folder(&'a Path),
+    /// Of an encrypted bundle; plain in memory only.
+    Sealed(&'a Path, Unsealed),
 }
 
 impl Opened {
-    pub fn open(board: &Board) -> Result<Opened, DaemonError> {
+    pub fn open(board: &Board, self_test: bool) -> Result<Opened, DaemonError> {
         only_tract(board.model.engine)?;
         let precision = precision(board.model.precision);
         let model = |e: EngineError| DaemonError::Model(e.to_string());
         let folder = Path::new(&board.model.path);
-        let mut engine = TractEngine::load(folder, precision, board.model.threads as usize).map_err(model)?;
+        let files = Files::open(folder, &board.update)?;
+        let file = files.model(precision).map_err(|e| DaemonError::Model(e.to_string()))?;
+        let mut engine = TractEngine::load_file(&file, board.model.threads as usize).map_err(model)?;
+        drop(file);
         let manifest = engine.manifest().clone();
         let spec = manifest.clip;
         let bytes = vec![0; spec.frames * spec.size * spec.size * 3];
@@ -41,6 +61,7 @@ impl Opened {
         let trial_ms = begin.elapsed().as_secs_f32() * 1e3;
         raw.validate(spec.frames, manifest.labels.len())
             .map_err(|e| DaemonError::Model(format!("model in {}: {e}; export it again", folder.display())))?;
+        let self_test = self_test.then(|| check_reference(&mut engine, &files));
         let finder = MtcnnFinder::new(detector_config(board)).map_err(model)?;
         Ok(Opened {
             engine_name: engine.name().to_owned(),
@@ -48,8 +69,65 @@ impl Opened {
             manifest,
             precision: format!("{precision:?}").to_lowercase(),
             trial_ms,
+            self_test,
         })
     }
+}
+
+impl Files<'_> {
+    fn open<'a>(folder: &'a Path, update: &Update) -> Result<Files<'a>, DaemonError> {
+        let path = folder.join(SEALED_FILE);
+        if !path.is_file() {
+            return Ok(Files::Folder(folder));
+        }
+        let model = |e: &dyn std::fmt::Display| DaemonError::Model(format!("{}: {e}", path.display()));
+        let trust = trusted_in(Path::new(&update.trusted)).map_err(|e| model(&e))?;
+        let keys = device_keys(Path::new(&update.device_key)).map_err(|e| model(&e))?;
+        let file = File::open(&path).map_err(|e| model(&e))?;
+        let unsealed = unseal(BufReader::new(file), &trust, &keys).map_err(|e| model(&e))?;
+        Ok(Files::Sealed(folder, unsealed))
+    }
+
+    fn model(&self, precision: Precision) -> Result<ModelFile, ModelError> {
+        match self {
+            Files::Folder(folder) => ModelFile::read(folder, precision),
+            Files::Sealed(folder, unsealed) => {
+                ModelFile::from_parts(folder, precision, |name| unsealed.part(name).map(<[u8]>::to_vec))
+            }
+        }
+    }
+
+    fn bytes(&self, name: &str, most: u64) -> Result<Vec<u8>, String> {
+        match self {
+            Files::Folder(folder) => {
+                let path = folder.join(name);
+                let mut bytes = Vec::new();
+                File::open(&path)
+                    .and_then(|file| file.take(most).read_to_end(&mut bytes))
+                    .map_err(|e| format!("{}: {e}", path.display()))?;
+                Ok(bytes)
+            }
+            Files::Sealed(_, unsealed) => {
+                unsealed.part(name).map(<[u8]>::to_vec).ok_or_else(|| format!("the sealed model has no part {name}"))
+            }
+        }
+    }
+}
+
+/// Whether the reference clip gives the reference answer on this board's engine.
+fn check_reference(engine: &mut TractEngine, files: &Files<'_>) -> Result<(), String> {
+    let spec = engine.manifest().clip;
+    let len = spec.frames * spec.size * spec.size * 3;
+    let bytes = files.bytes(REFERENCE_CLIP, len as u64 + 1)?;
+    if bytes.len() != len {
+        return Err(format!("{REFERENCE_CLIP} has {} bytes; the model's clip has {len}", bytes.len()));
+    }
+    let text = files.bytes(REFERENCE_ANSWER, ReferenceAnswer::MAX_BYTES as u64 + 1)?;
+    let text = String::from_utf8(text).map_err(|_| format!("{REFERENCE_ANSWER} is no text"))?;
+    let reference = ReferenceAnswer::from_json(&text).map_err(|e| e.to_string())?;
+    let clip = Clip { bytes, frames: spec.frames, size: spec.size, crop: Rect::default() };
+    let answer = engine.infer(&clip).map_err(|e| e.to_string())?;
+    reference.check(&answer).map_err(|e| e.to_string())
 }
 
 /// This build has one engine; asking for another by name is refused, never silently replaced.

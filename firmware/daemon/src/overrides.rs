@@ -1,16 +1,19 @@
 //! What a command line may say instead of the board file.
 
 use crate::DaemonError;
-use mtcae_board_configs::{Board, Serial, Sink, SinkKind, Source, Tcp, V4l2, VideoFile, load};
+use mtcae_board_configs::{Board, Mqtt, Serial, Sink, SinkKind, Source, Tcp, V4l2, VideoFile, load};
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Messages that may wait for a sink named on the command line.
 const OUTBOX: u32 = 64;
 /// As in a board file.
 const BAUD: std::ops::RangeInclusive<u32> = 9_600..=4_000_000;
 const DEFAULT_BAUD: u32 = 115_200;
+const DEFAULT_BROKER_PORT: u16 = 1883;
 
 /// What replaces parts of a board file; everything else stays as the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +24,17 @@ pub struct Overrides {
     pub sinks: Vec<SinkChoice>,
     /// Another model folder.
     pub model: Option<PathBuf>,
+    /// Who wants signs of life.
+    pub watch: Option<Watch>,
+}
+
+/// Who wants signs of life, in systemd's notify protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// The value of `NOTIFY_SOCKET`.
+    pub socket: OsString,
+    /// Longest time between two signs, the value of `WATCHDOG_USEC`; `None` wants none after the first.
+    pub within: Option<Duration>,
 }
 
 /// A source as it is written on a command line.
@@ -46,6 +60,14 @@ pub enum SinkChoice {
     Stdout,
     /// `tcp:ADDRESS:PORT`; keys are where the board file's TCP sink has them, or where one has them by default.
     Tcp(SocketAddr),
+    /// `mqtt:HOST` or `mqtt:HOST:PORT`; everything else is as the board file's MQTT sink has it, or as one has it by
+    /// default.
+    Mqtt {
+        /// Name or IPv4 address of the broker.
+        host: String,
+        /// Its port, where one is given.
+        port: Option<u16>,
+    },
 }
 
 impl FromStr for SourceChoice {
@@ -70,7 +92,7 @@ impl FromStr for SinkChoice {
     fn from_str(text: &str) -> Result<Self, DaemonError> {
         let wrong = || {
             DaemonError::Configuration(format!(
-                "sink {text:?}; accepted: stdout, tcp:ADDRESS:PORT with an IP address, serial:/dev/..., serial:/dev/...:BAUD with 9600 to 4000000 baud"
+                "sink {text:?}; accepted: stdout, tcp:ADDRESS:PORT with an IP address, mqtt:HOST, mqtt:HOST:PORT, serial:/dev/..., serial:/dev/...:BAUD with 9600 to 4000000 baud"
             ))
         };
         if text == "stdout" {
@@ -79,6 +101,9 @@ impl FromStr for SinkChoice {
         if let Some(address) = text.strip_prefix("tcp:") {
             let address = address.parse().ok().filter(|address: &SocketAddr| address.port() > 0);
             return address.map(SinkChoice::Tcp).ok_or_else(wrong);
+        }
+        if let Some(broker) = text.strip_prefix("mqtt:") {
+            return mqtt_choice(broker).ok_or_else(wrong);
         }
         let rest = text.strip_prefix("serial:").filter(|rest| rest.starts_with("/dev/")).ok_or_else(wrong)?;
         // Names below /dev/serial/by-id may hold colons; only digits after the last one are a speed.
@@ -119,8 +144,8 @@ impl Overrides {
             None => {}
         }
         if !self.sinks.is_empty() {
-            let keys = tcp_sink(board).cloned();
-            board.sinks = self.sinks.iter().map(|sink| sink.to_sink(keys.as_ref())).collect();
+            let (tcp, mqtt) = (tcp_sink(board).cloned(), mqtt_sink(board).cloned());
+            board.sinks = self.sinks.iter().map(|sink| sink.to_sink(tcp.as_ref(), mqtt.as_ref())).collect();
         }
         if let Some(path) = &self.model {
             board.model.path = path.to_string_lossy().into_owned();
@@ -129,12 +154,18 @@ impl Overrides {
 }
 
 impl SinkChoice {
-    fn to_sink(&self, keys: Option<&Tcp>) -> Sink {
+    fn to_sink(&self, keys: Option<&Tcp>, broker: Option<&Mqtt>) -> Sink {
         let kind = match self {
             SinkChoice::Serial { port, baud } => SinkKind::Serial(Serial { port: port.clone(), baud: *baud }),
             SinkChoice::Stdout => SinkKind::Stdout,
             SinkChoice::Tcp(listen) => {
                 SinkKind::Tcp(keys.map_or_else(|| Tcp::on(*listen), |keys| Tcp { listen: *listen, ..keys.clone() }))
+            }
+            SinkChoice::Mqtt { host, port } => {
+                let mut mqtt = broker.cloned().unwrap_or_else(|| Mqtt::at(host, DEFAULT_BROKER_PORT));
+                mqtt.host.clone_from(host);
+                mqtt.port = port.map_or(mqtt.port, u32::from);
+                SinkKind::Mqtt(mqtt)
             }
         };
         Sink { outbox: OUTBOX, kind }
@@ -144,6 +175,21 @@ impl SinkChoice {
 /// The first TCP sink of `board`.
 fn tcp_sink(board: &Board) -> Option<&Tcp> {
     board.sinks.iter().find_map(|sink| if let SinkKind::Tcp(tcp) = &sink.kind { Some(tcp) } else { None })
+}
+
+/// The first MQTT sink of `board`.
+fn mqtt_sink(board: &Board) -> Option<&Mqtt> {
+    board.sinks.iter().find_map(|sink| if let SinkKind::Mqtt(mqtt) = &sink.kind { Some(mqtt) } else { None })
+}
+
+/// `HOST` or `HOST:PORT`, the host as a board file accepts it.
+fn mqtt_choice(text: &str) -> Option<SinkChoice> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port.parse().ok().filter(|&port: &u16| port > 0)?)),
+        None => (text, None),
+    };
+    let file = format!("[board]\nname = \"x\"\nfamily = \"x\"\n[[sink]]\nkind = \"mqtt\"\nhost = {host:?}\n");
+    load("defaults", &file).ok().map(|_| SinkChoice::Mqtt { host: host.to_owned(), port })
 }
 
 /// The keys of a camera that a board file says nothing about.
@@ -170,10 +216,16 @@ mod tests {
         for wrong in ["tcp:", "tcp:7452", "tcp:localhost:7452", "tcp:127.0.0.1:0", "tcp:127.0.0.1:70000"] {
             assert!(wrong.parse::<SinkChoice>().is_err(), "{wrong}");
         }
+        let broker = |host: &str, port| Ok(SinkChoice::Mqtt { host: host.into(), port });
+        assert_eq!("mqtt:broker.local".parse(), broker("broker.local", None));
+        assert_eq!("mqtt:10.0.0.2:8883".parse(), broker("10.0.0.2", Some(8883)));
+        for wrong in ["mqtt:", "mqtt::1883", "mqtt:a:0", "mqtt:a:70000", "mqtt:a b", "mqtt:a\"\nb", "mqtt:[::1]:1883"] {
+            assert!(wrong.parse::<SinkChoice>().is_err(), "{wrong}");
+        }
         for wrong in ["", "video0", "v4l2:", "file:"] {
             assert!(wrong.parse::<SourceChoice>().is_err(), "{wrong}");
         }
-        insta::assert_snapshot!("serial:/dev/ttyS1:1".parse::<SinkChoice>().unwrap_err(), @r#"sink "serial:/dev/ttyS1:1"; accepted: stdout, tcp:ADDRESS:PORT with an IP address, serial:/dev/..., serial:/dev/...:BAUD with 9600 to 4000000 baud"#);
+        insta::assert_snapshot!("serial:/dev/ttyS1:1".parse::<SinkChoice>().unwrap_err(), @r#"sink "serial:/dev/ttyS1:1"; accepted: stdout, tcp:ADDRESS:PORT with an IP address, mqtt:HOST, mqtt:HOST:PORT, serial:/dev/..., serial:/dev/...:BAUD with 9600 to 4000000 baud"#);
         insta::assert_snapshot!("webcam".parse::<SourceChoice>().unwrap_err(), @r#"source "webcam"; accepted: v4l2:auto, v4l2:/dev/..., file:PATH"#);
     }
 
@@ -191,6 +243,20 @@ mod tests {
         tcp.key = "mine".into();
         over.apply(&mut board);
         assert_eq!(keys(&board), (7000, "mine".into(), "/etc/mtcae/clients".into()));
+    }
+
+    #[test]
+    fn an_mqtt_sink_has_what_the_board_says_of_its_broker() {
+        let over = |sink: &str| Overrides { sinks: vec![sink.parse().unwrap()], ..Overrides::default() };
+        let mut board = load_builtin("demo").unwrap();
+        over("mqtt:a").apply(&mut board);
+        assert_eq!(board.sinks[0].kind, SinkKind::Mqtt(Mqtt::at("a", 1883)));
+        let SinkKind::Mqtt(mqtt) = &mut board.sinks[0].kind else { panic!() };
+        (mqtt.port, mqtt.ca) = (8883, Some("ca.pem".into()));
+        over("mqtt:b").apply(&mut board);
+        assert_eq!(board.sinks[0].kind, SinkKind::Mqtt(Mqtt { ca: Some("ca.pem".into()), ..Mqtt::at("b", 8883) }));
+        over("mqtt:b:1").apply(&mut board);
+        assert!(matches!(&board.sinks[0].kind, SinkKind::Mqtt(mqtt) if mqtt.port == 1 && mqtt.ca.is_some()));
     }
 
     #[test]

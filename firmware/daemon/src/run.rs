@@ -3,17 +3,21 @@
 use crate::capture::capture;
 use crate::event::{Event, OnEvent};
 use crate::infer::infer;
-use crate::line::sink_name;
+use crate::line::{sink_name, unsupported};
 use crate::link::Link;
 use crate::model::{Minds, Opened};
+use crate::notify::Signs;
 use crate::settings::{outbox_limits, pipeline_settings};
 use crate::shared::{Mail, Shared, lock};
 use crate::source::{Opener, start_error};
-use crate::{DaemonError, Live, Overrides, StartUp, Summary, machine};
-use mtcae_board_configs::{Board, MAX_SINKS};
+use crate::updates::trial::{self, Trial};
+use crate::updates::{Place, Updates};
+use crate::{DaemonError, Live, Overrides, StartUp, Summary, Watch, machine};
+use mtcae_board_configs::{Board, ConfirmChoice, MAX_SINKS};
 use mtcae_contract::Manifest;
 use mtcae_core::{FrameSource, Pipeline};
 use mtcae_drivers::MonotonicClock;
+use mtcae_update::Confirm;
 use mtcae_wire::{Hello, Level, Text, VERSION};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +48,7 @@ struct Parts {
 /// As [`run`] before it starts.
 pub fn check(mut board: Board, overrides: &Overrides) -> Result<StartUp, DaemonError> {
     overrides.apply(&mut board);
-    open(&board).map(|parts| parts.report)
+    open(&board, false).map(|parts| parts.report)
 }
 
 /// Runs the daemon in the calling thread and three kinds of threads more (capture, inference, one for each sink) until
@@ -61,7 +65,11 @@ pub fn run(
     on_event: OnEvent,
 ) -> Result<Summary, DaemonError> {
     overrides.apply(&mut board);
-    let parts = open(&board)?;
+    let trial = trial::find(&board)?;
+    let parts = open(&board, trial.is_some())?;
+    if let (Some(trial), Some(Err(why))) = (&trial, &parts.model.self_test) {
+        return Err(trial.wrong(why));
+    }
     let manifest = parts.model.manifest.clone();
     let boot = machine::random() as u32;
     let pipeline = Pipeline::new(pipeline_settings(&board), &manifest, machine::random(), boot)
@@ -79,17 +87,22 @@ pub fn run(
         .build()
         .map_err(|e| DaemonError::Internal(format!("no threads for the sinks: {e}")))?;
     let workers = Workers::start(&shared, parts.opener, parts.source, parts.model.minds)?;
-    supervise(&talk, &shared, &board, workers);
+    let updates = updates(&shared, &board)?;
+    let watched = Watched { trial, watch: overrides.watch.clone() };
+    supervise(&talk, &shared, &board, updates, workers, watched);
     match shared.failure() {
         Some(error) => Err(error),
         None => Ok(live.summary()),
     }
 }
 
-fn open(board: &Board) -> Result<Parts, DaemonError> {
+fn open(board: &Board, self_test: bool) -> Result<Parts, DaemonError> {
+    if let Some(why) = board.sinks.iter().find_map(|s| unsupported(&s.kind)) {
+        return Err(DaemonError::Configuration(format!("board {}: {why}", board.about.name)));
+    }
     let clock = MonotonicClock::shared();
     let opener = Opener::new(board, Arc::clone(&clock));
-    let model = Opened::open(board)?;
+    let model = Opened::open(board, self_test)?;
     let source = opener.open().map_err(|e| start_error(&e))?;
     let mut report = StartUp::new(board, source.info(), &model.manifest);
     report.choice = source.choice().unwrap_or_default();
@@ -149,14 +162,50 @@ fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle
     builder.spawn(body).map_err(|e| DaemonError::Internal(format!("no thread for {name}: {e}")))
 }
 
+/// The thread of the slots, on a board that takes updates.
+fn updates(shared: &Arc<Shared>, board: &Board) -> Result<Option<Arc<Updates>>, DaemonError> {
+    let update = &board.update;
+    if !update.enabled {
+        return Ok(None);
+    }
+    let place = Place {
+        root: update.root.clone().into(),
+        trusted: update.trusted.clone().into(),
+        device_key: update.device_key.clone().into(),
+        family: board.about.family.clone(),
+        device: board.about.name.clone(),
+        confirm: match update.confirm {
+            ConfirmChoice::SelfTest => Confirm::BySelfTest,
+            ConfirmChoice::User => Confirm::ByUser,
+        },
+    };
+    Updates::start(shared, place).map(|updates| Some(Arc::new(updates)))
+}
+
+/// What the supervisor looks after besides the threads.
+struct Watched {
+    trial: Option<Trial>,
+    watch: Option<Watch>,
+}
+
 /// Looks after the threads until the daemon has to end, and ends them.
-fn supervise(talk: &Runtime, shared: &Arc<Shared>, board: &Board, workers: Workers) {
+fn supervise(
+    talk: &Runtime,
+    shared: &Arc<Shared>,
+    board: &Board,
+    updates: Option<Arc<Updates>>,
+    workers: Workers,
+    mut watched: Watched,
+) {
     let closing = Arc::new(AtomicBool::new(false));
+    let mut signs = Signs::new(watched.watch.take());
     talk.block_on(async {
-        let mut links = start_links(shared, board, &closing);
+        let mut links = start_links(shared, board, &updates, &closing);
         let mut looks: u32 = 0;
         // The inference thread is the last to end after the source has ended.
         while !shared.stopping() && !workers.infer.is_finished() {
+            signs.look(shared);
+            self_test(&mut watched.trial, shared);
             if looks.is_multiple_of(LOOKS_BETWEEN_MEASURES) {
                 measure(shared, board);
             }
@@ -167,9 +216,19 @@ fn supervise(talk: &Runtime, shared: &Arc<Shared>, board: &Board, workers: Worke
             tokio::time::sleep(LOOK).await;
         }
         stop(shared, workers);
+        signs.stopping();
         closing.store(true, Ordering::Relaxed);
         let _ = tokio::time::timeout(LAST_WORDS, join_links(&mut links, shared)).await;
     });
+}
+
+/// One look at the version on trial, if there is one.
+fn self_test(trial: &mut Option<Trial>, shared: &Shared) {
+    match trial.as_ref().map(|trial| trial.look(shared)) {
+        None | Some(Ok(false)) => {}
+        Some(Ok(true)) => *trial = None,
+        Some(Err(error)) => shared.fail(error),
+    }
 }
 
 /// Ends capture and inference. They look at `ended` and at the failure, never longer apart than a tenth of a second.
@@ -183,11 +242,17 @@ fn stop(shared: &Shared, workers: Workers) {
     workers.join(shared);
 }
 
-fn start_links(shared: &Arc<Shared>, board: &Board, closing: &Arc<AtomicBool>) -> Vec<Task<()>> {
+fn start_links(
+    shared: &Arc<Shared>,
+    board: &Board,
+    updates: &Option<Arc<Updates>>,
+    closing: &Arc<AtomicBool>,
+) -> Vec<Task<()>> {
     let every = u64::from(board.report.status_every_ms) * 1000;
     let links = board.sinks.iter().enumerate().map(|(i, sink)| {
         let (shared, closing, kind) = (Arc::clone(shared), Arc::clone(closing), sink.kind.clone());
-        tokio::task::spawn_blocking(move || Link::new(&shared, &shared.mail[i], &kind, every).run(&closing))
+        let updates = updates.clone();
+        tokio::task::spawn_blocking(move || Link::new(&shared, i, &kind, every, updates.as_deref()).run(&closing))
     });
     links.collect()
 }

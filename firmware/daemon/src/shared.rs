@@ -6,11 +6,13 @@ use mtcae_contract::Micros;
 use mtcae_core::{Clock, Facts, Health, Outbox, OutboxCounts, OutboxLimits, Pipeline, RecentTimes};
 use mtcae_drivers::MonotonicClock;
 use mtcae_wire::{CameraState, Hello, Level, Log, SinkState, Text, Up};
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// Log lines kept for those who ask later.
+const LINES: usize = 256;
 /// Kinds of repeated complaints remembered, at most.
 const COMPLAINTS: usize = 64;
 /// The same complaint is told again after this long, microseconds.
@@ -76,6 +78,23 @@ impl Mail {
     }
 }
 
+/// When each kind of thread last showed that it does not hang.
+#[derive(Default)]
+pub(crate) struct Beats {
+    pub capture: AtomicU64,
+    pub infer: AtomicU64,
+    /// The sinks' threads; one that lives is enough, since one may wait for a pipe that nobody reads.
+    pub sinks: AtomicU64,
+}
+
+impl Beats {
+    /// The longest silence of them, microseconds.
+    pub fn silence(&self, now: Micros) -> Micros {
+        let beats = [&self.capture, &self.infer, &self.sinks].map(|beat| beat.load(Ordering::Relaxed));
+        now.saturating_sub(beats.into_iter().min().unwrap_or(now))
+    }
+}
+
 /// Everything the threads share.
 pub(crate) struct Shared {
     pub clock: Arc<MonotonicClock>,
@@ -90,6 +109,10 @@ pub(crate) struct Shared {
     pub rss_kib: AtomicU32,
     pub rss_peak_kib: AtomicU32,
     pub temperature_c: Mutex<Option<f32>>,
+    pub beats: Beats,
+    lines: Mutex<VecDeque<Log>>,
+    /// When the daemon ends by itself, for another version to start.
+    end_at: AtomicU64,
     on_event: OnEvent,
     stop: Arc<AtomicBool>,
     /// The source has ended, or something failed: as good as a request to stop.
@@ -130,6 +153,9 @@ impl Shared {
             rss_kib: AtomicU32::new(0),
             rss_peak_kib: AtomicU32::new(0),
             temperature_c: Mutex::new(None),
+            beats: Beats::default(),
+            lines: Mutex::new(VecDeque::with_capacity(LINES)),
+            end_at: AtomicU64::new(Micros::MAX),
             on_event,
             stop,
             ended: AtomicBool::new(false),
@@ -144,7 +170,23 @@ impl Shared {
 
     /// True when the threads that make reports have to end at once.
     pub fn stopping(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || lock(&self.failure).is_some()
+        self.stop.load(Ordering::Relaxed) || self.over() || lock(&self.failure).is_some()
+    }
+
+    /// The daemon ends at `time`, as if it were asked to.
+    pub fn end_at(&self, time: Micros) {
+        self.end_at.fetch_min(time, Ordering::Relaxed);
+    }
+
+    /// Whether the time to end has come.
+    pub fn over(&self) -> bool {
+        self.now() >= self.end_at.load(Ordering::Relaxed)
+    }
+
+    /// The newest `most` lines of the log, oldest first.
+    pub fn lines(&self, most: usize) -> Vec<Log> {
+        let lines = lock(&self.lines);
+        lines.iter().skip(lines.len().saturating_sub(most)).cloned().collect()
     }
 
     /// The daemon cannot go on; the first reason counts.
@@ -170,8 +212,14 @@ impl Shared {
     /// Tells whoever runs the daemon, and every sink's other side.
     pub fn log(&self, level: Level, text: &str) {
         (self.on_event)(Event::Log { level, text: text.to_owned() });
-        let message = Up::Log(Log { level, at_us: self.now(), text: Text::new(text) });
-        self.mail.iter().for_each(|mail| mail.push(message.clone()));
+        let line = Log { level, at_us: self.now(), text: Text::new(text) };
+        let mut lines = lock(&self.lines);
+        if lines.len() == LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line.clone());
+        drop(lines);
+        self.mail.iter().for_each(|mail| mail.push(Up::Log(line.clone())));
     }
 
     /// As [`Shared::log`], but about the same thing only every ten seconds, and with the same text only once a minute.

@@ -113,14 +113,43 @@ impl ModelFile {
     /// # Errors
     /// When either is missing, too large or damaged.
     pub fn read(folder: &Path, precision: Precision) -> Result<ModelFile, ModelError> {
-        let manifest = read_manifest(folder)?;
+        let bytes = |name: &str, max| read(&folder.join(name), max);
+        ModelFile::find(folder, precision, bytes)
+    }
+
+    /// The same from parts in memory, of which `part` gives the bytes; `place` is what errors call the folder.
+    ///
+    /// # Errors
+    /// When either is missing, too large or damaged.
+    pub fn from_parts(
+        place: &Path,
+        precision: Precision,
+        mut part: impl FnMut(&str) -> Option<Vec<u8>>,
+    ) -> Result<ModelFile, ModelError> {
+        let bytes = |name: &str, max: u64| {
+            let path = || text(&place.join(name));
+            match part(name) {
+                None => Err(ModelError::Missing { path: path() }),
+                Some(bytes) if bytes.len() as u64 > max => Err(ModelError::TooLarge { path: path(), max }),
+                Some(bytes) => Ok(bytes),
+            }
+        };
+        ModelFile::find(place, precision, bytes)
+    }
+
+    fn find(
+        folder: &Path,
+        precision: Precision,
+        mut bytes: impl FnMut(&str, u64) -> Result<Vec<u8>, ModelError>,
+    ) -> Result<ModelFile, ModelError> {
+        let manifest = parse_manifest(folder, bytes(MANIFEST, MAX_MANIFEST_BYTES)?)?;
         let Some(artifact) = manifest.artifact(precision) else {
             let has: Vec<_> = manifest.artifacts.iter().map(|a| name(a.precision)).collect();
             let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
             return Err(ModelError::NoPrecision { path: text(&folder.join(MANIFEST)), wanted: name(precision), has });
         };
         let path = folder.join(&artifact.file);
-        let bytes = read(&path, MAX_MODEL_BYTES)?;
+        let bytes = bytes(&artifact.file, MAX_MODEL_BYTES)?;
         let found: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
         if !found.eq_ignore_ascii_case(&artifact.sha256) {
             return Err(ModelError::Sha256 { path: text(&path), found, needed: artifact.sha256.clone() });
@@ -138,8 +167,12 @@ impl ModelFile {
 /// # Errors
 /// When it is missing, too large, or not acceptable.
 pub fn read_manifest(folder: &Path) -> Result<Manifest, ModelError> {
+    parse_manifest(folder, read(&folder.join(MANIFEST), MAX_MANIFEST_BYTES)?)
+}
+
+fn parse_manifest(folder: &Path, bytes: Vec<u8>) -> Result<Manifest, ModelError> {
     let path = folder.join(MANIFEST);
-    let toml = String::from_utf8(read(&path, MAX_MANIFEST_BYTES)?);
+    let toml = String::from_utf8(bytes);
     let toml = toml.map_err(|_| ModelError::NotText { path: text(&path) })?;
     Manifest::from_toml(&toml).map_err(|cause| ModelError::Manifest { path: text(&path), cause })
 }

@@ -33,13 +33,21 @@ impl TractEngine {
     /// # Errors
     /// [`EngineError::Refused`] naming the file, what was found, what is needed, and the next step.
     pub fn load(folder: &Path, precision: Precision, threads: usize) -> Result<TractEngine, EngineError> {
+        Self::load_file(&ModelFile::read(folder, precision)?, threads)
+    }
+
+    /// The same for a model that was read.
+    ///
+    /// # Errors
+    /// As [`TractEngine::load`].
+    pub fn load_file(file: &ModelFile, threads: usize) -> Result<TractEngine, EngineError> {
         if !(1..=MAX_THREADS).contains(&threads) {
             return Err(EngineError::Refused(format!("engine threads is {threads}; accepted: 1 to {MAX_THREADS}")));
         }
         if threads > 1 {
             set_default_executor(Executor::multithread(threads));
         }
-        Ok(Self::prepare(&ModelFile::read(folder, precision)?)?)
+        Ok(Self::prepare(file)?)
     }
 
     /// Prepares a model that was read.

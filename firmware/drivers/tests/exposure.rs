@@ -52,14 +52,15 @@ struct Scene {
     /// Mean light of a picture of 1 ms without gain.
     light: f64,
     time: f64,
+    /// Pictures that are still taken with the old values.
+    delay: usize,
     late: VecDeque<ExposureSetting>,
 }
 
 impl Scene {
     fn picture(&mut self, set: ExposureSetting) -> Metered {
         self.late.push_back(set);
-        // Two pictures are under way with the old values.
-        let used = if self.late.len() > 2 { self.late.pop_front().unwrap_or(set) } else { self.late[0] };
+        let used = if self.late.len() > self.delay { self.late.pop_front().unwrap_or(set) } else { self.late[0] };
         let seconds = used.exposure as f64 * self.unit / 1e6;
         let (hz, depth) = self.flicker;
         // The lamp's light from 0 to t.
@@ -91,6 +92,7 @@ fn scene(gain: Gain) -> Scene {
         flicker: (0.0, 0.0),
         light: 0.02,
         time: 0.0,
+        delay: 2,
         late: VecDeque::new(),
     }
 }
@@ -199,6 +201,23 @@ fn exposures_are_whole_flashes_where_lamps_need_that() {
         let flashes = us / flash;
         assert!(flashes >= 1.0 - 0.02 && (flashes - flashes.round()).abs() < 0.02, "{mains:?}: {us} us");
     }
+}
+
+#[test]
+fn a_reader_that_lags_behind_the_camera_makes_it_slower_and_no_more() {
+    let mut worst = 0;
+    for (delay, gain) in [(3, Gain::Linear), (4, Gain::Imx219), (6, Gain::Linear), (6, Gain::Imx219), (6, Gain::None)] {
+        let mut scene = Scene { delay, ..scene(gain) };
+        let mut auto = auto(&scene, Mains::Unknown);
+        for light in [0.01, 1.0, 0.01, 0.1] {
+            scene.light = light;
+            let seen = run(&mut scene, &mut auto, 150);
+            println!("{delay} pictures late, {gain:?}, light {light}: {seen:?}");
+            worst = worst.max(seen.last);
+            assert!(seen.last <= 100 && stops_off(seen.light) < 0.5, "{delay} {gain:?} {light}: {seen:?}");
+        }
+    }
+    println!("20 jumps, the slowest followed in {worst} pictures");
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct MqttOptions {
     pub tls: Option<TlsFiles>,
     /// Tell Home Assistant of the board.
     pub home_assistant: bool,
+    /// What to add to the board's time to get Unix time, microseconds, as far as that is known before a Status says it.
+    pub unix_offset_us: Option<i64>,
 }
 
 /// Files of an encrypted connection, all in PEM.

@@ -26,7 +26,8 @@ impl MqttSink {
     /// [`SinkError::Lost`] when a file cannot be used, with the next step.
     pub fn open(options: &MqttOptions) -> Result<MqttSink, SinkError> {
         let name = options.name();
-        let translator = Translator::new(&options.prefix, &options.device, options.home_assistant);
+        let mut translator = Translator::new(&options.prefix, &options.device, options.home_assistant);
+        translator.set_unix_offset(options.unix_offset_us);
         let connection = connection::start(options, translator.topics()).map_err(|e| lost(&name, &e))?;
         Ok(MqttSink { name, translator, connection: Some(connection) })
     }

@@ -44,6 +44,11 @@ impl Translator {
         }
     }
 
+    /// What to add to the board's time to get Unix time, microseconds, until a Status says otherwise.
+    pub fn set_unix_offset(&mut self, offset_us: Option<i64>) {
+        self.unix_offset_us = offset_us;
+    }
+
     /// The device's topics.
     pub fn topics(&self) -> &Topics {
         &self.topics

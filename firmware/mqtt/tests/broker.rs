@@ -27,6 +27,7 @@ fn options(port: u16) -> MqttOptions {
         password_file: None,
         tls: None,
         home_assistant: false,
+        unix_offset_us: None,
     }
 }
 

@@ -157,6 +157,9 @@ fn times_are_zero_until_the_board_knows_the_time() {
     let mut translator = Translator::new("mtcae", "desk", false);
     let all = translator.publications(&Up::Report(report(1, 1, Some(3))));
     assert_eq!(payload(&all, "roi")["header"].to_string(), r#"{"frame_id":"desk","stamp":{"nanosec":0,"sec":0}}"#);
+    translator.set_unix_offset(Some(1_764_000_000_000_000));
+    let known = translator.publications(&Up::Report(report(1, 1, Some(3))));
+    assert_eq!(payload(&known, "roi")["header"]["stamp"]["sec"], 1_764_000_000);
     assert_eq!(payload(&all, "scores")["label"], "3", "numbers stand in for labels until there was a Hello");
     assert_eq!(payload(&all, "expression")["expression"], "");
 }

@@ -24,6 +24,7 @@ fn options(broker: &Broker) -> MqttOptions {
         password_file: None,
         tls: None,
         home_assistant: false,
+        unix_offset_us: None,
     }
 }
 

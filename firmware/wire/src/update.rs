@@ -236,7 +236,8 @@ pub struct Slots {
     pub model: SlotPair,
     /// The slots for the daemon.
     pub daemon: SlotPair,
-    /// Starts that are left to the version on trial to be confirmed in; `None` when none is on trial.
+    /// Starts that are left to the version on trial to be confirmed in; `None` when none is on trial, or when it has passed
+    /// its self-test and waits for the user.
     pub trial_starts_left: Option<u8>,
     /// The lowest security counter the board accepts.
     pub security_counter: u32,

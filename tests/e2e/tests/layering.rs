@@ -19,18 +19,19 @@ const SANS_IO: [&str; 6] = [
 ];
 
 /// Heavy or unportable dependencies: the start of the name, and the folders whose crates may have it.
-const HEAVY: [(&str, &[&str]); 6] = [
+const HEAVY: [(&str, &[&str]); 7] = [
     ("burn", &["host/train"]),
     ("v4l", &["firmware/drivers"]),
     ("bindgen", &[]),
     ("libudev", &[]),
     ("tract", &["firmware/drivers", "models/detect", "host/"]),
     ("ort", &["firmware/drivers", "host/deploy"]),
+    ("rumqttc", &["firmware/mqtt"]),
 ];
 
 /// What the newcomer's build must not wait for.
-const NOT_IN_THE_DEMO: [&str; 8] =
-    ["burn", "v4l", "v4l2-sys-mit", "bindgen", "clang-sys", "libudev", "libudev-sys", "openssl-sys"];
+const NOT_IN_THE_DEMO: [&str; 9] =
+    ["burn", "v4l", "v4l2-sys-mit", "bindgen", "clang-sys", "libudev", "libudev-sys", "openssl-sys", "rumqttc"];
 
 /// Code that only a program may run.
 const ONLY_PROGRAMS: [&str; 9] = [

@@ -4,6 +4,8 @@
 mod errors;
 mod firmware;
 mod lines;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 mod robot;
 mod running;
 mod soak;
