@@ -72,6 +72,7 @@ impl Args {
             source: Some(SourceChoice::File(self.clip()?)),
             sinks: vec![SinkChoice::Serial { port, baud: BAUD }],
             model: Some(self.model(&board)?),
+            watch: None,
         };
         let stop = monitor::stop_on_signals()?;
         let daemon = Daemon::start(board, overrides, &stop)?;
@@ -104,6 +105,7 @@ impl Args {
         } else {
             load_builtin(&self.board).map_err(refused)?
         };
+        board.update.enabled = false;
         // A demo that ends by itself after a few seconds shows little, whatever the board's own source does.
         if let Source::File(file) = &mut board.camera.source {
             (file.repeat, file.realtime) = (true, true);
