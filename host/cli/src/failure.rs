@@ -49,6 +49,16 @@ pub enum Failure {
         /// How many.
         bad: usize,
     },
+    /// A board is not provisioned.
+    #[error("{reason}")]
+    #[diagnostic(code(mtcae::provision))]
+    Provision {
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        #[help]
+        help: String,
+    },
     /// `mtcae-train` is nowhere.
     #[error("`mtcae {command}` is run by the program mtcae-train, and it is neither {} nor in PATH", .beside.display())]
     #[diagnostic(

@@ -1,13 +1,13 @@
 //! Keys as a person gives them: public ones as a text or a file, secret ones as a file only.
 
 use crate::failure::Failure;
-use mtcae_bundle::{DeviceKey, KeyError, PublicKey, Recipient, Rotation, SigningKey, Trust, read_public, read_secret};
+use mtcae_bundle::{DeviceKey, KeyError, Permit, PublicKey, Recipient, Rotation, SigningKey, Trust, read_public, read_secret};
 use std::io::ErrorKind;
 use std::path::Path;
 
-const SECRET_PREFIXES: [&str; 2] = ["mtcae-signing-secret-", "AGE-SECRET-KEY-"];
+const SECRET_PREFIXES: [&str; 3] = ["mtcae-signing-secret-", "mtcae-line-secret-", "AGE-SECRET-KEY-"];
 const ROTATION_PREFIX: &str = "mtcae-rotation-";
-const PUBLIC_PREFIXES: [&str; 3] = ["mtcae-signing-key-", "age1", ROTATION_PREFIX];
+const PUBLIC_PREFIXES: [&str; 4] = ["mtcae-signing-key-", "mtcae-line-key-", "age1", ROTATION_PREFIX];
 
 /// What a key file holds, without its secret.
 #[allow(clippy::large_enum_variant)] // one exists at a time
@@ -28,6 +28,8 @@ pub enum Held {
     },
     /// A rotation.
     Rotation(Rotation),
+    /// A downgrade permit.
+    Permit(Permit),
 }
 
 /// What the file holds.
@@ -58,6 +60,9 @@ fn held(text: &str) -> Option<Held> {
     if let Ok(rotation) = text.parse() {
         return Some(Held::Rotation(rotation));
     }
+    if let Ok(permit) = text.parse() {
+        return Some(Held::Permit(permit));
+    }
     if let Ok(key) = SigningKey::from_secret_text(text) {
         return Some(Held::Signing { key: key.public(), secret: true });
     }
@@ -65,8 +70,8 @@ fn held(text: &str) -> Option<Held> {
 }
 
 fn no_key(path: &Path) -> Failure {
-    let reason = format!("{} holds no signing key, device key, recipient or rotation", path.display());
-    Failure::Key { reason, help: "give a file that `mtcae keys new` or `mtcae keys rotate` wrote".to_owned() }
+    let reason = format!("{} holds no signing key, device key, recipient, rotation or permit", path.display());
+    Failure::Key { reason, help: "give a file that `mtcae keys new`, `rotate` or `permit` wrote".to_owned() }
 }
 
 /// The signing key in a file.
@@ -114,6 +119,22 @@ pub fn trust(arguments: &[String]) -> Result<Trust, Failure> {
     if arguments.is_empty() {
         return Ok(Trust::nobody());
     }
+    Ok(trusted(arguments)?.trust)
+}
+
+/// Keys that count, and the files from which a board reads them.
+pub struct TrustedKeys {
+    /// What they make up.
+    pub trust: Trust,
+    /// Name and text of each.
+    pub files: Vec<(String, String)>,
+}
+
+/// The keys and rotations of texts and files.
+///
+/// # Errors
+/// When one of them is neither, or they do not fit together.
+pub fn trusted(arguments: &[String]) -> Result<TrustedKeys, Failure> {
     let (mut keys, mut rotations) = (Vec::<PublicKey>::new(), Vec::<Rotation>::new());
     for argument in arguments {
         let text = public_text(argument)?;
@@ -124,11 +145,19 @@ pub fn trust(arguments: &[String]) -> Result<Trust, Failure> {
             keys.push(text.parse().map_err(refuse)?);
         }
     }
-    Trust::new(&keys).and_then(|trust| trust.rotated(&rotations)).map_err(|error| refused("`--trust`", error))
+    let trust = Trust::new(&keys).and_then(|trust| trust.rotated(&rotations));
+    let trust = trust.map_err(|error| refused("`--trust`", error))?;
+    let name = |rotation: &Rotation| format!("{}-{}.rotation", rotation.old().id(), rotation.new_key().id());
+    let rotations = rotations.iter().map(|rotation| (name(rotation), rotation.to_string()));
+    let files = keys.iter().map(|key| (format!("{}.pub", key.id()), key.to_string())).chain(rotations).collect();
+    Ok(TrustedKeys { trust, files })
 }
 
-/// The text itself, or that of the file it names.
-fn public_text(argument: &str) -> Result<String, Failure> {
+/// The text itself, or that of the file it names; never a secret.
+///
+/// # Errors
+/// When it is a secret, or no such file can be read.
+pub fn public_text(argument: &str) -> Result<String, Failure> {
     if SECRET_PREFIXES.iter().any(|prefix| argument.starts_with(prefix)) {
         let reason = "a secret key was given as an argument (it is not shown)".to_owned();
         let help = "others can read arguments, and the shell keeps them: consider this key leaked and make a new one; \

@@ -16,6 +16,7 @@ mod new_file;
 mod openings;
 mod packing;
 mod progress;
+mod provision;
 mod reference;
 mod stats;
 mod text;

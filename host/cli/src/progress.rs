@@ -39,6 +39,11 @@ impl Progress {
         };
     }
 
+    /// So many bytes more are there.
+    pub fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+
     /// Ends a step before the next one begins elsewhere.
     pub fn step_done(&self) {
         self.bar.finish_and_clear();

@@ -129,6 +129,7 @@ fn help_of_bundles_and_keys() {
     insta::assert_snapshot!("help_of_keys_new", said(&["keys", "new", "--help"]));
     insta::assert_snapshot!("help_of_keys_show", said(&["keys", "show", "--help"]));
     insta::assert_snapshot!("help_of_keys_rotate", said(&["keys", "rotate", "--help"]));
+    insta::assert_snapshot!("help_of_keys_permit", said(&["keys", "permit", "--help"]));
     insta::assert_snapshot!("help_of_bundle", said(&["bundle", "--help"]));
     insta::assert_snapshot!("help_of_inspect", said(&["inspect", "--help"]));
     insta::assert_snapshot!("help_of_seal", said(&["seal", "--help"]));
@@ -161,6 +162,11 @@ fn wrong_words_about_boards_give_exit_code_two() {
     ];
     assert!(all.iter().all(|text| text.starts_with("exit code: 2\n")), "{all:?}");
     insta::assert_snapshot!("wrong_words_about_boards", all.concat());
+}
+
+#[test]
+fn help_of_provision() {
+    insta::assert_snapshot!(said(&["provision", "--help"]));
 }
 
 #[test]

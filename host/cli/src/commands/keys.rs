@@ -3,10 +3,13 @@
 use crate::failure::Failure;
 use crate::keyring::{self, Held};
 use clap::ValueHint;
-use mtcae_bundle::{DeviceKey, Rotation, SigningKey, write_public, write_secret};
+use mtcae_bundle::{DeviceKey, Permit, Rotation, SigningKey, write_public, write_secret};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const DAY_S: u64 = 24 * 3600;
 
 /// Make, show and rotate keys: those that sign bundles, and those that open what is encrypted
 #[derive(clap::Args)]
@@ -19,7 +22,8 @@ Examples:
   mtcae keys new release.key               release.key, and its public half in release.key.pub
   mtcae keys new --device board-17.key     board-17.key, and its recipient in board-17.key.pub
   mtcae keys show release.key
-  mtcae keys rotate --old release.key --new next.key.pub --counter 5 --out next.rotation")]
+  mtcae keys rotate --old release.key --new next.key.pub --counter 5 --out next.rotation
+  mtcae keys permit --key release.key --device robot-17 --lowest 3 --days 2 --out robot-17.permit")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -30,6 +34,7 @@ enum Action {
     New(New),
     Show(Show),
     Rotate(Rotate),
+    Permit(PermitArgs),
 }
 
 impl Args {
@@ -39,6 +44,7 @@ impl Args {
             Action::New(new) => new.run(),
             Action::Show(show) => show.run(),
             Action::Rotate(rotate) => rotate.run(),
+            Action::Permit(permit) => permit.run(),
         }
     }
 }
@@ -97,18 +103,18 @@ impl New {
     }
 }
 
-/// Show the public half and the id of a key, or what a rotation says
+/// Show the public half and the id of a key, or what a rotation or a permit says
 #[derive(clap::Args)]
 #[command(after_help = "\
-FILE may hold a secret key, a public one, a recipient or a rotation. The last line of the output
-is the public text.
+FILE may hold a secret key, a public one, a recipient, a rotation or a permit. The last line of the
+output is the public text.
 
 Examples:
   mtcae keys show release.key
   mtcae keys show board-17.key | tail -1         the recipient
   mtcae keys show next.rotation --json")]
 struct Show {
-    /// A key file or a rotation
+    /// A key file, a rotation or a permit
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
     /// Print a JSON object
@@ -172,6 +178,58 @@ impl Rotate {
     }
 }
 
+/// Allow one board to go back to an older security counter, for some days
+#[derive(clap::Args)]
+#[command(after_help = "\
+A board refuses bundles whose security counter is lower than what it has confirmed. With this
+file, signed by a key it trusts, the board of that name takes counters from N on until the permit
+expires. It needs a clock that is set. A key that a rotation has replaced signs no permit that
+counts.
+
+Old versions have old holes: allow as few boards, counters and days as will do.
+
+Examples:
+  mtcae keys permit --key release.key --device robot-17 --lowest 3 --days 2 --out robot-17.permit
+  mtcae keys show robot-17.permit")]
+struct PermitArgs {
+    /// Secret file of a signing key that the board trusts
+    #[arg(long, value_name = "KEY", value_hint = ValueHint::FilePath)]
+    key: PathBuf,
+    /// The board, by `board.name` of its board file
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    device: String,
+    /// Lowest security counter it then takes
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    lowest: u32,
+    /// Days until it expires, 1 to 90
+    #[arg(long, value_name = "D", value_hint = ValueHint::Other, value_parser = clap::value_parser!(u64).range(1..=90))]
+    days: u64,
+    /// Where the permit goes
+    #[arg(long, alias = "output", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    out: PathBuf,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl PermitArgs {
+    fn run(self) -> Result<(), Failure> {
+        let key = keyring::signing_key(&self.key)?;
+        let made = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let permit = Permit::sign(&key, &self.device, self.lowest, made, made + self.days * DAY_S).map_err(|error| {
+            let help = "the board says its name in its board file, and `mtcae monitor` shows it".to_owned();
+            Failure::Key { reason: error.to_string(), help }
+        })?;
+        let held = Held::Permit(permit);
+        write_public(&self.out, &text(&held))
+            .map_err(|error| keyring::refused(&self.out.display().to_string(), error))?;
+        if self.json {
+            return print(&format!("{}\n", object(&held)));
+        }
+        print(&format!("{}\n{}\n", title(&held), text(&held)))
+    }
+}
+
 fn title(held: &Held) -> String {
     let half = |secret: &bool| if *secret { "secret and public half" } else { "public half" };
     match held {
@@ -183,6 +241,14 @@ fn title(held: &Held) -> String {
             rotation.old().id(),
             rotation.from_counter()
         ),
+        Held::Permit(permit) => format!(
+            "permit for {} by {}: security counters from {}, for {} days from {} (Unix)",
+            permit.device(),
+            permit.signed_by().id(),
+            permit.lowest_counter(),
+            (permit.expires_unix_s() - permit.made_unix_s()).div_ceil(DAY_S),
+            permit.made_unix_s()
+        ),
     }
 }
 
@@ -192,6 +258,7 @@ fn text(held: &Held) -> String {
         Held::Signing { key, .. } => key.to_string(),
         Held::Device { recipient, .. } => recipient.to_string(),
         Held::Rotation(rotation) => rotation.to_string(),
+        Held::Permit(permit) => permit.to_string(),
     }
 }
 
@@ -207,6 +274,11 @@ fn object(held: &Held) -> Value {
         Held::Rotation(rotation) => json!({
             "kind": "rotation", "old": rotation.old().id().to_string(), "new": rotation.new_key().id().to_string(),
             "from_counter": rotation.from_counter(), "text": text,
+        }),
+        Held::Permit(permit) => json!({
+            "kind": "permit", "device": permit.device(), "signed_by": permit.signed_by().id().to_string(),
+            "lowest_counter": permit.lowest_counter(), "made_unix_s": permit.made_unix_s(),
+            "expires_unix_s": permit.expires_unix_s(), "text": text,
         }),
     }
 }

@@ -14,6 +14,7 @@ mod keys;
 mod logs;
 mod monitor;
 mod open;
+mod provision;
 mod rollback;
 mod seal;
 mod status;
@@ -43,6 +44,8 @@ pub enum Command {
     Logs(logs::Args),
     /// Look for what is wrong, here and on a board, and say what to do
     Doctor(doctor::Args),
+    /// Make a board of a Jetson or a PC: launcher, units, rules, board file, keys, first version
+    Provision(Box<provision::Args>),
     /// Count a network's parameters, multiply-adds and memory
     Cost(cost::Args),
     /// Write a trained network as an ONNX file, checked by running it
@@ -83,6 +86,7 @@ impl Command {
             Self::Rollback(args) => args.run(),
             Self::Logs(args) => args.run(),
             Self::Doctor(args) => args.run(),
+            Self::Provision(args) => args.run(),
             Self::Cost(args) => args.run(),
             Self::Export(args) => args.run(),
             Self::Bundle(args) => args.run(),
