@@ -186,7 +186,7 @@ impl Coefficients {
 }
 
 /// Three planes to pixels.
-pub(crate) fn weave(planes: &[[u8; BLOCK]; 3], out: &mut [u8]) {
+fn weave(planes: &[[u8; BLOCK]; 3], out: &mut [u8]) {
     let (pixels, _) = out.as_chunks_mut::<3>();
     for (i, pixel) in pixels.iter_mut().enumerate().take(BLOCK) {
         *pixel = [planes[0][i], planes[1][i], planes[2][i]];
