@@ -1,7 +1,7 @@
 //! Whom this desk knows on the network: its own line key, and the key of each board. A board is known because a person
 //! said so; a first contact never makes it known.
 
-use crate::Target;
+use crate::{LineError, Target};
 use mtcae_bundle::KeyError;
 use mtcae_tls::{LineKey, PublicLineKey, TlsError};
 use std::fs::{DirBuilder, File};
@@ -147,8 +147,13 @@ impl KnownBoards {
     /// What a line to the board at `target` needs.
     ///
     /// # Errors
-    /// Everything but `Another`.
-    pub fn keys(&self, target: &Target) -> Result<LineKeys, KnownError> {
+    /// What is not known or cannot be read, with the next step.
+    pub fn keys(&self, target: &Target) -> Result<LineKeys, LineError> {
+        let refuse = |e: KnownError| LineError { target: target.to_string(), reason: e.to_string(), help: e.help() };
+        self.known_keys(target).map_err(refuse)
+    }
+
+    fn known_keys(&self, target: &Target) -> Result<LineKeys, KnownError> {
         let board = board_name(target)?;
         let path = self.own_key_file()?;
         let own = LineKey::read(&path).map_err(|error| match error {
@@ -263,13 +268,13 @@ mod tests {
         let said =
             |error: KnownError| format!("{error}\n{}", error.help()).replace(dir.path().to_str().unwrap(), "HOME");
         let board = target("tcp:board-17.local:7452");
-        insta::assert_snapshot!(said(known.keys(&board).unwrap_err()), @"
+        insta::assert_snapshot!(said(known.known_keys(&board).unwrap_err()), @"
         this desk has no line key: HOME/mtcae/line.key is not there
         make one with `mtcae keys new --line`, and put the .pub file beside it into the board's /etc/mtcae/clients
         ");
         known.make_folder().unwrap();
         write_secret(&known.own_key_file().unwrap(), &key(2).to_secret_text()).unwrap();
-        insta::assert_snapshot!(said(known.keys(&board).unwrap_err()), @"
+        insta::assert_snapshot!(said(known.known_keys(&board).unwrap_err()), @"
         the line key of board-17.local:7452 is not known here
         a board never becomes known by itself: get its /etc/mtcae/line.key.pub over a way that you trust, then `mtcae keys trust-board tcp:board-17.local:7452 line.key.pub`
         ");
@@ -297,11 +302,11 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_named() {
         let said = |error: KnownError| format!("{error}\n{}", error.help());
-        insta::assert_snapshot!(said(KnownBoards::new(None).keys(&target("tcp:a:1")).unwrap_err()), @"
+        insta::assert_snapshot!(said(KnownBoards::new(None).known_keys(&target("tcp:a:1")).unwrap_err()), @"
         no folder for keys: neither XDG_CONFIG_HOME nor HOME is an absolute path
         set HOME
         ");
-        insta::assert_snapshot!(said(KnownBoards::new(None).keys(&target("/dev/ttyS0")).unwrap_err()), @"
+        insta::assert_snapshot!(said(KnownBoards::new(None).known_keys(&target("/dev/ttyS0")).unwrap_err()), @"
         /dev/ttyS0 is not on the network; accepted: tcp:HOST:PORT
         a serial line needs no keys
         ");

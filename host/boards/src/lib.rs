@@ -42,6 +42,6 @@ pub use root::{Root, RootFlashed, RootStatus};
 pub use serial::{SerialLine, serial_ports};
 pub use session::{Heard, LineCounts, Session};
 pub use target::{BAUDS, DEFAULT_BAUD, Target, TargetError};
-pub use tcp::TcpLine;
+pub use tcp::{TcpLine, connect};
 pub use trial::{Confirmed, RolledBack, confirm, rollback};
 pub use watch::{End, Phase, Step, Watch};

@@ -51,7 +51,7 @@ pub fn opener(target: &Target, known: &KnownBoards) -> Result<Opener, LineError>
     match target.clone() {
         Target::Serial { port, baud } => Ok(Box::new(move || Ok(Box::new(serial::SerialLine::open(&port, baud)?)))),
         target @ Target::Tcp { .. } => {
-            let keys = known.keys(&target).map_err(|error| tcp::unknown(&target.to_string(), &error))?;
+            let keys = known.keys(&target)?;
             Ok(Box::new(move || Ok(Box::new(tcp::TcpLine::open(&target, &keys)?))))
         }
         Target::Directory(_) => {

@@ -1,7 +1,7 @@
 //! Boards on the network: TLS over TCP as a line.
 
 use crate::Target;
-use crate::known::{KnownError, LineKeys};
+use crate::known::LineKeys;
 use crate::line::{Line, LineError};
 use mtcae_tls::{ClientLine, Connection, MAX_WRITE, TlsError};
 use std::io;
@@ -19,11 +19,18 @@ impl TcpLine {
     /// # Errors
     /// What is wrong, with the next step.
     pub fn open(target: &Target, keys: &LineKeys) -> Result<TcpLine, LineError> {
-        let text = target.to_string();
-        let address = text.strip_prefix("tcp:").unwrap_or(&text);
-        let line = ClientLine::connect(address, &keys.own, keys.board, CONNECT).map_err(|e| failure(&text, &e))?;
-        Ok(TcpLine(line.into_connection()))
+        connect(target, keys).map(|line| TcpLine(line.into_connection()))
     }
+}
+
+/// The same line for an owner that waits.
+///
+/// # Errors
+/// What is wrong, with the next step.
+pub fn connect(target: &Target, keys: &LineKeys) -> Result<ClientLine, LineError> {
+    let text = target.to_string();
+    let address = text.strip_prefix("tcp:").unwrap_or(&text);
+    ClientLine::connect(address, &keys.own, keys.board, CONNECT).map_err(|error| failure(&text, &error))
 }
 
 fn io_error(error: TlsError) -> io::Error {
@@ -52,7 +59,7 @@ impl Line for TcpLine {
 }
 
 /// `error` of connecting to `target`, with the next step.
-pub fn failure(target: &str, error: &TlsError) -> LineError {
+fn failure(target: &str, error: &TlsError) -> LineError {
     let help = match error {
         TlsError::Reach { .. } => {
             "is the board on and on this network, and has its file a [[sink]] with kind = \"tcp\" that listens on an \
@@ -79,9 +86,4 @@ pub fn failure(target: &str, error: &TlsError) -> LineError {
         error => error.to_string(),
     };
     LineError { target: target.to_owned(), reason, help }
-}
-
-/// `error` of looking for the keys of the line to `target`.
-pub fn unknown(target: &str, error: &KnownError) -> LineError {
-    LineError { target: target.to_owned(), reason: error.to_string(), help: error.help() }
 }

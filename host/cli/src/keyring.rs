@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use mtcae_bundle::{DeviceKey, KeyError, Permit, PublicKey, Recipient, Rotation, SigningKey, Trust, read_public, read_secret};
+use mtcae_tls::{LineKey, PublicLineKey, TlsError};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -26,6 +27,13 @@ pub enum Held {
         /// Whether the file holds the secret half.
         secret: bool,
     },
+    /// A line key.
+    Line {
+        /// Its public half.
+        key: PublicLineKey,
+        /// Whether the file holds the secret half.
+        secret: bool,
+    },
     /// A rotation.
     Rotation(Rotation),
     /// A downgrade permit.
@@ -42,7 +50,9 @@ pub fn identify(path: &Path) -> Result<Held, Failure> {
         Ok(text) => held(&text).ok_or_else(|| no_key(path)),
         // Anybody may read a public key's file, so it is for what is inside to say whether that is wrong.
         Err(lax @ KeyError::Mode { .. }) => match held(&read_public(path).map_err(refuse)?) {
-            Some(Held::Signing { secret: true, .. } | Held::Device { secret: true, .. }) => Err(refuse(lax)),
+            Some(
+                Held::Signing { secret: true, .. } | Held::Device { secret: true, .. } | Held::Line { secret: true, .. },
+            ) => Err(refuse(lax)),
             Some(public) => Ok(public),
             None => Err(no_key(path)),
         },
@@ -53,6 +63,9 @@ pub fn identify(path: &Path) -> Result<Held, Failure> {
 fn held(text: &str) -> Option<Held> {
     if let Ok(key) = text.parse() {
         return Some(Held::Signing { key, secret: false });
+    }
+    if let Ok(key) = text.parse() {
+        return Some(Held::Line { key, secret: false });
     }
     if let Ok(recipient) = text.parse() {
         return Some(Held::Device { recipient, secret: false });
@@ -66,11 +79,14 @@ fn held(text: &str) -> Option<Held> {
     if let Ok(key) = SigningKey::from_secret_text(text) {
         return Some(Held::Signing { key: key.public(), secret: true });
     }
+    if let Ok(key) = LineKey::from_secret_text(text) {
+        return Some(Held::Line { key: key.public(), secret: true });
+    }
     DeviceKey::from_secret_text(text).ok().map(|key| Held::Device { recipient: key.recipient(), secret: true })
 }
 
 fn no_key(path: &Path) -> Failure {
-    let reason = format!("{} holds no signing key, device key, recipient, rotation or permit", path.display());
+    let reason = format!("{} holds no signing key, device key, recipient, line key, rotation or permit", path.display());
     Failure::Key { reason, help: "give a file that `mtcae keys new`, `rotate` or `permit` wrote".to_owned() }
 }
 
@@ -98,6 +114,26 @@ pub fn device_key(path: &Path) -> Result<DeviceKey, Failure> {
 /// When it is none.
 pub fn public_key(argument: &str) -> Result<PublicKey, Failure> {
     public_text(argument)?.parse().map_err(|error| refused(&named(argument), error))
+}
+
+/// The public line key of a text or a file.
+///
+/// # Errors
+/// When it is none.
+pub fn line_key(argument: &str) -> Result<PublicLineKey, Failure> {
+    let refuse = |error| refused_line(&named(argument), error);
+    public_text(argument)?.parse().map_err(refuse)
+}
+
+/// A line key's error as the tool says it; `from` is the file or the text it comes from.
+pub fn refused_line(from: &str, error: TlsError) -> Failure {
+    match error {
+        TlsError::KeyFile(error) => refused(from, error),
+        error => {
+            let help = "`mtcae keys new --line FILE` writes a line key's public half to FILE.pub, `mtcae keys show FILE` prints it";
+            Failure::Key { reason: format!("{from}: {error}"), help: help.to_owned() }
+        }
+    }
 }
 
 /// The recipients of texts and files.

@@ -129,6 +129,7 @@ fn help_of_bundles_and_keys() {
     insta::assert_snapshot!("help_of_keys_new", said(&["keys", "new", "--help"]));
     insta::assert_snapshot!("help_of_keys_show", said(&["keys", "show", "--help"]));
     insta::assert_snapshot!("help_of_keys_rotate", said(&["keys", "rotate", "--help"]));
+    insta::assert_snapshot!("help_of_keys_trust_board", said(&["keys", "trust-board", "--help"]));
     insta::assert_snapshot!("help_of_keys_permit", said(&["keys", "permit", "--help"]));
     insta::assert_snapshot!("help_of_bundle", said(&["bundle", "--help"]));
     insta::assert_snapshot!("help_of_inspect", said(&["inspect", "--help"]));

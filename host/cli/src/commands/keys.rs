@@ -3,7 +3,9 @@
 use crate::failure::Failure;
 use crate::keyring::{self, Held};
 use clap::ValueHint;
+use super::trust_board;
 use mtcae_bundle::{DeviceKey, Permit, Rotation, SigningKey, write_public, write_secret};
+use mtcae_tls::LineKey;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -15,13 +17,15 @@ const DAY_S: u64 = 24 * 3600;
 #[derive(clap::Args)]
 #[command(after_help = "\
 A signing key says who made a bundle; boards are given its public half. A device key opens what
-was encrypted to it; its public half is called the recipient. Each has an id of 16 digits, by
-which messages name it.
+was encrypted to it; its public half is called the recipient. A line key says who a desk or a board
+is on the network, and signs nothing else. Each has an id of 16 digits, by which messages name it.
 
 Examples:
   mtcae keys new release.key               release.key, and its public half in release.key.pub
   mtcae keys new --device board-17.key     board-17.key, and its recipient in board-17.key.pub
+  mtcae keys new --line                    this desk's line key, in ~/.config/mtcae
   mtcae keys show release.key
+  mtcae keys trust-board tcp:board-17.local:7452 line.key.pub
   mtcae keys rotate --old release.key --new next.key.pub --counter 5 --out next.rotation
   mtcae keys permit --key release.key --device robot-17 --lowest 3 --days 2 --out robot-17.permit")]
 pub struct Args {
@@ -35,6 +39,7 @@ enum Action {
     Show(Show),
     Rotate(Rotate),
     Permit(PermitArgs),
+    TrustBoard(trust_board::Args),
 }
 
 impl Args {
@@ -45,6 +50,7 @@ impl Args {
             Action::Show(show) => show.run(),
             Action::Rotate(rotate) => rotate.run(),
             Action::Permit(permit) => permit.run(),
+            Action::TrustBoard(board) => board.run(),
         }
     }
 }
@@ -57,14 +63,18 @@ only you get at it: without it, boards that trust it take no new bundle.
 
 Examples:
   mtcae keys new release.key
-  mtcae keys new --device board-17.key")]
+  mtcae keys new --device board-17.key
+  mtcae keys new --line                          who this desk is to boards on the network")]
 struct New {
-    /// Where the secret half goes
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    file: PathBuf,
+    /// Where the secret half goes; left out with --line, it is where this desk keeps its own line key
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "line")]
+    file: Option<PathBuf>,
     /// A device key, for a board or for data at rest, and not a signing key
     #[arg(long)]
     device: bool,
+    /// A line key, for a desk or a board on the network, and not a signing key
+    #[arg(long, conflicts_with = "device")]
+    line: bool,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -72,7 +82,11 @@ struct New {
 
 impl New {
     fn run(self) -> Result<(), Failure> {
-        let mut name = self.file.clone().into_os_string();
+        let file = match self.file {
+            Some(file) => file,
+            None => trust_board::own_key_file()?,
+        };
+        let mut name = file.clone().into_os_string();
         name.push(".pub");
         let public_file = PathBuf::from(name);
         if public_file.symlink_metadata().is_ok() {
@@ -82,23 +96,26 @@ impl New {
         let (secret, held) = if self.device {
             let key = DeviceKey::generate().map_err(refuse)?;
             (key.to_secret_text(), Held::Device { recipient: key.recipient(), secret: true })
+        } else if self.line {
+            let key = LineKey::generate().map_err(|error| keyring::refused_line("the new key", error))?;
+            (key.to_secret_text(), Held::Line { key: key.public(), secret: true })
         } else {
             let key = SigningKey::generate().map_err(refuse)?;
             (key.to_secret_text(), Held::Signing { key: key.public(), secret: true })
         };
-        write_secret(&self.file, &secret).map_err(refuse)?;
+        write_secret(&file, &secret).map_err(refuse)?;
         write_public(&public_file, &text(&held)).map_err(|error| {
             // A key that nobody can name is no use, and it would be in the way of the next try.
-            let _ = std::fs::remove_file(&self.file);
+            let _ = std::fs::remove_file(&file);
             refuse(error)
         })?;
         if self.json {
             let mut object = object(&held);
-            object["secret_file"] = json!(self.file.display().to_string());
+            object["secret_file"] = json!(file.display().to_string());
             object["public_file"] = json!(public_file.display().to_string());
             return print(&format!("{object}\n"));
         }
-        let files = format!("secret  {}\npublic  {}\n", self.file.display(), public_file.display());
+        let files = format!("secret  {}\npublic  {}\n", file.display(), public_file.display());
         print(&format!("{}\n{files}{}\n", title(&held), text(&held)))
     }
 }
@@ -216,10 +233,11 @@ impl PermitArgs {
     fn run(self) -> Result<(), Failure> {
         let key = keyring::signing_key(&self.key)?;
         let made = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let permit = Permit::sign(&key, &self.device, self.lowest, made, made + self.days * DAY_S).map_err(|error| {
-            let help = "the board says its name in its board file, and `mtcae monitor` shows it".to_owned();
-            Failure::Key { reason: error.to_string(), help }
-        })?;
+        let permit =
+            Permit::sign(&key, &self.device, self.lowest, made, made + self.days * DAY_S).map_err(|error| {
+                let help = "the board says its name in its board file, and `mtcae monitor` shows it".to_owned();
+                Failure::Key { reason: error.to_string(), help }
+            })?;
         let held = Held::Permit(permit);
         write_public(&self.out, &text(&held))
             .map_err(|error| keyring::refused(&self.out.display().to_string(), error))?;
@@ -235,6 +253,7 @@ fn title(held: &Held) -> String {
     match held {
         Held::Signing { key, secret } => format!("signing key {}, {}", key.id(), half(secret)),
         Held::Device { recipient, secret } => format!("device key {}, {}", recipient.id(), half(secret)),
+        Held::Line { key, secret } => format!("line key {}, {}", key.id(), half(secret)),
         Held::Rotation(rotation) => format!(
             "rotation: {} takes the place of {} for security counters from {}",
             rotation.new_key().id(),
@@ -257,6 +276,7 @@ fn text(held: &Held) -> String {
     match held {
         Held::Signing { key, .. } => key.to_string(),
         Held::Device { recipient, .. } => recipient.to_string(),
+        Held::Line { key, .. } => key.to_string(),
         Held::Rotation(rotation) => rotation.to_string(),
         Held::Permit(permit) => permit.to_string(),
     }
@@ -270,6 +290,9 @@ fn object(held: &Held) -> Value {
         }
         Held::Device { recipient, secret } => {
             json!({ "kind": "device-key", "id": recipient.id().to_string(), "secret": secret, "text": text })
+        }
+        Held::Line { key, secret } => {
+            json!({ "kind": "line-key", "id": key.id().to_string(), "secret": secret, "text": text })
         }
         Held::Rotation(rotation) => json!({
             "kind": "rotation", "old": rotation.old().id().to_string(), "new": rotation.new_key().id().to_string(),

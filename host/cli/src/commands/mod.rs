@@ -19,6 +19,7 @@ mod rollback;
 mod seal;
 mod status;
 mod trainer;
+mod trust_board;
 
 use crate::failure::Failure;
 use clap::Subcommand;

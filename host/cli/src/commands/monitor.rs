@@ -1,9 +1,11 @@
 //! `mtcae monitor`.
 
 use crate::failure::Failure;
-use crate::monitor::link::Line;
+use crate::known::known_boards;
+use crate::monitor::link::{Line, Opener};
 use crate::monitor::{self, Output, port};
 use clap::ValueHint;
+use mtcae_boards::{LineError, Target, TargetError};
 use std::io;
 use std::time::Duration;
 
@@ -11,15 +13,17 @@ use std::time::Duration;
 #[derive(clap::Args)]
 #[command(after_help = "\
 In a terminal it draws until `q`; into a pipe it prints a line for each report.
+PORT is a device, or tcp:HOST:PORT for a board on the network that `mtcae keys trust-board` knows.
 A port that is lost later is opened again as soon as it is back, and counted.
 
 Examples:
   mtcae monitor --port /dev/ttyUSB0
   mtcae monitor --port /dev/ttyTHS1 --baud 921600
+  mtcae monitor --port tcp:board-17.local:7452
   mtcae monitor --port /dev/ttyUSB0 --json --seconds 10 | jq -r 'select(.face) | .face.label'")]
 pub struct Args {
-    /// Serial port the board is on
-    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    /// Serial port the board is on, or tcp:HOST:PORT
+    #[arg(long, value_name = "PORT", value_hint = ValueHint::FilePath)]
     port: String,
     /// Bits per second, as in the board's file
     #[arg(long, default_value_t = 115_200, value_parser = clap::value_parser!(u32).range(300..=4_000_000))]
@@ -35,18 +39,37 @@ pub struct Args {
 impl Args {
     /// Monitors until the person, a signal or the time ends it.
     pub fn run(self) -> Result<(), Failure> {
-        let line = port::open(&self.port, self.baud).map_err(|error| port::failure(&self.port, &error))?;
-        let (name, baud) = (self.port.clone(), self.baud);
-        let open = Box::new(move || {
-            let line = port::open(&name, baud).map_err(io::Error::from)?;
-            Ok(Box::new(line) as Box<dyn Line>)
-        });
+        let (line, open) = if self.port.starts_with("tcp:") { self.tcp()? } else { self.serial()? };
         let settings = monitor::Settings {
             port: self.port,
             output: Output::choose(self.json),
             length: self.seconds.map(Duration::from_secs),
             stop: monitor::stop_on_signals()?,
         };
-        monitor::run(Box::new(line), open, &settings).map(drop)
+        monitor::run(line, open, &settings).map(drop)
+    }
+
+    fn serial(&self) -> Result<(Box<dyn Line>, Opener), Failure> {
+        let line = port::open(&self.port, self.baud).map_err(|error| port::failure(&self.port, &error))?;
+        let (name, baud) = (self.port.clone(), self.baud);
+        let open = move || {
+            let line = port::open(&name, baud).map_err(io::Error::from)?;
+            Ok(Box::new(line) as Box<dyn Line>)
+        };
+        Ok((Box::new(line), Box::new(open)))
+    }
+
+    fn tcp(&self) -> Result<(Box<dyn Line>, Opener), Failure> {
+        let target: Target = self.port.parse().map_err(|error: TargetError| {
+            let help = "a board on the network is tcp:HOST:PORT, as its board file says".to_owned();
+            LineError { target: self.port.clone(), reason: error.reason, help }
+        })?;
+        let keys = known_boards().keys(&target)?;
+        let line = port::connect(&target, &keys)?;
+        let open = move || {
+            let line = port::connect(&target, &keys).map_err(io::Error::other)?;
+            Ok(Box::new(line) as Box<dyn Line>)
+        };
+        Ok((Box::new(line), Box::new(open)))
     }
 }

@@ -1,6 +1,8 @@
-//! Serial ports: opening one, and saying what is wrong when it does not open.
+//! Serial ports and TCP lines: opening one, and saying what is wrong when a port does not open.
 
 use crate::failure::Failure;
+use mtcae_boards::{LineError, LineKeys, Target};
+use mtcae_tls::ClientLine;
 use serialport::{ErrorKind, TTYPort};
 use std::io;
 use std::path::Path;
@@ -17,6 +19,16 @@ const LISTED: usize = 8;
 /// What the system says.
 pub fn open(port: &str, baud: u32) -> serialport::Result<TTYPort> {
     TTYPort::open(&serialport::new(port, baud).timeout(WAIT))
+}
+
+/// Connects to the board at `target` on the network.
+///
+/// # Errors
+/// What is wrong, with the next step.
+pub fn connect(target: &Target, keys: &LineKeys) -> Result<ClientLine, LineError> {
+    let mut line = mtcae_boards::connect(target, keys)?;
+    line.set_timeout(WAIT);
+    Ok(line)
 }
 
 /// `error` of opening `port`, with the next step.
