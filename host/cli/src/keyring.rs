@@ -1,7 +1,9 @@
 //! Keys as a person gives them: public ones as a text or a file, secret ones as a file only.
 
 use crate::failure::Failure;
-use mtcae_bundle::{DeviceKey, KeyError, Permit, PublicKey, Recipient, Rotation, SigningKey, Trust, read_public, read_secret};
+use mtcae_bundle::{
+    DeviceKey, KeyError, Permit, PublicKey, Recipient, Rotation, SigningKey, Trust, read_public, read_secret,
+};
 use mtcae_tls::{LineKey, PublicLineKey, TlsError};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -51,7 +53,9 @@ pub fn identify(path: &Path) -> Result<Held, Failure> {
         // Anybody may read a public key's file, so it is for what is inside to say whether that is wrong.
         Err(lax @ KeyError::Mode { .. }) => match held(&read_public(path).map_err(refuse)?) {
             Some(
-                Held::Signing { secret: true, .. } | Held::Device { secret: true, .. } | Held::Line { secret: true, .. },
+                Held::Signing { secret: true, .. }
+                | Held::Device { secret: true, .. }
+                | Held::Line { secret: true, .. },
             ) => Err(refuse(lax)),
             Some(public) => Ok(public),
             None => Err(no_key(path)),
@@ -86,7 +90,8 @@ fn held(text: &str) -> Option<Held> {
 }
 
 fn no_key(path: &Path) -> Failure {
-    let reason = format!("{} holds no signing key, device key, recipient, line key, rotation or permit", path.display());
+    let reason =
+        format!("{} holds no signing key, device key, recipient, line key, rotation or permit", path.display());
     Failure::Key { reason, help: "give a file that `mtcae keys new`, `rotate` or `permit` wrote".to_owned() }
 }
 

@@ -1,9 +1,9 @@
 //! `mtcae keys`.
 
+use super::trust_board;
 use crate::failure::Failure;
 use crate::keyring::{self, Held};
 use clap::ValueHint;
-use super::trust_board;
 use mtcae_bundle::{DeviceKey, Permit, Rotation, SigningKey, write_public, write_secret};
 use mtcae_tls::LineKey;
 use serde_json::{Value, json};
