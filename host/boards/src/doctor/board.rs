@@ -165,7 +165,8 @@ fn slots(held: &Slots) -> Vec<Finding> {
     let with = |state| slots_of(held).find(move |(slot, _)| slot.state == state).map(|(slot, _)| slot.version.as_str());
     findings.push(match (with(SlotState::Trial), with(SlotState::Failed)) {
         (Some(version), _) => {
-            let left = held.trial_starts_left.map_or(String::new(), |left| format!(", {left} more starts"));
+            let waits = || ", has passed its self-test, and waits for you".to_owned();
+            let left = held.trial_starts_left.map_or_else(waits, |left| format!(", {left} more starts"));
             let next = "`mtcae confirm` keeps it, `mtcae rollback` gives it up";
             warning("slots", format!("{version} is on trial{left}"), next)
         }

@@ -20,7 +20,7 @@ use std::sync::atomic::AtomicBool;
 /// How it went.
 pub enum Done {
     /// On a board that runs.
-    Board(Flashed),
+    Board(Box<Flashed>),
     /// Below a mounted root.
     Root(RootFlashed),
 }
@@ -42,7 +42,7 @@ pub fn carry(
     }
     let mut session = Session::open(target, &known_boards())?;
     session.stop_with(stop.clone());
-    flash(&mut session, bundle, options, &mut |stage| track.stage(&stage)).map(Done::Board)
+    flash(&mut session, bundle, options, &mut |stage| track.stage(&stage)).map(|flashed| Done::Board(Box::new(flashed)))
 }
 
 /// What would happen; nothing does.
@@ -74,14 +74,14 @@ impl Done {
     /// In one word, for programs and tables.
     pub fn word(&self) -> &'static str {
         match self {
-            Done::Board(Flashed { outcome: Outcome::AlreadyThere, .. }) | Done::Root(RootFlashed::AlreadyThere) => {
-                "already there"
-            }
-            Done::Board(Flashed { outcome: Outcome::Installed, .. }) | Done::Root(RootFlashed::Installed) => {
-                "installed"
-            }
-            Done::Board(Flashed { outcome: Outcome::Passed, .. }) => "waits for confirm",
-            Done::Board(Flashed { outcome: Outcome::Confirmed, .. }) => "confirmed",
+            Done::Board(done) => match done.outcome {
+                Outcome::AlreadyThere => "already there",
+                Outcome::Installed => "installed",
+                Outcome::Passed => "waits for confirm",
+                Outcome::Confirmed => "confirmed",
+            },
+            Done::Root(RootFlashed::AlreadyThere) => "already there",
+            Done::Root(RootFlashed::Installed) => "installed",
             Done::Root(RootFlashed::OnTrial) => "on trial",
         }
     }

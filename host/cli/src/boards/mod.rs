@@ -13,17 +13,7 @@ pub use show::{Shown, hello_object, root_object, root_text, table};
 pub use track::{Form, Track, json_line};
 
 use crate::failure::Failure;
-use crate::known::known_boards;
-use mtcae_boards::{BoardError, Session, Target};
 use std::io::{self, Write};
-
-/// Opens the line to a board that runs.
-///
-/// # Errors
-/// When it does not open.
-pub fn session(target: &Target) -> Result<Session, BoardError> {
-    Ok(Session::open(target, &known_boards())?)
-}
 
 /// Prints to standard output.
 pub fn print(text: &str) -> Result<(), Failure> {

@@ -79,9 +79,11 @@ fn describe(text: &mut String, slots: &Slots) {
             let _ = writeln!(text, "{:12} {}", format!("{kind} {name}"), one_slot(slot.as_ref(), active));
         }
     }
-    if let Some(left) = slots.trial_starts_left {
-        let _ =
-            writeln!(text, "trial        {left} more starts; `mtcae confirm` keeps it, `mtcae rollback` gives it up");
+    let mut held = [&slots.model, &slots.daemon].into_iter().flat_map(|pair| pair.slots.iter().flatten());
+    if held.any(|slot| slot.state == SlotState::Trial) {
+        let passed = || "its self-test was good".to_owned();
+        let how = slots.trial_starts_left.map_or_else(passed, |left| format!("{left} more starts"));
+        let _ = writeln!(text, "trial        {how}; `mtcae confirm` keeps it, `mtcae rollback` gives it up");
     }
     let _ = writeln!(text, "accepts      security counter {} and above", slots.security_counter);
     let _ = writeln!(text, "free         {} MiB", slots.free_bytes >> 20);

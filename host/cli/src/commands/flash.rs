@@ -25,8 +25,8 @@ answers on a serial port is flashed; all at once.
 The board is asked first whether it takes the bundle. What is on it already is not sent again:
 after a cut, a reboot or a stop, the same command goes on. The new version starts on trial; when
 its self-test is bad, or it does not start, the board goes back by itself. The exit code is 0 only
-when the new version is confirmed (with --no-wait: installed), and 1 when it is not, whatever the
-reason.
+when the new version is confirmed (on a board that leaves that to you: has passed its self-test;
+with --no-wait: is installed), and 1 when it is not, whatever the reason.
 
 Examples:
   mtcae flash /dev/ttyUSB0 edge-1.1.0.mtcb
