@@ -75,7 +75,8 @@ fn a_board_gets_over_ssh_what_a_mounted_root_gets() {
 
 #[test]
 fn it_is_finished_after_a_cut_at_any_rename() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(mut bench) = Bench::new() else { return };
+    bench.sshd.share();
     let desk = &bench.desk;
     let mv = bench.tool("mv");
     fs::write(&mv, MV.replace("DIR", &bench.tools.path().display().to_string())).unwrap();

@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Sshd {
     folder: TempDir,
     child: Child,
+    master: Option<Child>,
     pub port: u16,
 }
 
@@ -44,7 +45,7 @@ impl Sshd {
         }
         fs::copy(folder.path().join("client.pub"), folder.path().join("authorized")).unwrap();
         let (child, port) = serve(program, folder.path(), path);
-        let sshd = Sshd { folder, child, port };
+        let sshd = Sshd { folder, child, master: None, port };
         let host = fs::read_to_string(sshd.path("host.pub")).unwrap();
         sshd.know(&host);
         let configuration = format!(
@@ -62,6 +63,22 @@ impl Sshd {
     /// What `ssh -F` takes to get in.
     pub fn configuration(&self) -> PathBuf {
         self.path("ssh_config")
+    }
+
+    /// One connection for all that follows, so that hundreds of sessions cost no handshakes.
+    pub fn share(&mut self) {
+        let socket = self.path("socket");
+        let configuration = fs::read_to_string(self.configuration()).unwrap();
+        let shared = format!("{configuration}  ControlPath {}\n", socket.display());
+        fs::write(self.configuration(), shared).unwrap();
+        let mut master = Command::new("ssh");
+        master.args(["-M", "-N", "-p", &self.port.to_string(), "-F"]).arg(self.configuration()).arg("127.0.0.1");
+        self.master = Some(master.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let until = Instant::now() + PATIENCE;
+        while !socket.exists() {
+            assert!(Instant::now() < until, "no shared connection");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Makes this the host key that clients know, `TYPE KEY`.
@@ -83,8 +100,10 @@ impl Sshd {
 
 impl Drop for Sshd {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        for child in self.master.iter_mut().chain([&mut self.child]) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
