@@ -32,10 +32,10 @@ mod pixel;
 mod raw;
 #[cfg(feature = "serial")]
 mod serial;
-#[cfg(feature = "v4l2")]
-mod steer;
 #[cfg(feature = "stdout")]
 mod stdout;
+#[cfg(feature = "v4l2")]
+mod steer;
 #[cfg(feature = "store")]
 mod store;
 #[cfg(feature = "tcp")]

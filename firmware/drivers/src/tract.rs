@@ -33,6 +33,7 @@ impl TractEngine {
     /// # Errors
     /// [`EngineError::Refused`] naming the file, what was found, what is needed, and the next step.
     pub fn load(folder: &Path, precision: Precision, threads: usize) -> Result<TractEngine, EngineError> {
+        check_threads(threads)?;
         Self::load_file(&ModelFile::read(folder, precision)?, threads)
     }
 
@@ -41,9 +42,7 @@ impl TractEngine {
     /// # Errors
     /// As [`TractEngine::load`].
     pub fn load_file(file: &ModelFile, threads: usize) -> Result<TractEngine, EngineError> {
-        if !(1..=MAX_THREADS).contains(&threads) {
-            return Err(EngineError::Refused(format!("engine threads is {threads}; accepted: 1 to {MAX_THREADS}")));
-        }
+        check_threads(threads)?;
         if threads > 1 {
             set_default_executor(Executor::multithread(threads));
         }
@@ -122,6 +121,13 @@ impl Engine for TractEngine {
         }
         self.run(clip)
     }
+}
+
+fn check_threads(threads: usize) -> Result<(), EngineError> {
+    if (1..=MAX_THREADS).contains(&threads) {
+        return Ok(());
+    }
+    Err(EngineError::Refused(format!("engine threads is {threads}; accepted: 1 to {MAX_THREADS}")))
 }
 
 /// When the file carries a contract hash, it must be the manifest's.

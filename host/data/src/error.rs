@@ -38,6 +38,16 @@ pub enum DataError {
         /// The folder or archive.
         path: PathBuf,
     },
+    /// There are pictures, and not one of them becomes a sample.
+    #[error("{}: none of its {found} picture(s) becomes a sample: {why}", path.display())]
+    NoneTaken {
+        /// The folder or archive.
+        path: PathBuf,
+        /// Pictures in folders named by expression.
+        found: usize,
+        /// What all of them lack.
+        why: String,
+    },
     /// The detector failed to run (not: found nothing).
     #[error("face detector: {0}")]
     Detector(String),

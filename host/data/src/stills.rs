@@ -101,14 +101,22 @@ pub struct Outcome {
 /// `progress` is called from this thread after every picture.
 ///
 /// # Errors
-/// When the job's values are out of range, the source or a shard cannot be read or written, or the detector fails to run.
-/// Corrupt pictures are no error.
+/// When the job's values are out of range, the source or a shard cannot be read or written, the detector fails to run, or
+/// no picture becomes a sample. Some corrupt pictures are no error.
 pub fn prepare_stills(job: &StillsJob, mut progress: impl FnMut(Progress)) -> Result<Outcome, DataError> {
     job.validate()?;
     let source = Source::open(&job.source)?;
+    let none_taken = |why| DataError::NoneTaken { path: job.source.clone(), found: source.entries.len(), why };
     let mut entries: Vec<&Entry> = source.entries.iter().filter(|e| job.part.holds(job.subject(e))).collect();
     let all = entries.len();
+    if all == 0 {
+        return Err(none_taken("all persons are in the other part".to_owned()));
+    }
     entries.retain(|e| job.labels.index_of(e.expression).is_some());
+    if entries.is_empty() {
+        let names: Vec<&str> = job.labels.labels().iter().map(|label| label.name()).collect();
+        return Err(none_taken(format!("none shows one of {}", names.join(", "))));
+    }
     let mut left_out = all - entries.len();
     std::fs::create_dir_all(&job.out).map_err(DataError::io(&job.out))?;
     let mut outcome = Outcome::default();
@@ -132,7 +140,7 @@ pub fn prepare_stills(job: &StillsJob, mut progress: impl FnMut(Progress)) -> Re
                     progress(at);
                 })?;
                 if data.label.is_empty() {
-                    return Err(DataError::Empty { path: job.source.clone() });
+                    return Err(none_taken(outcome.corrupt.join("; ")));
                 }
                 data.write(&path, &info)?;
                 info
@@ -141,10 +149,7 @@ pub fn prepare_stills(job: &StillsJob, mut progress: impl FnMut(Progress)) -> Re
         outcome.counts.add(&info.counts);
         outcome.shards.push(path);
     }
-    match outcome.shards.is_empty() {
-        true => Err(DataError::Empty { path: job.source.clone() }),
-        false => Ok(outcome),
-    }
+    Ok(outcome)
 }
 
 impl StillsJob {

@@ -75,7 +75,7 @@ fn a_person_is_on_one_side_of_a_split() {
                 let stills = Stills::open(&outcome.shards).unwrap();
                 all.extend((0..stills.len()).map(|i| (stills.sample(i).subject, name)));
             }
-            Err(DataError::Empty { .. }) => {}
+            Err(DataError::NoneTaken { .. }) => {}
             Err(e) => panic!("{e}"),
         }
     }
@@ -99,6 +99,25 @@ fn wrong_jobs_and_files_are_named() {
     assert!(err.contains("bad.safetensors: not a usable shard: no metadata"), "{err}");
     std::fs::write(&path, b"short").unwrap();
     assert!(matches!(Shard::open(&path), Err(DataError::Shard { .. })));
+}
+
+#[test]
+fn a_data_set_without_a_sample_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("in/contempt");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("Cy_0001.jpg"), b"no picture").unwrap();
+    let said = |change: fn(&mut StillsJob)| {
+        let mut job = job(dir.path());
+        change(&mut job);
+        let error = prepare_stills(&job, |_| {}).unwrap_err().to_string();
+        error.replace(&dir.path().display().to_string(), "DIR")
+    };
+    insta::assert_snapshot!(said(|_| ()), @"DIR/in: none of its 1 picture(s) becomes a sample: none shows one of neutral, happy, sad, angry, fear, disgust, surprise");
+    insta::assert_snapshot!(said(|job| job.part = Part::From(100)), @"DIR/in: none of its 1 picture(s) becomes a sample: all persons are in the other part");
+    std::fs::rename(&folder, dir.path().join("in/happy")).unwrap();
+    let corrupt = said(|_| ());
+    assert!(corrupt.starts_with("DIR/in: none of its 1 picture(s)") && corrupt.contains("Cy_0001.jpg"), "{corrupt}");
 }
 
 #[test]

@@ -6,4 +6,3 @@ mod report;
 
 pub use failure::failed;
 pub use order::{Order, Wishes};
-

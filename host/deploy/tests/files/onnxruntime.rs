@@ -7,6 +7,7 @@ use mtcae_network::{Checkpoint, NetworkConfig};
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::TensorRef;
+use std::sync::OnceLock;
 
 fn in_onnxruntime(environment: &Environment, onnx: &[u8], shape: &[usize], clip: &[u8]) -> Outputs {
     let mut session = Session::builder(environment).unwrap().with_intra_threads(1).unwrap();
@@ -17,12 +18,14 @@ fn in_onnxruntime(environment: &Environment, onnx: &[u8], shape: &[usize], clip:
     Outputs { boxes: read("boxes"), landmarks: read("landmarks"), logits: read("logits").unwrap() }
 }
 
-fn environment() -> Option<Environment> {
+/// The one of this process; ONNX Runtime allows no second one.
+fn environment() -> Option<&'static Environment> {
+    static ONLY: OnceLock<Environment> = OnceLock::new();
     let Ok(library) = std::env::var("ORT_DYLIB_PATH") else {
         println!("skipped: ONNX Runtime is not compared because ORT_DYLIB_PATH is not set");
         return None;
     };
-    Some(ort::init_from(&library).unwrap().build().unwrap())
+    Some(ONLY.get_or_init(|| ort::init_from(&library).unwrap().build().unwrap()))
 }
 
 /// What a self-test accepts is no accident: the answers of the shipped model in the other engine are far nearer.
@@ -35,7 +38,7 @@ fn the_shipped_model_answers_the_same_in_onnxruntime() {
     let mut worst = Agreement::default();
     for seed in 1..=8 {
         let clip = seeded_clip(frames, size, seed);
-        let other = in_onnxruntime(&environment, &onnx, engine.shape(), &clip);
+        let other = in_onnxruntime(environment, &onnx, engine.shape(), &clip);
         worst = worst.max(agreement(&other, &engine.run(&clip).unwrap()));
     }
     let (output, apart) = worst.worst();
@@ -57,7 +60,7 @@ fn onnxruntime_and_tract_agree() {
         let onnx = onnx_bytes(checkpoint, &cases::manifest(config)).unwrap();
         let clip = seeded_clip(config.frames, config.size, 5);
         let engine = TractModel::load(&onnx).unwrap();
-        let other = in_onnxruntime(&environment, &onnx, engine.shape(), &clip);
+        let other = in_onnxruntime(environment, &onnx, engine.shape(), &clip);
         let (output, apart) = agreement(&engine.run(&clip).unwrap(), &other).worst();
         assert!(apart <= 1e-4, "{name}: tract and ONNX Runtime differ by {apart:e} in {output}");
         worst = worst.max(apart);

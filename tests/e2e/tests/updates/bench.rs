@@ -129,7 +129,7 @@ impl Bench {
     pub fn mtcae(&self, arguments: &[&str]) -> Running {
         let mut command = Command::new(program("mtcae"));
         command.env("HOME", self.dir.path()).env("XDG_CONFIG_HOME", self.dir.path().join("config"));
-        let line = format!("serial:{}:4000000", self.line.host());
+        let line = format!("serial:{}:{}", self.line.host(), self.line.baud());
         command.args(arguments.iter().map(|argument| if *argument == "LINE" { &line } else { *argument }));
         Running::start(command)
     }

@@ -2,7 +2,7 @@
 
 use crate::bench::Bench;
 use crate::bundles::Recipe;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const BAUD: u32 = 4_000_000;
 const DELAY: Duration = Duration::from_millis(5);
@@ -64,4 +64,76 @@ fn an_encrypted_model_stays_encrypted_on_the_board() {
     let slot = bench.slots().join("model-b");
     assert_eq!(std::fs::read(slot.join("model.mtcb")).unwrap(), bundle);
     assert!(!slot.join("tiny.onnx").exists());
+}
+
+/// One board, one desk, one TCP port on the loopback: keys first, then the same flash.
+#[test]
+fn a_bundle_goes_over_tcp_between_two_that_know_each_other() {
+    let bench = Bench::new(BAUD, DELAY, "self-test");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let target = format!("tcp:127.0.0.1:{port}");
+    let etc = bench.etc();
+    let (key, clients) = (etc.join("line.key"), etc.join("clients"));
+    std::fs::create_dir_all(&clients).unwrap();
+    let good = |arguments: &[&str]| {
+        let (code, lines, errors) = bench.run(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {lines:?} {errors}");
+        lines.join(" ")
+    };
+    good(&["keys", "new", "--line", key.to_str().unwrap()]);
+    good(&["keys", "new", "--line"]);
+    let desk = bench.dir.path().join("config/mtcae/line.key.pub");
+    std::fs::copy(desk, clients.join("desk.pub")).unwrap();
+    let sink =
+        format!("[[sink]]\nkind = \"tcp\"\nlisten = \"127.0.0.1:{port}\"\nkey = {key:?}\nclients = {clients:?}\n");
+    let board_file = etc.join("board.toml");
+    let text = std::fs::read_to_string(&board_file).unwrap() + &sink;
+    std::fs::write(&board_file, text).unwrap();
+    let board = bench.power_on();
+    board.says("starts daemon-a with model-a");
+
+    let bundle = bench.write("v2.mtcb", &Recipe { counter: 2, ballast: 300_000, ..Recipe::default() }.build());
+    let bundle = bundle.to_str().unwrap();
+    let (code, _, errors) = bench.run(&["flash", &target, bundle]);
+    assert_eq!(code, 1, "a board whose key nobody vouched for is not talked to: {errors}");
+    good(&["keys", "trust-board", &target, etc.join("line.key.pub").to_str().unwrap()]);
+    good(&["flash", &target, bundle]);
+    assert_eq!(bench.confirmed(), "tiny 1.2.0", "{:#?}", board.errors());
+}
+
+/// How much of a line a bundle gets, and whether reports go on meanwhile.
+#[test]
+#[ignore = "takes a minute and measures: cargo test -p mtcae-e2e --test updates how_much -- --ignored --nocapture"]
+fn how_much_of_a_line_a_bundle_gets() {
+    for (baud, delay_ms) in [(921_600, 20), (460_800, 100)] {
+        let bench = Bench::new(baud, Duration::from_millis(delay_ms), "self-test");
+        let board = bench.power_on();
+        board.says("starts daemon-a with model-a");
+        let bytes = Recipe { counter: 2, ballast: 1_500_000, ..Recipe::default() }.build();
+        let bundle = bench.write("v2.mtcb", &bytes);
+        let mut flash = bench.mtcae(&["flash", "LINE", bundle.to_str().unwrap(), "--json"]);
+        let at = |stage: &str| flash.objects().iter().any(|object| object["stage"] == stage);
+        let wait = |what: &dyn Fn() -> bool| {
+            while !what() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Instant::now()
+        };
+        let begun = wait(&|| bench.line.down() > 2_000);
+        let (from, up) = (bench.line.down(), bench.line.up());
+        let ended = wait(&|| at("verifying") || at("installing"));
+        let seconds = ended.duration_since(begun).as_secs_f64();
+        let capacity = f64::from(baud) / 10.0 * seconds;
+        let upward = bench.line.up() - up;
+        println!(
+            "{baud} baud, {delay_ms} ms each way: {:.1} % of the line's bytes were the bundle's ({} of {:.0}; {} went down), and {upward} \
+             bytes came up meanwhile",
+            bytes.len() as f64 / capacity * 100.0,
+            bytes.len(),
+            capacity,
+            bench.line.down() - from,
+        );
+        assert!(flash.wait().success());
+        assert!(upward > 10_000, "reports go on");
+    }
 }

@@ -43,8 +43,10 @@ impl End {
 pub struct SerialLine {
     board: End,
     host: End,
-    /// Bytes that went to the board.
+    /// Bytes that went to the board, and to the host.
     down: Arc<AtomicU64>,
+    up: Arc<AtomicU64>,
+    baud: u32,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -58,9 +60,9 @@ impl SerialLine {
             let (from, to, stop) = (Arc::clone(&from.far), Arc::clone(&to.far), Arc::clone(&stop));
             std::thread::spawn(move || carry(&from, &to, baud, delay, &count, &stop))
         };
-        let threads =
-            vec![one_way(&host, &board, Arc::clone(&down)), one_way(&board, &host, Arc::new(AtomicU64::new(0)))];
-        SerialLine { board, host, down, stop, threads }
+        let up = Arc::new(AtomicU64::new(0));
+        let threads = vec![one_way(&host, &board, Arc::clone(&down)), one_way(&board, &host, Arc::clone(&up))];
+        SerialLine { board, host, down, up, baud, stop, threads }
     }
 
     /// What the board opens.
@@ -71,6 +73,16 @@ impl SerialLine {
     /// What the host opens.
     pub fn host(&self) -> &str {
         &self.host.path
+    }
+
+    /// Its speed.
+    pub fn baud(&self) -> u32 {
+        self.baud
+    }
+
+    /// Bytes that went to the host so far.
+    pub fn up(&self) -> u64 {
+        self.up.load(Ordering::Relaxed)
     }
 
     /// Bytes that went to the board so far.

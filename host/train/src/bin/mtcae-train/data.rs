@@ -1,6 +1,6 @@
 //! `mtcae-train data`: pictures in, annotated shards out.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_contract::LabelSet;
 use mtcae_data::{Naming, Outcome, Part, Stills, StillsJob, contact_sheet, prepare_stills};
@@ -87,9 +87,6 @@ impl StillsArgs {
             bar.set_message(format!("{} faces", p.faces));
         })?;
         bar.finish_and_clear();
-        if outcome.counts.samples == 0 {
-            bail!("{}: none of its pictures can be used: {}", self.root.display(), outcome.corrupt.join("; "));
-        }
         let sheet = self.out.join(format!("{}.png", self.name));
         contact_sheet(&Stills::open(&outcome.shards)?, 48, &sheet)?;
         print!("{}", summary(&outcome));
@@ -101,7 +98,7 @@ impl StillsArgs {
 fn summary(outcome: &Outcome) -> String {
     let c = &outcome.counts;
     let mut text = format!(
-        "{} samples, a face found in {} ({:.1} %); {} corrupt, {} of other labels; {} shards, {} of them already there\n",
+        "{} samples, a face found in {} ({:.1} %); {} corrupt, {} of other labels; {} shard(s), {} already there\n",
         c.samples,
         c.faces,
         100.0 * c.faces as f64 / c.samples.max(1) as f64,

@@ -1,0 +1,121 @@
+//! From a folder of pictures to a score, with the programs that a person runs: `mtcae` hands over to `mtcae-train`.
+
+use mtcae_contract::{Expression, LabelSet};
+use mtcae_data::{STORE_MARGIN, Stills};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+const PORTRAIT: &[u8] = include_bytes!("../../../tests/data/astronaut.png");
+const FACE: &[u8] = include_bytes!("../../../firmware/drivers/tests/fixtures/face.jpg");
+
+/// The tool, which must be beside the trainer, as it looks for the trainer there.
+fn mtcae() -> PathBuf {
+    let tool = Path::new(env!("CARGO_BIN_EXE_mtcae-train")).with_file_name("mtcae");
+    assert!(tool.is_file(), "{} is missing; `cargo test --workspace` builds it", tool.display());
+    tool
+}
+
+/// A folder to work in.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Desk {
+        Desk(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    /// Three good pictures among bad ones and ones that are of no use here.
+    fn data_set(&self) {
+        self.file("in/happy/Ann_Lee_0001.png", PORTRAIT);
+        self.file("in/happy/Ann_Lee_0002.jpg", FACE);
+        self.file("in/happy/notes.txt", b"not a picture by its name");
+        // What a file is called is often wrong.
+        self.file("in/sadness/Bo_0001.jpg", PORTRAIT);
+        self.file("in/contempt/Bo_0002.jpg", FACE);
+        self.file("in/smug/Bo_0003.jpg", FACE);
+        self.file("in/neutral/Cut_0001.png", &PORTRAIT[..9000]);
+        self.file("in/neutral/Cut_0002.jpg", &FACE[..700]);
+        self.file("in/neutral/Empty_0001.png", b"");
+        self.file("in/neutral/Text_0001.jpg", b"<html>404</html>");
+        std::fs::create_dir(self.0.path().join("in/neutral/Folder_0001.png")).unwrap();
+        std::os::unix::fs::symlink("nowhere", self.0.path().join("in/neutral/Link_0001.png")).unwrap();
+    }
+
+    /// Exit code, standard output and error of the tool in this folder.
+    fn said(&self, arguments: &[&str]) -> String {
+        let output = Command::new(mtcae()).args(arguments).current_dir(self.0.path()).output().unwrap();
+        let code = output.status.code().map_or("signal".to_owned(), |code| code.to_string());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        format!("exit code: {code}\n{}{}", text(&output.stdout), text(&output.stderr))
+    }
+
+    fn prepare(&self, arguments: &[&str]) -> String {
+        self.said(&[&["data", "prepare", "stills"], arguments].concat())
+    }
+
+    fn names(&self, folder: &str) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.0.path().join(folder)) else { return Vec::new() };
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn pictures_become_shards_that_a_model_is_scored_on() {
+    let desk = Desk::new();
+    desk.data_set();
+    let arguments = ["--root", "in", "--out", "out", "--name", "mine", "--naming", "person"];
+    insta::assert_snapshot!(desk.prepare(&arguments), @"");
+    assert_eq!(desk.names("out"), ["mine-000.safetensors", "mine.png"]);
+    let stills = Stills::open_named(&desk.0.path().join("out"), "mine").unwrap();
+    let labels = LabelSet::seven();
+    let samples: Vec<_> = (0..stills.len()).map(|i| stills.sample(i)).collect();
+    let shown: Vec<_> = samples.iter().map(|sample| labels.labels()[sample.label]).collect();
+    assert_eq!(shown, [Expression::Happy, Expression::Happy, Expression::Sad]);
+    assert!(samples[0].subject == samples[1].subject && samples[1].subject != samples[2].subject);
+    for sample in &samples {
+        // The face is found, in the middle, and as large as the stored square's margin leaves it.
+        let side = sample.face.w.max(sample.face.h) * (1.0 + 2.0 * STORE_MARGIN);
+        assert!(sample.has_face && (side - 1.0).abs() < 1e-3, "{:?}", sample.face);
+    }
+
+    assert!(desk.prepare(&arguments).contains("1 shard(s), 1 already there"));
+    let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge");
+    let scored = desk.said(&["evaluate", zoo, "--data", "out/mine"]);
+    assert!(scored.starts_with("exit code: 0\n") && scored.contains("WAR"), "{scored}");
+}
+
+#[test]
+fn what_cannot_be_prepared_is_named_and_leaves_nothing() {
+    let desk = Desk::new();
+    desk.data_set();
+    desk.file("bad/happy/Text_0001.jpg", b"<html>404</html>");
+    desk.file("bad/happy/Empty_0001.png", b"");
+    desk.file("archive.tar", b"no archive at all, and shorter than one");
+    desk.file("file", b"in the place of a folder");
+    let mut said = String::new();
+    for arguments in [
+        ["--root", "none", "--out", "out", "--name", "mine"],
+        ["--root", "archive.tar", "--out", "out", "--name", "mine"],
+        ["--root", "in/happy", "--out", "out", "--name", "mine"],
+        ["--root", "bad", "--out", "out", "--name", "mine"],
+        ["--root", "in", "--out", "out", "--name", "../mine"],
+        ["--root", "in", "--out", "file", "--name", "mine"],
+    ] {
+        said += &desk.prepare(&arguments);
+    }
+    for more in [["--side", "8"], ["--workers", "0"]] {
+        said += &desk.prepare(&[&["--root", "in", "--out", "out", "--name", "mine"], &more[..]].concat());
+    }
+    insta::assert_snapshot!(said, @"");
+    assert!(desk.names("out").is_empty(), "{:?}", desk.names("out"));
+    assert!(desk.prepare(&["--root", "in"]).starts_with("exit code: 2\n"));
+    assert!(desk.said(&["evaluate", "x", "--data", "out/mine"]).contains("mtcae data prepare"));
+}
