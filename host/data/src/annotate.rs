@@ -95,6 +95,9 @@ fn detector_error(e: mtcae_detect::DetectError) -> DataError {
 
 /// A JPEG's or PNG's pixels. The error says what is wrong with the file.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Image, String> {
+    if is_cut_jpeg(bytes) {
+        return Err(format!("JPEG of {} bytes breaks off before its end", bytes.len()));
+    }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
     let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
     let mut limits = Limits::default();
@@ -106,6 +109,21 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Image, String> {
     Image::from_rgb(rgb.width(), rgb.height(), rgb.into_raw()).map_err(|e| e.to_string())
 }
 
+/// Whether a JPEG lacks its end: the decoder would fill what is missing with grey and say nothing.
+fn is_cut_jpeg(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    // By the lengths of the segments, as a thumbnail in one of them has an end of its own.
+    while let (true, Some(&[0xff, marker, high, low])) = (bytes.starts_with(b"\xff\xd8"), bytes.get(at..at + 4)) {
+        match marker {
+            0xda => return !bytes[at..].windows(2).any(|pair| pair == b"\xff\xd9"),
+            0xff => at += 1,
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+        }
+    }
+    // Of anything else the decoder says what is wrong.
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +131,21 @@ mod tests {
     fn astronaut() -> Image {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/astronaut.png");
         decode(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_jpeg_that_breaks_off_is_no_picture() {
+        let face = include_bytes!("../../../firmware/drivers/tests/fixtures/face.jpg");
+        assert!(decode(face).is_ok());
+        assert!(decode(&[&face[..], b"bytes behind its end"].concat()).is_ok());
+        for len in 0..face.len() {
+            assert!(decode(&face[..len]).is_err(), "{len} of {} bytes", face.len());
+        }
+        // A thumbnail inside does not stand in for the end.
+        let app1 = [&[0xff, 0xe1][..], &(face.len() as u16 + 2).to_be_bytes(), face].concat();
+        let with_thumbnail = [&face[..2], &app1, &face[2..]].concat();
+        assert!(decode(&with_thumbnail).is_ok());
+        assert!(decode(&with_thumbnail[..with_thumbnail.len() - 500]).is_err());
     }
 
     #[test]

@@ -7,12 +7,20 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum DataError {
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
+    },
+    /// A file in the place of a data set is no archive.
+    #[error("{}: not a tar archive: {cause}; accepted: a folder or a tar archive with one folder for each expression", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What its reader said.
+        cause: std::io::Error,
     },
     /// A file is there, but it is not a shard this crate reads.
     #[error("{}: not a usable shard: {why}", path.display())]
@@ -56,6 +64,6 @@ pub enum DataError {
 impl DataError {
     pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> DataError {
         let path = path.to_owned();
-        move |source| DataError::Io { path, source }
+        move |cause| DataError::Io { path, cause }
     }
 }

@@ -55,7 +55,8 @@ impl Source {
             // SAFETY: data sets are read-only inputs; a file changed while it is read gives corrupt pictures, which
             // the decoder refuses.
             let map = unsafe { Mmap::map(&file) }.map_err(DataError::io(path))?;
-            Source { entries: list_tar(&map).map_err(DataError::io(path))?, archive: Some(map) }
+            let entries = list_tar(&map).map_err(|cause| DataError::Archive { path: path.to_owned(), cause })?;
+            Source { entries, archive: Some(map) }
         };
         if source.entries.is_empty() {
             return Err(DataError::Empty { path: path.to_owned() });

@@ -68,8 +68,8 @@ pub struct StillsJob {
     pub side: usize,
     /// Store brightness alone: for grey data sets, at a third of the size.
     pub grey: bool,
-    /// Threads, 1 to 64.
-    pub threads: usize,
+    /// Threads that annotate, 1 to 64.
+    pub workers: usize,
 }
 
 /// How far a job is; given to the progress callback.
@@ -158,8 +158,8 @@ impl StillsJob {
         if !(32..=1024).contains(&self.side) {
             return bad("side", self.side.to_string(), "32 to 1024 pixels");
         }
-        if !(1..=64).contains(&self.threads) {
-            return bad("threads", self.threads.to_string(), "1 to 64");
+        if !(1..=64).contains(&self.workers) {
+            return bad("workers", self.workers.to_string(), "1 to 64");
         }
         if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
             return bad("name", format!("{:?}", self.name), "letters, digits, `-`, `_` and `.`");
@@ -228,7 +228,7 @@ fn annotate_all(
     fates.resize_with(entries.len(), || None);
     let mut failed = None;
     std::thread::scope(|scope| {
-        for _ in 0..job.threads.min(entries.len()) {
+        for _ in 0..job.workers.min(entries.len()) {
             let (send, next, stop) = (send.clone(), &next, &stop);
             scope.spawn(move || work(job, source, entries, next, stop, &send));
         }

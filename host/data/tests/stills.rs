@@ -28,7 +28,7 @@ fn job(root: &Path) -> StillsJob {
         labels: LabelSet::seven(),
         side: 64,
         grey: false,
-        threads: 2,
+        workers: 2,
     }
 }
 

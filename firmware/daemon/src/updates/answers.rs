@@ -4,7 +4,7 @@ use mtcae_bundle::{BundleError, Refusal as NotForUs};
 use mtcae_drivers::DirStore;
 use mtcae_install::InstallError;
 use mtcae_transfer::StorageError;
-use mtcae_update::{Held, Kind, MAX_STARTS, Pair, Standing, State, Store, StoreError, UpdateError, Updater};
+use mtcae_update::{Held, Inbox, Kind, MAX_STARTS, Pair, Standing, State, Store, StoreError, UpdateError, Updater};
 use mtcae_wire::{Offer, Refusal, Slot, SlotName, SlotPair, SlotState, Slots, Text};
 
 /// The answer to a question about the slots.
@@ -89,7 +89,10 @@ pub(crate) fn admit(
             format!("its security counter is {found}; this board takes {lowest} or more"),
         ));
     }
-    let free = updater.store_mut().free_space().map_err(|e| refused(&e.into()))?;
+    let store = updater.store_mut();
+    // What has arrived of a bundle makes room for the rest of it, or goes.
+    let free = store.free_space().and_then(|free| Ok(free + store.len(Inbox::FILE)?.unwrap_or(0)));
+    let free = free.map_err(|e| refused(&e.into()))?;
     if free < offer.length {
         return Err((Refusal::NoSpace, format!("the bundle has {} bytes, and {free} are free", offer.length)));
     }

@@ -105,17 +105,22 @@ fn carry(from: &OwnedFd, to: &OwnedFd, baud: u32, delay: Duration, count: &Atomi
     let per_byte = BITS / f64::from(baud);
     let mut on_the_way: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
     let mut free_at = Instant::now();
+    let mut idle = true;
     let mut buffer = [0; PIECE];
     while !stop.load(Ordering::Relaxed) {
         let now = Instant::now();
-        if now >= free_at
-            && let Ok(got @ 1..) = rustix::io::read(from, &mut buffer)
-        {
-            count.fetch_add(got as u64, Ordering::Relaxed);
-            // A line that was idle starts now; a busy one goes on without a gap.
-            let begins = if now.duration_since(free_at) > Duration::from_millis(2) { now } else { free_at };
-            free_at = begins + Duration::from_secs_f64(per_byte * got as f64);
-            on_the_way.push_back((free_at + delay, buffer[..got].to_vec()));
+        if now >= free_at {
+            match rustix::io::read(from, &mut buffer) {
+                Ok(got @ 1..) => {
+                    count.fetch_add(got as u64, Ordering::Relaxed);
+                    // A line that was idle starts now; a busy one has gone on without a gap, however late this thread is.
+                    let begins = if idle { now } else { free_at };
+                    free_at = begins + Duration::from_secs_f64(per_byte * got as f64);
+                    on_the_way.push_back((free_at + delay, buffer[..got].to_vec()));
+                    idle = false;
+                }
+                _ => idle = true,
+            }
         }
         while let Some((_, bytes)) = on_the_way.front().filter(|(due, _)| *due <= now) {
             match rustix::io::write(to, bytes) {

@@ -74,7 +74,7 @@ impl StillsArgs {
             labels: LabelSet::seven(),
             side: self.side,
             grey: self.grey,
-            threads: self.workers,
+            workers: self.workers,
         }
     }
 
