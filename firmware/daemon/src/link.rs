@@ -191,7 +191,7 @@ impl<'a> Link<'a> {
             }
         }
         if let Some(updates) = self.updates {
-            while let Some(message) = updates.poll(self.at, self.shared.now(), self.shared) {
+            while let Some(message) = updates.poll(self.at, self.shared.now()) {
                 self.mail.push(message);
             }
         }

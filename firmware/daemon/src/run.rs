@@ -206,6 +206,9 @@ fn supervise(
         while !shared.stopping() && !workers.infer.is_finished() {
             signs.look(shared);
             self_test(&mut watched.trial, shared);
+            if let Some(updates) = &updates {
+                updates.advance(shared.now(), shared);
+            }
             if looks.is_multiple_of(LOOKS_BETWEEN_MEASURES) {
                 measure(shared, board);
             }

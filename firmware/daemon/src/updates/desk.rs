@@ -6,7 +6,7 @@ use crate::DaemonError;
 use crate::shared::{Shared, lock};
 use mtcae_contract::Micros;
 use mtcae_transfer::Receiver;
-use mtcae_wire::{Down, FromHost, Nack, Reason, Text, Up, UpdatePhase};
+use mtcae_wire::{Down, FromHost, Nack, PermitOffer, Reason, Request, Text, Up, UpdatePhase};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
@@ -49,19 +49,14 @@ impl Updates {
     /// Takes a message that came over the sink at `mail`; false when it is not about updates. An answer that is at hand
     /// at once comes back, all others go into the outbox of that sink.
     pub fn take(&self, mail: usize, now: Micros, message: &FromHost) -> (bool, Option<Up>) {
-        let command = match message {
-            FromHost::Request(Down::SlotsQuery(request)) => Command::Slots { mail, token: request.token },
-            FromHost::Request(Down::Confirm(request)) => Command::Confirm { mail, token: request.token },
-            FromHost::Request(Down::Rollback(request)) => Command::Rollback { mail, token: request.token },
-            FromHost::Request(Down::Permit(offer)) => {
-                Command::Permit { mail, token: offer.token, permit: offer.permit.to_vec() }
+        let (token, command) = match message {
+            FromHost::Request(Down::SlotsQuery(Request { token })) => (*token, Command::Slots { mail, token: *token }),
+            FromHost::Request(Down::Confirm(Request { token })) => (*token, Command::Confirm { mail, token: *token }),
+            FromHost::Request(Down::Rollback(Request { token })) => (*token, Command::Rollback { mail, token: *token }),
+            FromHost::Request(Down::Permit(PermitOffer { token, permit })) => {
+                (*token, Command::Permit { mail, token: *token, permit: permit.to_vec() })
             }
             _ => return (self.take_piece(mail, now, message), None),
-        };
-        let token = match &command {
-            Command::Slots { token, .. } | Command::Confirm { token, .. } | Command::Rollback { token, .. } => *token,
-            Command::Permit { token, .. } => *token,
-            _ => 0,
         };
         let nack = match self.commands.try_send(command) {
             Ok(()) => return (true, None),
@@ -82,13 +77,17 @@ impl Updates {
     }
 
     /// What is to be sent over the sink at `mail` now, in turn.
-    pub fn poll(&self, mail: usize, now: Micros, shared: &Shared) -> Option<Up> {
+    pub fn poll(&self, mail: usize, now: Micros) -> Option<Up> {
         let mut desk = lock(&self.desk);
         if desk.mail != mail {
             return None;
         }
-        desk.advance(now, &self.commands, &self.told, shared);
         desk.receiver.poll(now)
+    }
+
+    /// Has a whole file installed, and ends the daemon when that is done; whether its line is still there or not.
+    pub fn advance(&self, now: Micros, shared: &Shared) {
+        lock(&self.desk).advance(now, &self.commands, &self.told, shared);
     }
 
     /// Whether pieces of a file come in over that sink.

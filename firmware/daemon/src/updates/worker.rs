@@ -40,13 +40,17 @@ pub(crate) struct Worker {
     /// Held while a file comes in.
     store: Option<DirStore>,
     inbox: Option<Inbox>,
+    /// What the inbox was begun for.
+    file: Option<File>,
+    /// A file that is half there while others may open the slots; the next command about it goes on with it.
+    rests: Option<File>,
     /// The lowest security counter that a permit allows, for the next update or rollback.
     permitted: Option<u64>,
 }
 
 impl Worker {
     pub fn new(shared: Arc<Shared>, place: Place, told: Arc<Told>) -> Worker {
-        Worker { shared, place, told, store: None, inbox: None, permitted: None }
+        Worker { shared, place, told, store: None, inbox: None, file: None, rests: None, permitted: None }
     }
 
     /// Until nobody can give a command any more.
@@ -78,7 +82,7 @@ impl Worker {
             Command::Read(offset, len, answer) => drop(answer.send(self.read(offset, len))),
             Command::Clear(answer) => drop(answer.send(self.clear())),
             Command::Install => self.install(),
-            Command::Rest => (self.inbox, self.store) = (None, None),
+            Command::Rest => self.rest(),
             Command::Slots { mail, token } => {
                 let slots = slots::look(&self.place.root).map_err(UpdateError::from);
                 let slots = slots.and_then(|mut updater| answers::slots(&mut updater, &self.place.family, token));
@@ -134,7 +138,7 @@ impl Worker {
     }
 
     fn begin(&mut self, file: &File) -> Result<u64, StorageError> {
-        self.inbox = None;
+        (self.inbox, self.rests) = (None, None);
         let store = match self.store.take() {
             Some(store) => store,
             None => slots::open(&self.place.root).map_err(|e| answers::storage_error(&e.into()))?.into_store(),
@@ -143,11 +147,32 @@ impl Worker {
         let inbox = Inbox::begin(store, file.length, Digest(file.sha256)).map_err(|e| answers::storage_error(&e))?;
         let durable = inbox.progress().map_err(|e| answers::storage_error(&e))?.durable;
         self.told.begun(durable);
-        self.inbox = Some(inbox);
+        (self.inbox, self.file) = (Some(inbox), Some(*file));
         Ok(durable)
     }
 
+    /// Leaves the slots to others, with everything durable that has come.
+    fn rest(&mut self) {
+        if let (Some(inbox), Some(store)) = (&mut self.inbox, &mut self.store) {
+            match inbox.sync(store) {
+                Ok(()) => self.rests = self.file,
+                Err(error) => self.told.trouble(answers::storage_error(&error)),
+            }
+        }
+        (self.inbox, self.store) = (None, None);
+    }
+
+    /// Goes on with a file that rested.
+    fn wake(&mut self) {
+        if let Some(file) = self.rests.take()
+            && let Err(error) = self.begin(&file)
+        {
+            self.told.trouble(error);
+        }
+    }
+
     fn on_inbox(&mut self, then: impl FnOnce(&mut Inbox, &mut DirStore) -> Result<u64, UpdateError>) {
+        self.wake();
         let result = match (&mut self.inbox, &mut self.store) {
             (Some(inbox), Some(store)) => then(inbox, store),
             _ => Err(UpdateError::NotBegun),
@@ -162,6 +187,7 @@ impl Worker {
     }
 
     fn read(&mut self, offset: u64, len: usize) -> Result<Vec<u8>, StorageError> {
+        self.wake();
         let store = self.store.as_mut().ok_or_else(|| StorageError::Failed("no file was begun".into()))?;
         let mut bytes = vec![0; len];
         let got = store.read(Inbox::FILE, offset, &mut bytes).map_err(|e| StorageError::Failed(e.to_string()))?;
@@ -169,6 +195,7 @@ impl Worker {
     }
 
     fn clear(&mut self) -> Result<(), StorageError> {
+        self.wake();
         self.inbox = None;
         match &mut self.store {
             Some(store) => Inbox::clear(store).map_err(|e| StorageError::Failed(e.to_string())),
@@ -178,7 +205,7 @@ impl Worker {
 
     /// Verified, written, read back, on trial.
     fn install(&mut self) {
-        self.inbox = None;
+        (self.inbox, self.rests) = (None, None);
         let ended = match self.try_to_install() {
             Ok(version) => {
                 self.permitted = None;

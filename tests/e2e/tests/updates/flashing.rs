@@ -1,7 +1,8 @@
 //! Good bundles over the line, and the verbs around them.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, PATIENCE};
 use crate::bundles::Recipe;
+use mtcae_drivers::DirStore;
 use std::time::{Duration, Instant};
 
 const BAUD: u32 = 4_000_000;
@@ -64,6 +65,33 @@ fn an_encrypted_model_stays_encrypted_on_the_board() {
     let slot = bench.slots().join("model-b");
     assert_eq!(std::fs::read(slot.join("model.mtcb")).unwrap(), bundle);
     assert!(!slot.join("tiny.onnx").exists());
+}
+
+#[test]
+fn a_flash_goes_on_after_a_pause_in_which_others_had_the_slots() {
+    let bench = Bench::new(BAUD, DELAY, "self-test");
+    let board = bench.power_on();
+    board.says("starts daemon-a with model-a");
+    let bytes = Recipe { counter: 2, ballast: 1_600_000, ..Recipe::default() }.build();
+    let bundle = bench.write("v2.mtcb", &bytes);
+    let bundle = bundle.to_str().unwrap();
+    let mut flash = bench.mtcae(&["flash", "LINE", bundle]);
+    let begun = Instant::now();
+    while bench.line.down() < 700_000 {
+        assert!(begun.elapsed() < PATIENCE, "{:?} {:?}", flash.errors(), board.errors());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    flash.kill();
+    flash.wait();
+    // The daemon lets go of the slots after fifteen seconds without a word about the file.
+    while DirStore::open(&bench.slots()).is_err() {
+        assert!(begun.elapsed() < PATIENCE, "the slots stay locked");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let before = bench.line.down();
+    let (code, lines, errors) = bench.run(&["flash", "LINE", bundle]);
+    assert_eq!((code, bench.confirmed().as_str()), (0, "tiny 1.2.0"), "{lines:?} {errors} {:#?}", board.errors());
+    assert!(bench.line.down() - before < 1_100_000, "it went on where it was");
 }
 
 /// One board, one desk, one TCP port on the loopback: keys first, then the same flash.
