@@ -2,7 +2,7 @@
 
 use crate::{OutboxCounts, PipelineCounts};
 use mtcae_contract::Micros;
-use mtcae_wire::{CameraState, Counters, Latencies, Percentiles, SinkState, Status, Text};
+use mtcae_wire::{CameraState, Counters, Latencies, Parts, Percentiles, SinkState, Status, Text};
 use std::collections::VecDeque;
 
 /// Times kept of each stage.
@@ -91,6 +91,10 @@ pub struct Facts {
     pub temperature_c: Option<f32>,
     /// Resident memory of the daemon, KiB.
     pub rss_kib: u32,
+    /// How the parts are.
+    pub parts: Parts,
+    /// Most clips a second as of now.
+    pub max_clips: f32,
 }
 
 /// Times of the stages and the rate of frames.
@@ -165,6 +169,8 @@ impl Health {
             temperature_tenths_c: facts.temperature_c.map(|c| (c * 10.0).round() as i16),
             rss_kib: facts.rss_kib,
             latency: self.latencies(),
+            parts: facts.parts,
+            clips_tenths: (facts.max_clips * 10.0).round() as u16,
         }
     }
 }
@@ -172,7 +178,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mtcae_wire::{Up, encode};
+    use mtcae_wire::{Condition, Up, encode};
 
     #[test]
     fn percentiles_of_the_last_times_only() {
@@ -207,12 +213,15 @@ mod tests {
             reconnects: 2,
             temperature_c: Some(45.26),
             rss_kib: 90_000,
+            parts: Parts { engine: Condition::Good, ..Parts::default() },
+            max_clips: 12.5,
         };
         let mut counts = PipelineCounts { clips_answered: 4, ..PipelineCounts::default() };
         (counts.frames.received, counts.frames.refused, counts.frames.lost) = (10, 1, 2);
         let outbox = OutboxCounts { sent_reports: 5, dropped_reports: 6, ..OutboxCounts::default() };
         let status = health.status(7_000_000, &facts, &counts, &outbox);
         assert_eq!((status.uptime_ms, status.temperature_tenths_c), (7_000, Some(453)));
+        assert_eq!((status.parts.engine, status.clips_tenths), (Condition::Good, 125));
         assert_eq!(status.latency.outputs, Percentiles { p50_us: 4, p99_us: 4 });
         let c = status.counters;
         assert_eq!((c.frames, c.clips, c.reports, c.dropped_frames, c.dropped_reports), (10, 4, 5, 3, 6));

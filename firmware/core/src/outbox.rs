@@ -195,7 +195,17 @@ mod tests {
 
     fn report(seq: u32) -> Up {
         let captured_us = u64::from(seq) * 1000;
-        Up::Report(Report { boot: 1, seq, captured_us, age_us: 0, width: 64, height: 48, dropped: 0, face: None })
+        Up::Report(Report {
+            boot: 1,
+            seq,
+            captured_us,
+            age_us: 0,
+            width: 64,
+            height: 48,
+            dropped: 0,
+            faces: 0,
+            face: None,
+        })
     }
 
     fn pong(token: u32) -> Up {

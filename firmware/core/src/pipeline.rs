@@ -6,7 +6,7 @@ use crate::{
     SettingsError, Sight, Smoother, Step, Tracks,
 };
 use mtcae_contract::{Clip, Frame, Image, Manifest, Micros, RawOutput, RawOutputError, Rect, decode};
-use mtcae_wire::Report;
+use mtcae_wire::{Quality, Report};
 use std::sync::Arc;
 
 /// Faces inferred; more are another issue.
@@ -167,7 +167,9 @@ impl Pipeline {
             .inspect_err(|_| self.counts.clips_failed += 1)?;
         let smoothed = attention.smoother.update(&prediction.probabilities, view.captured);
         self.tracks.steer(id, prediction.face, prediction.landmarks);
-        let report = self.tracks.get(id).and_then(|track| self.reporter.face(view, now, track, &smoothed));
+        let (faces, quality) = (self.tracks.all().len(), Quality::GOOD);
+        let track = self.tracks.get(id);
+        let report = track.and_then(|track| self.reporter.face(view, now, faces, track, &smoothed, quality));
         match &report {
             Some(_) => self.counts.clips_answered += 1,
             None => self.counts.clips_failed += 1,

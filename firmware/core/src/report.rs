@@ -2,7 +2,7 @@
 
 use crate::{Certainty, Smoothed, Track};
 use mtcae_contract::{LANDMARKS, Micros, Point, Rect};
-use mtcae_wire::{self as wire, FaceReport, Report, Share, Smoothing};
+use mtcae_wire::{self as wire, FaceReport, Quality, Report, Share, Smoothing};
 
 /// The picture a report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +32,24 @@ impl Reporter {
 
     /// A report that no face is in view.
     pub(crate) fn absent(&mut self, view: View, now: Micros) -> Report {
-        self.report(view, now, None)
+        self.report(view, now, 0, None)
     }
 
-    /// A report of one face. `None` when a number is not finite or there are too many classes.
-    pub(crate) fn face(&mut self, view: View, now: Micros, track: &Track, smoothed: &Smoothed) -> Option<Report> {
-        let face = face_report(view, track, smoothed)?;
-        Some(self.report(view, now, Some(face)))
+    /// A report of one of `faces` faces. `None` when a number is not finite or there are too many classes.
+    pub(crate) fn face(
+        &mut self,
+        view: View,
+        now: Micros,
+        faces: usize,
+        track: &Track,
+        smoothed: &Smoothed,
+        quality: Quality,
+    ) -> Option<Report> {
+        let face = face_report(view, track, smoothed, quality)?;
+        Some(self.report(view, now, faces.clamp(1, 255) as u8, Some(face)))
     }
 
-    fn report(&mut self, view: View, now: Micros, face: Option<FaceReport>) -> Report {
+    fn report(&mut self, view: View, now: Micros, faces: u8, face: Option<FaceReport>) -> Report {
         let seq = self.seq;
         self.seq = self.seq.wrapping_add(1);
         Report {
@@ -52,12 +60,13 @@ impl Reporter {
             width: view.width.min(u32::from(u16::MAX)) as u16,
             height: view.height.min(u32::from(u16::MAX)) as u16,
             dropped: 0,
+            faces,
             face,
         }
     }
 }
 
-fn face_report(view: View, track: &Track, smoothed: &Smoothed) -> Option<FaceReport> {
+fn face_report(view: View, track: &Track, smoothed: &Smoothed, quality: Quality) -> Option<FaceReport> {
     let whole = Rect::whole(view.width, view.height);
     let area = whole.rect_to_fraction(track.face);
     let mut landmarks = [wire::Point::default(); LANDMARKS];
@@ -77,6 +86,7 @@ fn face_report(view: View, track: &Track, smoothed: &Smoothed) -> Option<FaceRep
             Certainty::Holding => Smoothing::Holding,
             Certainty::Stable => Smoothing::Stable,
         },
+        quality,
     })
 }
 
@@ -107,7 +117,7 @@ mod tests {
     fn coordinates_are_fractions_of_the_picture() {
         let mut reporter = Reporter::new(9);
         assert_eq!(reporter.absent(VIEW, 500).age_us, 0);
-        let report = reporter.face(VIEW, 3_500, &track(), &smoothed(vec![0.25, 0.75])).unwrap();
+        let report = reporter.face(VIEW, 3_500, 2, &track(), &smoothed(vec![0.25, 0.75]), Quality::SMALL).unwrap();
         assert_eq!((report.boot, report.seq, report.age_us, report.width), (9, 1, 2_500, 640));
         let face = report.face.as_ref().unwrap();
         assert_eq!(face.area.to_f32(), [0.25, 0.25, 0.1, 0.1].map(|v: f32| (v * 8192.0).round() / 8192.0));
@@ -121,8 +131,8 @@ mod tests {
         let mut reporter = Reporter::new(9);
         let mut far = track();
         far.face.x = f32::INFINITY;
-        assert!(reporter.face(VIEW, 0, &far, &smoothed(vec![0.25, 0.75])).is_none());
-        assert!(reporter.face(VIEW, 0, &track(), &smoothed(vec![0.1; 9])).is_none());
+        assert!(reporter.face(VIEW, 0, 1, &far, &smoothed(vec![0.25, 0.75]), Quality::GOOD).is_none());
+        assert!(reporter.face(VIEW, 0, 1, &track(), &smoothed(vec![0.1; 9]), Quality::GOOD).is_none());
         assert_eq!(reporter.written(), 0, "no number is used up");
     }
 }

@@ -8,8 +8,8 @@ use mtcae_board_configs::SinkKind;
 use mtcae_contract::Micros;
 use mtcae_core::{Outbox, SinkError};
 use mtcae_wire::{
-    Ack, Down, FromHost, Level, LogsQuery, Nack, PermitOffer, Pong, Reason, Request, SetTime, SinkState, Text, Up,
-    UpdateBegin, UpdateFinish,
+    Ack, CameraOrder, Down, FromHost, Level, LogsQuery, Nack, PermitOffer, Pong, Reason, Request, SetTime, SinkState,
+    Subscribe, Text, Up, UpdateBegin, UpdateFinish,
 };
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -292,6 +292,11 @@ fn answer(shared: &Shared, mail: &Mail, request: Down) -> Option<Up> {
         Down::LogsQuery(LogsQuery { token, lines }) => {
             shared.lines(usize::from(lines).min(LINES_AT_ONCE)).into_iter().for_each(|line| mail.push(Up::Log(line)));
             Some(Up::Ack(Ack { token }))
+        }
+        Down::CameraModesQuery(Request { token })
+        | Down::Camera(CameraOrder { token, .. })
+        | Down::Subscribe(Subscribe { token, .. }) => {
+            Some(Up::Nack(Nack { token, reason: Reason::Unsupported, detail: Text::new("not yet") }))
         }
         Down::SlotsQuery(Request { token })
         | Down::UpdateBegin(UpdateBegin { token, .. })

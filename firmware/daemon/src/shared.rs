@@ -252,6 +252,8 @@ impl Shared {
             reconnects: work.reopened + sinks.iter().map(|s| s.1).sum::<u64>(),
             temperature_c: *lock(&self.temperature_c),
             rss_kib: self.rss_kib.load(Ordering::Relaxed),
+            parts: mtcae_wire::Parts::default(),
+            max_clips: 0.0,
         };
         Up::Status(work.health.status(now, &facts, &work.pipeline.counts(), outbox))
     }

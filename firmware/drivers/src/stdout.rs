@@ -74,6 +74,11 @@ pub fn json_from_up(message: &Up, labels: &[String]) -> Value {
             "type": "update_refused", "token": r.token, "transfer": r.transfer, "refusal": name(r.refusal),
             "detail": r.detail.as_str(),
         }),
+        Up::CameraMode(m) => json!({
+            "type": "camera_mode", "token": m.token, "index": m.index, "count": m.count,
+            "format": m.mode.format.as_str(), "width": m.mode.width, "height": m.mode.height,
+            "fps": f64::from(m.mode.fps_tenths) / 10.0, "current": m.current, "readable": m.readable,
+        }),
     }
 }
 
@@ -107,7 +112,7 @@ fn hello(h: &Hello) -> Value {
 fn report(r: &Report, labels: &[String]) -> Value {
     json!({
         "type": "report", "boot": r.boot, "seq": r.seq, "captured_us": r.captured_us, "age_us": r.age_us,
-        "width": r.width, "height": r.height, "dropped": r.dropped,
+        "width": r.width, "height": r.height, "dropped": r.dropped, "faces": r.faces,
         "face": r.face.as_ref().map(|f| face(f, labels)),
     })
 }
@@ -125,7 +130,7 @@ fn face(f: &FaceReport, labels: &[String]) -> Value {
             Smoothing::Holding => "holding",
             Smoothing::Stable => "stable",
         },
-        "scores": scores,
+        "scores": scores, "quality": f.quality,
     })
 }
 
@@ -144,7 +149,11 @@ fn status(s: &Status) -> Value {
         "type": "status", "boot": s.boot, "uptime_ms": s.uptime_ms, "unix_offset_us": s.unix_offset_us,
         "engine": s.engine.as_str(), "camera": name(s.camera), "sink": name(s.sink),
         "fps": f64::from(s.fps_tenths) / 10.0, "temperature_c": s.temperature_tenths_c.map(|t| f64::from(t) / 10.0),
-        "rss_kib": s.rss_kib, "latency_us": latency,
+        "rss_kib": s.rss_kib, "clips_per_s": f64::from(s.clips_tenths) / 10.0, "latency_us": latency,
+        "parts": {
+            "engine": name(s.parts.engine), "storage": name(s.parts.storage), "temperature": name(s.parts.temperature),
+            "memory": name(s.parts.memory), "clock": name(s.parts.clock),
+        },
         "counters": {
             "frames": c.frames, "clips": c.clips, "reports": c.reports, "dropped_frames": c.dropped_frames,
             "dropped_reports": c.dropped_reports, "bad_received": c.bad_received, "reconnects": c.reconnects,

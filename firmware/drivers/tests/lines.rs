@@ -182,9 +182,20 @@ fn report() -> Up {
         scores: scores_from_f32(&[0.2, 0.8]).unwrap(),
         label: Some(1),
         smoothing: Smoothing::Stable,
+        quality: mtcae_wire::Quality::SMALL,
     };
     let face = Some(face);
-    Up::Report(Report { boot: 7, seq: 3, captured_us: 1000, age_us: 50, width: 640, height: 480, dropped: 0, face })
+    Up::Report(Report {
+        boot: 7,
+        seq: 3,
+        captured_us: 1000,
+        age_us: 50,
+        width: 640,
+        height: 480,
+        dropped: 0,
+        faces: face.is_some().into(),
+        face,
+    })
 }
 
 #[test]

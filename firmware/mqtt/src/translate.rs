@@ -70,7 +70,8 @@ impl Translator {
             | Up::Nack(_)
             | Up::Slots(_)
             | Up::UpdateState(_)
-            | Up::UpdateRefused(_) => Vec::new(),
+            | Up::UpdateRefused(_)
+            | Up::CameraMode(_) => Vec::new(),
         }
     }
 
@@ -153,7 +154,7 @@ impl Translator {
             face.scores.iter().enumerate().map(|(at, s)| (name(at), score(s.to_f32()))).collect();
         json!({
             "header": header, "boot": report.boot, "seq": report.seq, "age_us": report.age_us,
-            "dropped": report.dropped, "label": face.label.map(|at| name(at.into())), "scores": scores,
+            "dropped": report.dropped, "quality": face.quality, "label": face.label.map(|at| name(at.into())), "scores": scores,
             "state": match face.smoothing {
                 Smoothing::Unsure => "unsure",
                 Smoothing::Holding => "holding",

@@ -35,18 +35,18 @@ pub use encode::{EncodeError, Frame, encode};
 pub use heapless;
 pub use long::{CHUNK_KIND, FromHost, LongFrame, encode_chunk};
 pub use message::{
-    Ack, CameraState, Counters, Down, FaceReport, Hello, Invalid, LANDMARKS, Latencies, Level, Log, MAX_LABELS,
-    Message, Nack, Percentiles, Ping, Pong, Reason, Report, Scores, SetTime, SinkState, Smoothing, Status, Up,
-    scores_from_f32,
+    Ack, CameraAction, CameraMode, CameraOrder, CameraState, Condition, Counters, Down, FaceReport, Hello, Invalid,
+    LANDMARKS, Latencies, Level, Log, MAX_LABELS, Message, Mode, Nack, Parts, Percentiles, Ping, Pong, Reason, Report,
+    Scores, SetTime, SinkState, Smoothing, Status, Subscribe, Up, scores_from_f32,
 };
 pub use update::{
     CHUNK, LogsQuery, MAX_FAMILIES, MAX_PERMIT, MAX_WINDOW, Offer, PermitOffer, Refusal, Request, Slot, SlotName,
     SlotPair, SlotState, Slots, UpdateBegin, UpdateChunk, UpdateFinish, UpdatePhase, UpdateRefused, UpdateState,
 };
-pub use value::{Area, Coord, NotPrintable, OutOfRange, Point, SCALE, Share, Text};
+pub use value::{Area, Coord, NotPrintable, OutOfRange, Point, Quality, SCALE, Share, Text};
 
 /// The version of the messages this crate speaks, 1 to 127; the low seven bits of a frame's first byte.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Set in a frame's first byte when the frame goes from the host to the board, so that an echoing
 /// line is noticed instead of obeyed.

@@ -3,7 +3,7 @@
 use crate::MAX_FRAME;
 use crate::decode::{Buffer, DecodeError, parse};
 use crate::update::{LogsQuery, PermitOffer, Request, Slots, UpdateBegin, UpdateFinish, UpdateRefused, UpdateState};
-use crate::value::{Area, Coord, Point, Share, Text};
+use crate::value::{Area, Coord, Point, Quality, Share, Text};
 use serde::{Deserialize, Serialize};
 
 /// The most expression labels a model may have.
@@ -49,6 +49,8 @@ pub enum Up {
     UpdateState(UpdateState),
     /// An update was refused; the other answer to [`Down::UpdateBegin`] and [`Down::UpdateFinish`].
     UpdateRefused(UpdateRefused),
+    /// One of the camera's modes; several are the answer to [`Down::CameraModesQuery`].
+    CameraMode(CameraMode),
 }
 
 /// From the host to the board. Append-only: new variants go to the end. The chunks of an update are not among them,
@@ -78,6 +80,12 @@ pub enum Down {
     LogsQuery(LogsQuery),
     /// Hands over a signed leave to install, or go back to, an older version; answered by [`Up::Ack`] or [`Up::Nack`].
     Permit(PermitOffer),
+    /// Asks for the camera's modes; answered by [`Up::CameraMode`]s and then [`Up::Ack`], or by [`Up::Nack`].
+    CameraModesQuery(Request),
+    /// Starts or stops the camera, or chooses its mode; answered by [`Up::Ack`] when that is done, or [`Up::Nack`].
+    Camera(CameraOrder),
+    /// What is to be sent over this line, until another peer is on it; answered by [`Up::Ack`] or [`Up::Nack`].
+    Subscribe(Subscribe),
 }
 
 /// Who the board is and what it runs.
@@ -118,6 +126,8 @@ pub struct Report {
     pub height: u16,
     /// Reports the board made since its start and could not send; wraps.
     pub dropped: u32,
+    /// Faces followed at that moment: each has reports of its own, in turn. 0 exactly when there is no `face`.
+    pub faces: u8,
     /// The face, or `None` when there is none in view.
     pub face: Option<FaceReport>,
 }
@@ -139,6 +149,8 @@ pub struct FaceReport {
     pub label: Option<u8>,
     /// How the label came about.
     pub smoothing: Smoothing,
+    /// What makes the answer doubtful.
+    pub quality: Quality,
 }
 
 /// How a face's label came about.
@@ -178,6 +190,102 @@ pub struct Status {
     pub rss_kib: u32,
     /// Time each stage took lately.
     pub latency: Latencies,
+    /// How the parts are that have no state of their own above.
+    pub parts: Parts,
+    /// Clips a second at most, in tenths, as of now: fewer than the board file says while the board is too hot.
+    pub clips_tenths: u16,
+}
+
+/// How the parts of a board are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// The network's engine: [`Condition::Bad`] when its last answers failed.
+    pub engine: Condition,
+    /// Room and health of the disk that holds the slots.
+    pub storage: Condition,
+    /// [`Condition::Strained`] while the board is so hot that it works less.
+    pub temperature: Condition,
+    /// The daemon's memory against its limit, and the machine's.
+    pub memory: Condition,
+    /// The clock: [`Condition::Strained`] while the board knows no wall-clock time.
+    pub clock: Condition,
+}
+
+/// How a part is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Condition {
+    /// Nobody can say, for want of a sensor, or because nothing has happened yet.
+    #[default]
+    Unknown,
+    /// As it should be.
+    Good,
+    /// Works, and less well than it should.
+    Strained,
+    /// Does not work.
+    Bad,
+}
+
+/// One of a camera's modes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CameraMode {
+    /// Of the request.
+    pub token: u32,
+    /// Place of this mode in the list, from 0; below `count`.
+    pub index: u16,
+    /// Modes in the list.
+    pub count: u16,
+    /// Which.
+    pub mode: Mode,
+    /// It is the one in use.
+    pub current: bool,
+    /// The board can read its format; the others can only be looked at.
+    pub readable: bool,
+}
+
+/// Format, size and rate of a camera's pictures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mode {
+    /// The pixel format's four letters, as V4L2 names it, or what stands for it in a file.
+    pub format: Text<8>,
+    /// Pixels.
+    pub width: u16,
+    /// Pixels.
+    pub height: u16,
+    /// Most pictures a second, in tenths; 0 where the driver does not say.
+    pub fps_tenths: u16,
+}
+
+/// Tells the camera what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CameraOrder {
+    /// Comes back in the answer.
+    pub token: u32,
+    /// What.
+    pub action: CameraAction,
+}
+
+/// What a camera is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CameraAction {
+    /// Close it and forget all pictures, until [`CameraAction::Start`].
+    Stop,
+    /// Open it again. A privacy switch is stronger.
+    Start,
+    /// Use the mode nearest to this one, until the daemon starts anew; the board file is not changed.
+    Choose(Mode),
+}
+
+/// What is to be sent over a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribe {
+    /// Comes back in the answer.
+    pub token: u32,
+    /// Least time between two reports of the same face, in milliseconds: 0 for every report, `None` for none at all.
+    pub report_every_ms: Option<u16>,
+    /// Time between two [`Status`]es, in milliseconds, at least 100; `None` for none but those on a change.
+    pub status_every_ms: Option<u32>,
+    /// Log lines as serious as this one or more; `None` for none.
+    pub log: Option<Level>,
 }
 
 /// State of the camera, or of the file that stands in for it.
@@ -362,7 +470,7 @@ pub trait Message: Sized + sealed::Sealed {
 }
 
 impl Message for Up {
-    const KINDS: u8 = 10;
+    const KINDS: u8 = 11;
     const FIRST_BYTE: u8 = crate::VERSION;
     type Buffer = [u8; MAX_FRAME - 1];
 
@@ -373,15 +481,16 @@ impl Message for Up {
     fn check(&self) -> Result<(), Invalid> {
         match self {
             Self::Hello(hello) => hello.check(),
-            Self::Report(Report { face: Some(face), .. }) => face.check(),
+            Self::Report(report) => report.check(),
             Self::UpdateState(state) => state.check(),
+            Self::CameraMode(mode) => rule(mode.index < mode.count, "CameraMode.index", "must be below `count`"),
             _ => Ok(()),
         }
     }
 }
 
 impl Message for Down {
-    const KINDS: u8 = 11;
+    const KINDS: u8 = 14;
     const FIRST_BYTE: u8 = crate::VERSION | crate::DOWN_BIT;
     type Buffer = [u8; MAX_FRAME - 1];
 
@@ -392,8 +501,25 @@ impl Message for Down {
     fn check(&self) -> Result<(), Invalid> {
         match self {
             Self::UpdateBegin(begin) => begin.offer.check(),
+            Self::Subscribe(subscribe) => {
+                let often = subscribe.status_every_ms.is_some_and(|ms| ms < Subscribe::LEAST_STATUS_MS);
+                rule(!often, "Subscribe.status_every_ms", "must be at least 100")
+            }
             _ => Ok(()),
         }
+    }
+}
+
+impl Subscribe {
+    /// The shortest time between two [`Status`]es that may be asked for, in milliseconds.
+    pub const LEAST_STATUS_MS: u32 = 100;
+}
+
+impl Report {
+    fn check(&self) -> Result<(), Invalid> {
+        let agrees = (self.faces == 0) == self.face.is_none();
+        rule(agrees, "Report.faces", "must be 0 exactly when there is no face")?;
+        self.face.as_ref().map_or(Ok(()), FaceReport::check)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Numbers and texts as they cross the wire: whole numbers of a fixed unit, and bounded printable text.
 
 use core::fmt;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How many steps make 1.0 in a [`Coord`] or a [`Share`]: a step is 0.08 pixels of a 640-pixel image,
 /// and every value from 0 to just below 1 takes at most two bytes on the wire.
@@ -9,7 +10,7 @@ pub const SCALE: u16 = 8192;
 
 /// A number came over the wire that its type does not admit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{value} is out of range; accepted are {min} to {max} (steps of 1/8192)")]
+#[error("{value} is out of range; accepted are {min} to {max}")]
 pub struct OutOfRange {
     /// The number that came.
     pub value: i32,
@@ -99,6 +100,88 @@ impl TryFrom<u16> for Share {
             return Ok(Self(steps));
         }
         Err(OutOfRange { value: steps.into(), min: 0, max: SCALE.into() })
+    }
+}
+
+/// What makes a face's answer doubtful: a set, empty when there is nothing to say against it. A set of one byte on the
+/// wire, a list of words in JSON.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quality(u8);
+
+impl Quality {
+    /// Nothing to say against it.
+    pub const GOOD: Self = Self(0);
+    /// The face has too few pixels.
+    pub const SMALL: Self = Self(1);
+    /// Too dark, or without contrast.
+    pub const DARK: Self = Self(2);
+    /// Turned too far away.
+    pub const OBLIQUE: Self = Self(4);
+    /// Partly hidden, or partly outside the image.
+    pub const OCCLUDED: Self = Self(8);
+    /// The clip is not full yet: its oldest picture repeats.
+    pub const PARTIAL: Self = Self(16);
+
+    /// Each flag and its word.
+    pub const WORDS: [(Self, &'static str); 5] = [
+        (Self::SMALL, "small"),
+        (Self::DARK, "dark"),
+        (Self::OBLIQUE, "oblique"),
+        (Self::OCCLUDED, "occluded"),
+        (Self::PARTIAL, "partial"),
+    ];
+
+    /// These flags and those of `other`.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all flags of `other` are set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The flags in one byte, as they cross the wire.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The words of the flags that are set.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        Self::WORDS.into_iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, word)| word)
+    }
+}
+
+impl TryFrom<u8> for Quality {
+    type Error = OutOfRange;
+
+    fn try_from(bits: u8) -> Result<Self, OutOfRange> {
+        const MAX: u8 = 31;
+        if bits <= MAX { Ok(Self(bits)) } else { Err(OutOfRange { value: bits.into(), min: 0, max: MAX.into() }) }
+    }
+}
+
+impl Serialize for Quality {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_seq(self.words())
+        } else {
+            serializer.serialize_u8(self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Quality {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return Self::try_from(u8::deserialize(deserializer)?).map_err(D::Error::custom);
+        }
+        let words = heapless::Vec::<Text<12>, 5>::deserialize(deserializer)?;
+        words.iter().try_fold(Self::GOOD, |all, word| {
+            let known = Self::WORDS.iter().find(|(_, known)| *known == word.as_str());
+            known.map(|(flag, _)| all.with(*flag)).ok_or_else(|| D::Error::custom("an unknown quality"))
+        })
     }
 }
 

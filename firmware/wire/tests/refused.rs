@@ -22,6 +22,7 @@ fn face() -> FaceReport {
         scores: scores_from_f32(&[0.75, 0.25]).unwrap(),
         label: Some(0),
         smoothing: Smoothing::Stable,
+        quality: Quality::GOOD,
     }
 }
 
@@ -34,13 +35,14 @@ fn report(face: FaceReport) -> Up {
         width: 640,
         height: 360,
         dropped: 0,
+        faces: 1,
         face: Some(face),
     })
 }
 
 #[test]
 fn other_versions_are_recognised() {
-    insta::assert_snapshot!(refusal(&frame_of(2, &[0xff; 40])), @"the peer speaks protocol version 2, this end version 1; update the older end");
+    insta::assert_snapshot!(refusal(&frame_of(1, &[0xff; 40])), @"the peer speaks protocol version 1, this end version 2; update the older end");
     let newer: Vec<_> = Decoder::<Down>::new().feed(&frame_of(3 | DOWN_BIT, &[9])).collect();
     assert_eq!(newer, [Err(DecodeError::Version { found: 3 })]);
 }
@@ -53,15 +55,16 @@ fn an_echo_is_not_obeyed() {
 
 #[test]
 fn later_kinds_are_unknown() {
-    insta::assert_snapshot!(refusal(&frame_of(VERSION, &[10, 1, 2])), @"message kind 10 is unknown to this build; the peer is newer");
+    insta::assert_snapshot!(refusal(&frame_of(VERSION, &[11, 1, 2])), @"message kind 11 is unknown to this build; the peer is newer");
 }
 
 #[test]
 fn the_last_known_kinds_are_accepted() {
-    let refused = UpdateRefused { token: 1, transfer: 2, refusal: Refusal::Busy, detail: "soon".into() };
-    assert_eq!(body_of(&encode(&Up::UpdateRefused(refused)).unwrap())[0], Up::KINDS - 1);
-    let permit = Down::Permit(PermitOffer { token: 1, permit: Default::default() });
-    assert_eq!(body_of(&encode(&permit).unwrap())[0], Down::KINDS - 1);
+    let mode = Mode { format: "YUYV".into(), width: 2, height: 2, fps_tenths: 0 };
+    let mode = CameraMode { token: 1, index: 0, count: 1, mode, current: true, readable: true };
+    assert_eq!(body_of(&encode(&Up::CameraMode(mode)).unwrap())[0], Up::KINDS - 1);
+    let all = Subscribe { token: 1, report_every_ms: Some(0), status_every_ms: None, log: None };
+    assert_eq!(body_of(&encode(&Down::Subscribe(all)).unwrap())[0], Down::KINDS - 1);
 }
 
 #[test]
@@ -94,6 +97,15 @@ fn a_score_above_one_is_refused() {
     let mut above = body.clone();
     above[at] = 0x81;
     assert_eq!(refusal(&frame_of(VERSION, &above)), "the body of message kind 1 is not acceptable");
+}
+
+#[test]
+fn a_count_of_faces_that_disagrees_with_the_face_is_refused() {
+    let Up::Report(good) = report(face()) else { unreachable!() };
+    let none = Up::Report(Report { faces: 0, ..good.clone() });
+    assert!(matches!(encode(&none), Err(EncodeError::Invalid(_))), "{:?}", encode(&none));
+    let empty = Up::Report(Report { face: None, ..good });
+    assert!(matches!(encode(&empty), Err(EncodeError::Invalid(_))));
 }
 
 #[test]

@@ -69,8 +69,8 @@ fn kinds_behind_the_piece_are_unknown() {
         "message kind 65 is unknown to this build; the peer is newer"
     );
     assert_eq!(
-        refusal(&frame_of(VERSION | DOWN_BIT, &[11, 1])),
-        "message kind 11 is unknown to this build; the peer is newer"
+        refusal(&frame_of(VERSION | DOWN_BIT, &[14, 1])),
+        "message kind 14 is unknown to this build; the peer is newer"
     );
 }
 

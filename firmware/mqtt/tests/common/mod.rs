@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use mtcae_wire::{
-    Area, CameraState, Counters, FaceReport, Hello, LANDMARKS, Latencies, Point, Report, Share, SinkState, Smoothing,
-    Status, Text, Up, heapless, scores_from_f32,
+    Area, CameraState, Counters, FaceReport, Hello, LANDMARKS, Latencies, Parts, Point, Quality, Report, Share,
+    SinkState, Smoothing, Status, Text, Up, heapless, scores_from_f32,
 };
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
 use std::fs;
@@ -48,6 +48,8 @@ pub fn status(uptime_ms: u64) -> Up {
         temperature_tenths_c: Some(485),
         rss_kib: 41_000,
         latency: Latencies::default(),
+        parts: Parts::default(),
+        clips_tenths: 100,
     })
 }
 
@@ -67,6 +69,7 @@ pub fn report(seq: u32, track: u32, label: Option<u8>) -> Report {
         width: 640,
         height: 480,
         dropped: 0,
+        faces: 1,
         face: Some(FaceReport {
             id: track,
             area: Area::from_f32([0.35, 0.25, 0.3, 0.5]).unwrap(),
@@ -75,6 +78,7 @@ pub fn report(seq: u32, track: u32, label: Option<u8>) -> Report {
             scores: scores_from_f32(&scores).unwrap(),
             label,
             smoothing: if label.is_some() { Smoothing::Stable } else { Smoothing::Unsure },
+            quality: Quality::GOOD,
         }),
     }
 }

@@ -280,7 +280,18 @@ fn report(seq: u32) -> Up {
         scores: scores_from_f32(&[0.11, 0.79, 0.02, 0.01, 0.02, 0.01, 0.04]).expect("seven finite numbers"),
         label: Some(1),
         smoothing: mtcae_wire::Smoothing::Stable,
+        quality: mtcae_wire::Quality::GOOD,
     };
     let (captured_us, age_us) = (432_100_000, 96_250);
-    Up::Report(Report { boot: 1, seq, captured_us, age_us, width: 640, height: 360, dropped: 0, face: Some(face) })
+    Up::Report(Report {
+        boot: 1,
+        seq,
+        captured_us,
+        age_us,
+        width: 640,
+        height: 360,
+        dropped: 0,
+        faces: 1,
+        face: Some(face),
+    })
 }

@@ -9,7 +9,7 @@ import struct
 import sys
 import zlib
 
-VERSION, DOWN_BIT, MAX_FRAME, MAX_LONG_FRAME, STEPS = 1, 0x80, 256, 1048, 8192
+VERSION, DOWN_BIT, MAX_FRAME, MAX_LONG_FRAME, STEPS = 2, 0x80, 256, 1048, 8192
 
 
 class BadFrame(ValueError):
@@ -91,8 +91,9 @@ def set_time(token, unix_us):
 
 
 def request(kind, token):
-    """Asks for "Slots" or "UpdateState", for "Confirm" or "Rollback"."""
-    return {"Slots": b"\3", "UpdateState": b"\5", "Confirm": b"\7", "Rollback": b"\x08"}[kind] + varint(token)
+    """Asks for "Slots", "UpdateState" or "CameraModes", for "Confirm" or "Rollback"."""
+    return {"Slots": b"\3", "UpdateState": b"\5", "Confirm": b"\7", "Rollback": b"\x08",
+            "CameraModes": b"\x0b"}[kind] + varint(token)
 
 
 def logs_query(token, lines):
@@ -121,6 +122,24 @@ def frames(chunks):
 def fraction(steps):
     """A place as a fraction of the image's width or height, or a score from 0 to 1."""
     return steps / STEPS
+
+
+def camera(token, action):
+    """Tells the camera to "Stop" or "Start", or to use the mode {"Choose": {format, width, height, fps_tenths}}."""
+    if action in ("Stop", "Start"):
+        return b"\x0c" + varint(token) + varint(("Stop", "Start").index(action))
+    mode = action["Choose"]
+    name = mode["format"].encode()
+    numbers = b"".join(varint(mode[field]) for field in ("width", "height", "fps_tenths"))
+    return b"\x0c" + varint(token) + b"\2" + varint(len(name)) + name + numbers
+
+
+def subscribe(token, report_every_ms=0, status_every_ms=1000, log="Info"):
+    """Asks for reports of a face this far apart at least, for a status so often, and for log lines as serious as
+    "Error", "Warn", "Info" or "Debug"; None for none."""
+    level = None if log is None else ("Error", "Warn", "Info", "Debug").index(log)
+    asked = [b"\0" if value is None else b"\1" + varint(value) for value in (report_every_ms, status_every_ms, level)]
+    return b"\x0d" + varint(token) + b"".join(asked)
 
 
 # ---- postcard --------------------------------------------------------------------------------------------------
@@ -216,6 +235,31 @@ def choice(*names):
     return lambda reader: names[unsigned(32, len(names) - 1)(reader)]
 
 
+def flag(reader):
+    value = byte(reader)
+    if value > 1:
+        raise BadFrame("a yes or no is neither")
+    return value == 1
+
+
+def flags(*words):
+    def read(reader):
+        bits = byte(reader)
+        if bits >= 1 << len(words):
+            raise BadFrame("an unknown flag")
+        return [word for at, word in enumerate(words) if bits >> at & 1]
+    return read
+
+
+def variant(**variants):
+    named = list(variants.items())
+
+    def read(reader):
+        name, fields = named[unsigned(32, len(named) - 1)(reader)]
+        return {name: fields(reader)} if fields else name
+    return read
+
+
 def kinds(long=None, **kinds):
     """A message: its kind's number and then its fields; {kind: fields}, or the bare name of a kind without fields.
     `long` has the kinds from 64 on."""
@@ -245,12 +289,16 @@ OFFER = record(length=unsigned(64, 1024 * (2 ** 32 - 1)), sha256=array(32, byte)
 TOKEN = record(token=u32)
 FACE = record(
     id=u32, area=record(x=coord, y=coord, w=size, h=size), landmarks=array(5, record(x=coord, y=coord)),
-    confidence=share, scores=listed(8, share), label=option(byte), smoothing=choice("Unsure", "Holding", "Stable"))
+    confidence=share, scores=listed(8, share), label=option(byte), smoothing=choice("Unsure", "Holding", "Stable"),
+    quality=flags("small", "dark", "oblique", "occluded", "partial"))
+MODE = record(format=text(8), width=u16, height=u16, fps_tenths=u16)
+LEVEL = choice("Error", "Warn", "Info", "Debug")
+CONDITION = choice("Unknown", "Good", "Strained", "Bad")
 UP = kinds(
     Hello=record(protocol=byte, boot=u32, device=text(32), firmware=text(24), model=text(24), model_version=text(20),
                  engine=text(24), labels=listed(8, text(12))),
     Report=record(boot=u32, seq=u32, captured_us=u64, age_us=u32, width=u16, height=u16, dropped=u32,
-                  face=option(FACE)),
+                  faces=byte, face=option(FACE)),
     Status=record(
         boot=u32, uptime_ms=u64, unix_offset_us=option(signed(64)), engine=text(24),
         camera=choice("Starting", "Streaming", "Lost", "Ended", "Off", "Private"),
@@ -258,8 +306,10 @@ UP = kinds(
         counters=record(frames=u32, clips=u32, reports=u32, dropped_frames=u32, dropped_reports=u32, bad_received=u32,
                         reconnects=u32),
         fps_tenths=u16, temperature_tenths_c=option(signed(16)), rss_kib=u32,
-        latency=record(decode=times, crop=times, infer=times, outputs=times, encode=times)),
-    Log=record(level=choice("Error", "Warn", "Info", "Debug"), at_us=u64, text=text(200)),
+        latency=record(decode=times, crop=times, infer=times, outputs=times, encode=times),
+        parts=record(engine=CONDITION, storage=CONDITION, temperature=CONDITION, memory=CONDITION, clock=CONDITION),
+        clips_tenths=u16),
+    Log=record(level=LEVEL, at_us=u64, text=text(200)),
     Pong=record(token=u32, board_us=u64),
     Ack=TOKEN,
     Nack=record(token=u32, reason=choice("Unsupported", "BadValue", "Busy", "Failed"), detail=text(96)),
@@ -273,12 +323,15 @@ UP = kinds(
         token=u32, transfer=u32,
         refusal=choice("WrongBoard", "NoSpace", "OlderCounter", "AlreadyInstalled", "Busy", "Storage", "Damaged",
                        "NotTrusted", "Unusable", "NotAllowed"),
-        detail=text(96)))
+        detail=text(96)),
+    CameraMode=record(token=u32, index=u16, count=u16, mode=MODE, current=flag, readable=flag))
 DOWN = kinds(
     Hello=None, Ping=TOKEN, SetTime=record(token=u32, unix_us=u64), SlotsQuery=TOKEN,
     UpdateBegin=record(token=u32, offer=OFFER), UpdateQuery=TOKEN, UpdateFinish=record(token=u32, transfer=u32),
     Confirm=TOKEN, Rollback=TOKEN, LogsQuery=record(token=u32, lines=byte),
-    Permit=record(token=u32, permit=listed(160, byte)),
+    Permit=record(token=u32, permit=listed(160, byte)), CameraModesQuery=TOKEN,
+    Camera=record(token=u32, action=variant(Stop=None, Start=None, Choose=MODE)),
+    Subscribe=record(token=u32, report_every_ms=option(u16), status_every_ms=option(unsigned(32)), log=option(LEVEL)),
     long={"UpdateChunk": record(transfer=u32, index=u32, data=listed(1024, byte))})
 
 

@@ -34,6 +34,9 @@ def test_encode():
               "down-set-time": lambda m: client.set_time(m["SetTime"]["token"], m["SetTime"]["unix_us"]),
               "down-slots-query": request("Slots", "SlotsQuery"), "down-confirm": request("Confirm"),
               "down-update-query": request("UpdateState", "UpdateQuery"), "down-rollback": request("Rollback"),
+              "down-camera-modes-query": request("CameraModes", "CameraModesQuery"),
+              "down-subscribe": lambda m: client.subscribe(**m["Subscribe"]),
+              "down-camera": lambda m: client.camera(**m["Camera"]),
               "down-logs-query": lambda m: client.logs_query(m["LogsQuery"]["token"], m["LogsQuery"]["lines"])}
     # The client only looks at updates, it does not send them.
     left_out = {"down-update-begin", "down-update-finish", "down-update-chunk", "down-permit"}

@@ -24,6 +24,7 @@ pub fn any_up() -> impl Strategy<Value = Up> {
         2 => status().prop_map(Up::Status),
         1 => (level(), any::<u64>(), text()).prop_map(|(level, at_us, text)| Up::Log(Log { level, at_us, text })),
         1 => answer,
+        1 => camera_mode().prop_map(Up::CameraMode),
         3 => update::any_up(),
     ]
 }
@@ -33,6 +34,9 @@ pub fn any_down() -> impl Strategy<Value = Down> {
         1 => Just(Down::Hello),
         1 => any::<u32>().prop_map(|token| Down::Ping(Ping { token })),
         1 => (any::<u32>(), any::<u64>()).prop_map(|(token, unix_us)| Down::SetTime(SetTime { token, unix_us })),
+        1 => any::<u32>().prop_map(|token| Down::CameraModesQuery(Request { token })),
+        1 => (any::<u32>(), action()).prop_map(|(token, action)| Down::Camera(CameraOrder { token, action })),
+        1 => subscribe().prop_map(Down::Subscribe),
         4 => update::any_down(),
     ]
 }
@@ -63,8 +67,8 @@ fn hello() -> impl Strategy<Value = Hello> {
 }
 
 fn report() -> impl Strategy<Value = Report> {
-    (any::<[u32; 4]>(), any::<u64>(), any::<[u16; 2]>(), option::weighted(0.9, face())).prop_map(
-        |([boot, seq, age_us, dropped], captured_us, [width, height], face)| Report {
+    (any::<[u32; 4]>(), any::<u64>(), any::<[u16; 2]>(), 1u8.., option::weighted(0.9, face())).prop_map(
+        |([boot, seq, age_us, dropped], captured_us, [width, height], faces, face)| Report {
             boot,
             seq,
             captured_us,
@@ -72,6 +76,7 @@ fn report() -> impl Strategy<Value = Report> {
             width,
             height,
             dropped,
+            faces: if face.is_some() { faces } else { 0 },
             face,
         },
     )
@@ -79,8 +84,8 @@ fn report() -> impl Strategy<Value = Report> {
 
 fn face() -> impl Strategy<Value = FaceReport> {
     let scores = vec(share(), 0..=MAX_LABELS);
-    (any::<u32>(), area(), uniform5(point()), share(), scores, any::<(u8, bool, bool)>()).prop_map(
-        |(id, area, landmarks, confidence, scores, (pick, unsure, holding))| {
+    (any::<u32>(), area(), uniform5(point()), share(), scores, any::<(u8, bool, bool)>(), 0u8..32).prop_map(
+        |(id, area, landmarks, confidence, scores, (pick, unsure, holding), quality)| {
             let unsure = unsure || scores.is_empty();
             let smoothing = match (unsure, holding) {
                 (true, _) => Smoothing::Unsure,
@@ -89,7 +94,8 @@ fn face() -> impl Strategy<Value = FaceReport> {
             };
             let label = (!unsure).then(|| pick % scores.len() as u8);
             let scores = scores.into_iter().collect();
-            FaceReport { id, area, landmarks, confidence, scores, label, smoothing }
+            let quality = Quality::try_from(quality).unwrap();
+            FaceReport { id, area, landmarks, confidence, scores, label, smoothing, quality }
         },
     )
 }
@@ -111,12 +117,50 @@ fn area() -> impl Strategy<Value = Area> {
     (point(), coord(0), coord(0)).prop_map(|(Point { x, y }, w, h)| Area { x, y, w, h })
 }
 
+fn condition() -> impl Strategy<Value = Condition> {
+    select(vec![Condition::Unknown, Condition::Good, Condition::Strained, Condition::Bad])
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    (text(), any::<[u16; 3]>()).prop_map(|(format, [width, height, fps_tenths])| Mode {
+        format,
+        width,
+        height,
+        fps_tenths,
+    })
+}
+
+fn camera_mode() -> impl Strategy<Value = CameraMode> {
+    (any::<u32>(), any::<u16>(), 1u16.., mode(), any::<[bool; 2]>()).prop_map(
+        |(token, index, count, mode, [current, readable])| CameraMode {
+            token,
+            index: index % count,
+            count,
+            mode,
+            current,
+            readable,
+        },
+    )
+}
+
+fn action() -> impl Strategy<Value = CameraAction> {
+    prop_oneof![Just(CameraAction::Stop), Just(CameraAction::Start), mode().prop_map(CameraAction::Choose)]
+}
+
+fn subscribe() -> impl Strategy<Value = Subscribe> {
+    let often = option::of(Subscribe::LEAST_STATUS_MS..);
+    (any::<u32>(), any::<Option<u16>>(), often, option::of(level())).prop_map(
+        |(token, report_every_ms, status_every_ms, log)| Subscribe { token, report_every_ms, status_every_ms, log },
+    )
+}
+
 fn status() -> impl Strategy<Value = Status> {
     let clock = (any::<u32>(), any::<u64>(), any::<Option<i64>>());
     let states = (text(), camera(), sink());
     let numbers = (any::<u16>(), any::<Option<i16>>(), any::<u32>());
-    (clock, states, any::<[u32; 7]>(), numbers, any::<[[u32; 2]; 5]>()).prop_map(
-        |(clock, states, counters, numbers, latency)| {
+    (clock, states, any::<[u32; 7]>(), numbers, any::<[[u32; 2]; 5]>(), uniform5(condition()), any::<u16>()).prop_map(
+        |(clock, states, counters, numbers, latency, parts, clips_tenths)| {
+            let [engine_part, storage, temperature, memory, clock_part] = parts;
             let (boot, uptime_ms, unix_offset_us) = clock;
             let (engine, camera, sink) = states;
             let (fps_tenths, temperature_tenths_c, rss_kib) = numbers;
@@ -142,6 +186,8 @@ fn status() -> impl Strategy<Value = Status> {
                 temperature_tenths_c,
                 rss_kib,
                 latency: Latencies { decode, crop, infer, outputs, encode },
+                parts: Parts { engine: engine_part, storage, temperature, memory, clock: clock_part },
+                clips_tenths,
             }
         },
     )

@@ -21,6 +21,7 @@ pub fn up() -> Vec<(&'static str, Up)> {
         ("up-slots", Up::Slots(slots())),
         ("up-update-state", Up::UpdateState(state())),
         ("up-update-refused", Up::UpdateRefused(refused())),
+        ("up-camera-mode", Up::CameraMode(camera_mode())),
     ]
 }
 
@@ -38,7 +39,22 @@ pub fn down() -> Vec<(&'static str, Down)> {
         ("down-rollback", Down::Rollback(Request { token: 43 })),
         ("down-logs-query", Down::LogsQuery(LogsQuery { token: 44, lines: 20 })),
         ("down-permit", Down::Permit(PermitOffer { token: 45, permit: (0..=139).collect() })),
+        ("down-camera-modes-query", Down::CameraModesQuery(Request { token: 46 })),
+        ("down-camera", Down::Camera(CameraOrder { token: 47, action: CameraAction::Choose(mode()) })),
+        ("down-subscribe", Down::Subscribe(subscribe())),
     ]
+}
+
+fn mode() -> Mode {
+    Mode { format: "YUYV".into(), width: 1280, height: 720, fps_tenths: 100 }
+}
+
+fn camera_mode() -> CameraMode {
+    CameraMode { token: 46, index: 3, count: 14, mode: mode(), current: false, readable: true }
+}
+
+fn subscribe() -> Subscribe {
+    Subscribe { token: 48, report_every_ms: Some(200), status_every_ms: Some(1000), log: Some(Level::Warn) }
 }
 
 /// A short piece of an update, with a group of full length and zeros.
@@ -127,6 +143,7 @@ fn report(face: Option<FaceReport>) -> Report {
         width: 640,
         height: 360,
         dropped: 2,
+        faces: if face.is_some() { 2 } else { 0 },
         face,
     }
 }
@@ -141,6 +158,7 @@ fn face() -> FaceReport {
         scores: scores_from_f32(&[0.11, 0.79, 0.02, 0.01, 0.02, 0.01, 0.04]).expect("seven finite numbers"),
         label: Some(1),
         smoothing: Smoothing::Stable,
+        quality: Quality::SMALL.with(Quality::PARTIAL),
     }
 }
 
@@ -172,6 +190,14 @@ fn status() -> Status {
             outputs: times(35, 61),
             encode: times(1, 3),
         },
+        parts: Parts {
+            engine: Condition::Good,
+            storage: Condition::Good,
+            temperature: Condition::Strained,
+            memory: Condition::Good,
+            clock: Condition::Unknown,
+        },
+        clips_tenths: 50,
     }
 }
 
@@ -192,6 +218,7 @@ pub fn largest_up() -> Vec<(&'static str, Up)> {
         scores: [one; MAX_LABELS].into_iter().collect(),
         label: Some(7),
         smoothing: Smoothing::Stable,
+        quality: Quality::WORDS.iter().fold(Quality::GOOD, |all, (flag, _)| all.with(*flag)),
     };
     let report = Report {
         boot: all,
@@ -201,6 +228,7 @@ pub fn largest_up() -> Vec<(&'static str, Up)> {
         width: u16::MAX,
         height: u16::MAX,
         dropped: all,
+        faces: 0,
         face: None,
     };
     let labels = (0..MAX_LABELS).map(|i| Text::new(&format!("{i:>12}"))).collect();
@@ -235,10 +263,18 @@ pub fn largest_up() -> Vec<(&'static str, Up)> {
         temperature_tenths_c: Some(i16::MIN),
         rss_kib: all,
         latency: Latencies { decode: longest, crop: longest, infer: longest, outputs: longest, encode: longest },
+        parts: Parts {
+            engine: Condition::Bad,
+            storage: Condition::Bad,
+            temperature: Condition::Bad,
+            memory: Condition::Bad,
+            clock: Condition::Bad,
+        },
+        clips_tenths: u16::MAX,
     };
     vec![
         ("up-hello", Up::Hello(hello)),
-        ("up-report", Up::Report(Report { face: Some(face), ..report.clone() })),
+        ("up-report", Up::Report(Report { faces: u8::MAX, face: Some(face), ..report.clone() })),
         ("up-report-no-face", Up::Report(report)),
         ("up-status", Up::Status(status)),
         ("up-log", Up::Log(Log { level: Level::Debug, at_us: u64::MAX, text: full() })),
@@ -254,6 +290,17 @@ pub fn largest_up() -> Vec<(&'static str, Up)> {
                 transfer: all,
                 refusal: Refusal::NotAllowed,
                 detail: full(),
+            }),
+        ),
+        (
+            "up-camera-mode",
+            Up::CameraMode(CameraMode {
+                token: all,
+                index: u16::MAX - 1,
+                count: u16::MAX,
+                mode: largest_mode(),
+                current: true,
+                readable: true,
             }),
         ),
     ]
@@ -302,7 +349,22 @@ pub fn largest_down() -> Vec<(&'static str, Down)> {
         ("down-rollback", Down::Rollback(Request { token: u32::MAX })),
         ("down-logs-query", Down::LogsQuery(LogsQuery { token: u32::MAX, lines: u8::MAX })),
         ("down-permit", Down::Permit(PermitOffer { token: u32::MAX, permit: [255; MAX_PERMIT].into_iter().collect() })),
+        ("down-camera-modes-query", Down::CameraModesQuery(Request { token: u32::MAX })),
+        ("down-camera", Down::Camera(CameraOrder { token: u32::MAX, action: CameraAction::Choose(largest_mode()) })),
+        (
+            "down-subscribe",
+            Down::Subscribe(Subscribe {
+                token: u32::MAX,
+                report_every_ms: Some(u16::MAX),
+                status_every_ms: Some(u32::MAX),
+                log: Some(Level::Debug),
+            }),
+        ),
     ]
+}
+
+fn largest_mode() -> Mode {
+    Mode { format: full(), width: u16::MAX, height: u16::MAX, fps_tenths: u16::MAX }
 }
 
 fn largest_offer() -> Offer {

@@ -219,6 +219,8 @@ mod tests {
             temperature_tenths_c: Some(481),
             rss_kib: 90_000,
             latency: Latencies { infer, ..Latencies::default() },
+            parts: mtcae_wire::Parts::default(),
+            clips_tenths: 100,
         }
     }
 

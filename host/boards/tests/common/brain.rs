@@ -330,6 +330,8 @@ impl Brain {
             temperature_tenths_c: Some(481),
             rss_kib: 90_000,
             latency: Latencies { infer, ..Latencies::default() },
+            parts: Parts::default(),
+            clips_tenths: 100,
         })
     }
 

@@ -75,7 +75,7 @@ fn text(event: &LinkEvent, view: &View) -> Option<String> {
             Up::Report(report) => report_text(report, view),
             Up::Log(log) => format!("{}: {}", level_name(log.level), log.text),
             Up::Status(_) | Up::Pong(_) | Up::Ack(_) | Up::Nack(_) => return None,
-            Up::Slots(_) | Up::UpdateState(_) | Up::UpdateRefused(_) => return None,
+            Up::Slots(_) | Up::UpdateState(_) | Up::UpdateRefused(_) | Up::CameraMode(_) => return None,
         },
     })
 }
@@ -113,7 +113,7 @@ mod tests {
             Up::Hello(sample::hello()),
             Up::Report(sample::report(1, Some(1))),
             Up::Report(sample::report(3, None)),
-            Up::Report(Report { face: None, ..sample::report(4, None) }),
+            Up::Report(Report { faces: 0, face: None, ..sample::report(4, None) }),
             Up::Status(sample::status()),
             Up::Log(sample::log("camera opened")),
         ];

@@ -30,6 +30,7 @@ pub fn report(seq: u32, label: Option<u8>) -> Report {
         scores: scores_from_f32(&scores).unwrap(),
         label,
         smoothing: if label.is_some() { Smoothing::Stable } else { Smoothing::Unsure },
+        quality: Quality::GOOD,
     };
     Report {
         boot: 7,
@@ -39,6 +40,7 @@ pub fn report(seq: u32, label: Option<u8>) -> Report {
         width: 640,
         height: 360,
         dropped: 0,
+        faces: 1,
         face: Some(face),
     }
 }
@@ -64,6 +66,8 @@ pub fn status() -> Status {
             outputs: stage(30, 55),
             encode: stage(8, 14),
         },
+        parts: Parts { engine: Condition::Good, ..Parts::default() },
+        clips_tenths: 100,
     }
 }
 

@@ -127,7 +127,7 @@ impl View {
                 self.logs.push_back(log.clone());
             }
             Up::Pong(_) | Up::Ack(_) | Up::Nack(_) => {}
-            Up::Slots(_) | Up::UpdateState(_) | Up::UpdateRefused(_) => {}
+            Up::Slots(_) | Up::UpdateState(_) | Up::UpdateRefused(_) | Up::CameraMode(_) => {}
         }
     }
 

@@ -4,7 +4,7 @@
 pub mod desk;
 
 use mtcae_wire::{
-    Area, FaceReport, Hello, Point, Report, Share, Smoothing, Text, Up, encode, heapless, scores_from_f32,
+    Area, FaceReport, Hello, Point, Quality, Report, Share, Smoothing, Text, Up, encode, heapless, scores_from_f32,
 };
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::{File, OpenOptions};
@@ -96,6 +96,7 @@ pub fn report(seq: u32) -> Up {
         width: 640,
         height: 360,
         dropped: 0,
+        faces: 1,
         face: Some(FaceReport {
             id: 3,
             area: Area::from_f32([0.25, 0.25, 0.25, 0.5]).unwrap(),
@@ -104,6 +105,7 @@ pub fn report(seq: u32) -> Up {
             scores: scores_from_f32(&[0.25, 0.75, 0.0]).unwrap(),
             label: Some(1),
             smoothing: Smoothing::Stable,
+            quality: Quality::GOOD,
         }),
     })
 }
