@@ -44,5 +44,6 @@ pub use settings::{GapSettings, GazeSettings, ScheduleSettings, Settings, Settin
 pub use smooth::{Certainty, Smoothed, Smoother};
 pub use tracks::{Track, Tracks};
 pub use traits::{
-    Captured, Clock, Engine, EngineError, FaceFinder, FoundFace, FrameSource, Sink, SinkError, SourceError, SourceInfo,
+    Captured, Clock, Engine, EngineError, FaceFinder, FoundFace, FrameSource, OfferedMode, Sink, SinkError,
+    SourceError, SourceInfo,
 };

@@ -39,6 +39,23 @@ pub struct SourceInfo {
     pub fps: f32,
 }
 
+/// One of a source's modes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OfferedMode {
+    /// Pixel format or codec, for example `MJPG`.
+    pub format: String,
+    /// Width as captured, pixels.
+    pub width: u32,
+    /// Height as captured, pixels.
+    pub height: u32,
+    /// Most frames per second; `None` when the driver does not say.
+    pub fps: Option<f32>,
+    /// Its format can be read.
+    pub readable: bool,
+    /// It is the one in use.
+    pub current: bool,
+}
+
 /// Why a source gave no frame; one variant for each reaction.
 #[derive(Debug, Error, PartialEq)]
 pub enum SourceError {
@@ -63,6 +80,11 @@ pub trait FrameSource: Send {
     /// Why it was opened as it is, for the start-up report; `None` where there was nothing to choose.
     fn choice(&self) -> Option<String> {
         None
+    }
+    /// All modes it offers: the one in use, for a source that has no other.
+    fn modes(&self) -> Vec<OfferedMode> {
+        let SourceInfo { format, width, height, fps, .. } = self.info();
+        vec![OfferedMode { format, width, height, fps: Some(fps), readable: true, current: true }]
     }
     /// Waits at most `timeout` for the next frame; `None` when none came in that time.
     ///

@@ -1,54 +1,197 @@
-//! The capture thread: frames from the source to the pipeline, and the source opened again when it is lost.
+//! The capture thread: frames from the source to the pipeline, the source opened again when it is lost, and closed when
+//! nobody may look.
 
 use crate::DaemonError;
+use crate::camera::Order;
 use crate::shared::{Shared, lock};
 use crate::source::Opener;
 use mtcae_core::{Captured, FrameSource, SourceError, Stage};
-use mtcae_wire::{CameraState, Level};
+use mtcae_wire::{Ack, CameraAction, CameraState, Level, Mode, Nack, Reason, Text, Up};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Longest wait for a frame before looking whether to stop.
-const SLICE: Duration = Duration::from_millis(100);
+/// Longest wait for a frame before looking whether to stop, or whether nobody may look any more.
+const SLICE: Duration = Duration::from_millis(20);
+/// Wait between two looks while the source is closed.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Runs until the daemon stops or the source ends. `source` was opened at the start.
-pub(crate) fn capture(shared: &Shared, opener: &Opener, source: Box<dyn FrameSource>) {
-    let mut source = Some(source);
-    let mut last_frame = Instant::now();
-    while !shared.stopping() {
-        shared.beats.capture.store(shared.now(), Ordering::Relaxed);
-        let Some(open) = source.as_mut() else {
-            source = reopen(shared, opener);
-            last_frame = Instant::now();
-            continue;
-        };
-        match open.next_frame(SLICE) {
-            Ok(Some(captured)) => {
-                last_frame = Instant::now();
-                give(shared, captured);
-                if opener.on_demand() {
-                    wait_until_known(shared);
+pub(crate) fn capture(shared: &Shared, opener: Opener, source: Box<dyn FrameSource>) {
+    shared.camera.offer(source.modes());
+    let now = Instant::now();
+    let source = Some(source);
+    Capture { shared, opener, source, off: false, wiped: false, last_frame: now, open_at: now }.run();
+}
+
+/// The thread's own things.
+struct Capture<'a> {
+    shared: &'a Shared,
+    opener: Opener,
+    source: Option<Box<dyn FrameSource>>,
+    /// Switched off on request.
+    off: bool,
+    /// No picture is left since it was closed.
+    wiped: bool,
+    last_frame: Instant,
+    /// A lost source is opened again then.
+    open_at: Instant,
+}
+
+impl Capture<'_> {
+    fn run(mut self) {
+        while !self.shared.stopping() {
+            self.shared.beats.capture.store(self.shared.now(), Ordering::Relaxed);
+            while let Some(order) = self.shared.camera.next() {
+                let answer = self.obey(&order);
+                if let Some(mail) = self.shared.mail.get(order.mail) {
+                    mail.answer(answer);
                 }
             }
-            Ok(None) if opener.silence().is_some_and(|limit| last_frame.elapsed() >= limit) => {
+            if let Some(state) = self.closed() {
+                self.close(state);
+                self.shared.sleep(PAUSE);
+                continue;
+            }
+            self.wiped = false;
+            if self.source.is_some() {
+                if self.look().is_break() {
+                    return;
+                }
+            } else if Instant::now() < self.open_at {
+                self.shared.sleep(PAUSE);
+            } else if let Err(why) = self.reopen() {
+                // Refused, too: the device under a path may be half-way up, or another one for a moment.
+                self.shared.complain("camera", Level::Warn, &format!("still no camera: {why}"));
+            }
+        }
+    }
+
+    /// The state in which nobody looks, if that is the one.
+    fn closed(&self) -> Option<CameraState> {
+        if self.shared.camera.private() {
+            return Some(CameraState::Private);
+        }
+        self.off.then_some(CameraState::Off)
+    }
+
+    /// Waits for a frame for a moment; breaks when there will be no more.
+    fn look(&mut self) -> std::ops::ControlFlow<()> {
+        let Some(open) = self.source.as_mut() else { return std::ops::ControlFlow::Continue(()) };
+        match open.next_frame(SLICE) {
+            // The switch may have been flipped while the frame was under way.
+            Ok(Some(_)) if self.shared.camera.private() => {}
+            Ok(Some(captured)) => {
+                self.last_frame = Instant::now();
+                give(self.shared, captured);
+                if self.opener.on_demand() {
+                    wait_until_known(self.shared);
+                }
+            }
+            Ok(None) if self.opener.silence().is_some_and(|limit| self.last_frame.elapsed() >= limit) => {
                 let name = open.info().name;
-                lose(shared, &format!("camera {name} gives no frames; it is opened again"));
-                source = None;
+                self.lose(&format!("camera {name} gives no frames; it is opened again"));
             }
             Ok(None) => {}
             Err(SourceError::BadFrame(why)) => {
-                last_frame = Instant::now();
-                lock(&shared.work).bad_frames += 1;
-                shared.complain("frame", Level::Warn, &format!("bad frame skipped: {why}"));
+                self.last_frame = Instant::now();
+                lock(&self.shared.work).bad_frames += 1;
+                self.shared.complain("frame", Level::Warn, &format!("bad frame skipped: {why}"));
             }
-            Err(SourceError::Lost(why)) => {
-                lose(shared, &format!("camera lost: {why}; it is opened again"));
-                source = None;
+            Err(SourceError::Lost(why)) => self.lose(&format!("camera lost: {why}; it is opened again")),
+            Err(SourceError::Refused(why)) => {
+                self.shared.fail(DaemonError::Source(why));
+                return std::ops::ControlFlow::Break(());
             }
-            Err(SourceError::Refused(why)) => return shared.fail(DaemonError::Source(why)),
-            Err(SourceError::End) => return end(shared),
+            Err(SourceError::End) => {
+                end(self.shared);
+                return std::ops::ControlFlow::Break(());
+            }
         }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    /// Closes the source and overwrites every picture, also those that the network still holds once it lets go.
+    fn close(&mut self, state: CameraState) {
+        let first = self.source.take().is_some();
+        let mut work = lock(&self.shared.work);
+        let changed = std::mem::replace(&mut work.camera, state) != state;
+        if first || !self.wiped {
+            self.wiped = work.pipeline.wipe() == 0;
+        }
+        drop(work);
+        if changed {
+            let who = if state == CameraState::Private { "the privacy switch" } else { "an order" };
+            self.shared.log(Level::Info, &format!("camera closed by {who}"));
+        }
+    }
+
+    fn lose(&mut self, why: &str) {
+        self.source = None;
+        self.open_at = Instant::now() + self.opener.reopen();
+        lock(&self.shared.work).camera = CameraState::Lost;
+        self.shared.log(Level::Warn, why);
+    }
+
+    /// One try; the next one after the pause.
+    fn reopen(&mut self) -> Result<(), SourceError> {
+        let opened = self.opener.open();
+        self.last_frame = Instant::now();
+        self.open_at = self.last_frame + self.opener.reopen();
+        let source = opened.inspect_err(|_| lock(&self.shared.work).camera = CameraState::Lost)?;
+        self.shared.camera.offer(source.modes());
+        let name = source.info().name;
+        self.source = Some(source);
+        let mut work = lock(&self.shared.work);
+        work.pipeline.on_gap();
+        work.reopened += 1;
+        work.camera = CameraState::Streaming;
+        drop(work);
+        self.shared.log(Level::Info, &format!("camera {name} is open again"));
+        Ok(())
+    }
+
+    fn obey(&mut self, order: &Order) -> Up {
+        let token = order.token;
+        let done = match &order.action {
+            CameraAction::Stop => {
+                self.off = true;
+                self.close(self.closed().unwrap_or(CameraState::Off));
+                Ok(())
+            }
+            CameraAction::Start => self.start(),
+            CameraAction::Choose(mode) => self.choose(mode),
+        };
+        match done {
+            Ok(()) => Up::Ack(Ack { token }),
+            Err((reason, detail)) => Up::Nack(Nack { token, reason, detail: Text::new(&detail) }),
+        }
+    }
+
+    fn start(&mut self) -> Result<(), (Reason, String)> {
+        self.off = false;
+        if self.shared.camera.private() {
+            return Err((Reason::Failed, "the privacy switch keeps the camera closed".to_owned()));
+        }
+        if self.source.is_some() {
+            return Ok(());
+        }
+        self.reopen().map_err(|why| (Reason::Failed, why.to_string()))
+    }
+
+    fn choose(&mut self, mode: &Mode) -> Result<(), (Reason, String)> {
+        let chosen = self.opener.in_mode(mode, &self.shared.camera.offered());
+        let before = std::mem::replace(&mut self.opener, chosen.map_err(|why| (Reason::BadValue, why))?);
+        if self.closed().is_some() {
+            return Ok(());
+        }
+        // A camera is for one at a time.
+        self.source = None;
+        self.reopen().map_err(|why| {
+            self.opener = before;
+            self.open_at = Instant::now();
+            (Reason::Failed, format!("{why}; back to the mode before"))
+        })
     }
 }
 
@@ -67,37 +210,8 @@ fn give(shared: &Shared, captured: Captured) {
 
 fn wait_until_known(shared: &Shared) {
     let mut work = lock(&shared.work);
-    while work.known < work.given && !shared.stopping() {
+    while work.known < work.given && !shared.stopping() && !shared.camera.private() {
         work = shared.caught_up.wait_timeout(work, SLICE).unwrap_or_else(PoisonError::into_inner).0;
-    }
-}
-
-fn lose(shared: &Shared, why: &str) {
-    lock(&shared.work).camera = CameraState::Lost;
-    shared.log(Level::Warn, why);
-}
-
-/// One try after the pause; `None` when it failed, too.
-fn reopen(shared: &Shared, opener: &Opener) -> Option<Box<dyn FrameSource>> {
-    shared.sleep(opener.reopen());
-    if shared.stopping() {
-        return None;
-    }
-    match opener.open() {
-        Ok(source) => {
-            let mut work = lock(&shared.work);
-            work.pipeline.on_gap();
-            work.reopened += 1;
-            work.camera = CameraState::Streaming;
-            drop(work);
-            shared.log(Level::Info, &format!("camera {} is open again", source.info().name));
-            Some(source)
-        }
-        // Refused, too: the device under a path may be half-way up, or another one for a moment.
-        Err(why) => {
-            shared.complain("camera", Level::Warn, &format!("still no camera: {why}"));
-            None
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::model::Minds;
 use crate::shared::{Shared, Work, lock};
 use mtcae_contract::{Clip, Image, Micros, Rect};
 use mtcae_core::{Action, EngineError, Stage};
-use mtcae_wire::{Level, Report, Up};
+use mtcae_wire::{Condition, Level, Report, Up};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -95,6 +95,7 @@ fn run_network(shared: &Shared, minds: &mut Minds, clip: Clip) -> Answer {
     let infer_us = us_since(begin);
     let mut work = lock(&shared.work);
     work.pipeline.give_back(clip);
+    work.engine = if raw.is_ok() { Condition::Good } else { Condition::Bad };
     let raw = raw?;
     work.health.record(Stage::Infer, infer_us);
     let begin = Instant::now();

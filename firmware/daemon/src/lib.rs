@@ -11,6 +11,7 @@
 //! A fourth kind of thread owns the slots, when the board takes updates: `updates`. [`run`] does all of it in one call; the program `mtcae-firmware` adds arguments, signals and exit codes.
 #![forbid(unsafe_code)]
 
+mod camera;
 mod capture;
 mod error;
 mod event;
@@ -26,6 +27,7 @@ mod settings;
 mod shared;
 mod source;
 mod startup;
+mod subscription;
 mod summary;
 mod updates;
 

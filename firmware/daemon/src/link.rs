@@ -1,15 +1,17 @@
 //! One sink's thread: what waits for it goes out, requests come in, and a lost line is opened again.
 
+use crate::camera::Order;
 use crate::line::Line;
 use crate::machine::offset_from_unix;
-use crate::shared::{Mail, Shared, lock};
+use crate::shared::{Condition, Mail, Shared, lock};
+use crate::subscription::Subscription;
 use crate::updates::Updates;
 use mtcae_board_configs::SinkKind;
 use mtcae_contract::Micros;
 use mtcae_core::{Outbox, SinkError};
 use mtcae_wire::{
     Ack, CameraOrder, Down, FromHost, Level, LogsQuery, Nack, PermitOffer, Pong, Reason, Request, SetTime, SinkState,
-    Subscribe, Text, Up, UpdateBegin, UpdateFinish,
+    Text, Up, UpdateBegin, UpdateFinish,
 };
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +27,10 @@ const FIRST_RETRY: Micros = 250_000;
 const LONGEST_RETRY: Micros = 4_000_000;
 /// Requests answered before the outbox has its turn.
 const REQUESTS_AT_ONCE: usize = 16;
+/// Wait before the first status, so that there is something to tell, microseconds.
+const FIRST_STATUS: Micros = 500_000;
+/// Time between two looks whether a status is due, microseconds.
+const LOOK_EVERY: Micros = 50_000;
 /// Log lines in one answer: as many as an outbox has room for, and some to spare.
 const LINES_AT_ONCE: usize = 48;
 /// Messages sent before requests have their turn.
@@ -52,7 +58,10 @@ pub(crate) struct Link<'a> {
     bad_before: u64,
     retry_at: Micros,
     pause: Micros,
+    /// When the last status was told.
     status_at: Micros,
+    look_at: Micros,
+    condition: Option<Condition>,
 }
 
 impl<'a> Link<'a> {
@@ -77,7 +86,9 @@ impl<'a> Link<'a> {
             bad_before: 0,
             retry_at: 0,
             pause: FIRST_RETRY,
-            status_at: status_every.min(500_000),
+            status_at: 0,
+            look_at: FIRST_STATUS.min(status_every),
+            condition: None,
         }
     }
 
@@ -99,10 +110,7 @@ impl<'a> Link<'a> {
             if !self.settled && self.line.as_ref().is_some_and(Line::is_open) {
                 self.settle();
             }
-            if now >= self.status_at {
-                self.status_at = now + self.status_every;
-                self.push_status(now);
-            }
+            self.tell_status(now);
             if let Err(why) = self.talk() {
                 self.lose(&why);
             }
@@ -161,6 +169,21 @@ impl<'a> Link<'a> {
         self.line.is_some() && self.session.is_some()
     }
 
+    /// A status when it is time for one, and when something has changed.
+    fn tell_status(&mut self, now: Micros) {
+        if now < self.look_at {
+            return;
+        }
+        self.look_at = now + LOOK_EVERY;
+        let every = lock(&self.mail.state).subscription.status_every(self.status_every);
+        let condition = self.shared.condition();
+        let changed = self.condition.replace(condition) != Some(condition);
+        if changed || every.is_some_and(|every| now >= self.status_at + every || now < self.status_at) {
+            self.status_at = now;
+            self.push_status(now);
+        }
+    }
+
     fn push_status(&self, now: Micros) {
         // While nobody listens only the newest state counts; older ones would take the room of other messages.
         if !self.is_heard() {
@@ -178,16 +201,19 @@ impl<'a> Link<'a> {
             let now = self.shared.now();
             if let Some(updates) = self.updates {
                 let (taken, answer) = updates.take(self.at, now, &message);
-                answer.into_iter().for_each(|answer| self.mail.push(answer));
+                answer.into_iter().for_each(|answer| self.mail.answer(answer));
                 if taken {
                     continue;
                 }
             }
             // Pieces of a file that nobody has offered.
             let FromHost::Request(request) = message else { continue };
-            match answer(self.shared, self.mail, request) {
-                Some(answer) => self.mail.push(answer),
-                None => self.hello_due = true,
+            if matches!(request, Down::Hello) {
+                // Whoever asks this knows nothing of what another one subscribed to.
+                lock(&self.mail.state).subscription = Subscription::default();
+                self.hello_due = true;
+            } else if let Some(answer) = answer(self.shared, self.at, self.mail, request) {
+                self.mail.answer(answer);
             }
         }
         if let Some(updates) = self.updates {
@@ -203,7 +229,9 @@ impl<'a> Link<'a> {
         if session != self.session {
             self.session = session;
             self.hello_due = session.is_some();
-            lock(&self.mail.state).outbox.resume();
+            let mut state = lock(&self.mail.state);
+            state.subscription = Subscription::default();
+            state.outbox.resume();
         }
         if session.is_none() {
             // What waits grows old, and is dropped and counted.
@@ -274,10 +302,10 @@ fn took(outbox: &mut Outbox, message: &Up, now: Micros) {
     }
 }
 
-/// The answer to a request; `None` when that is a Hello.
-fn answer(shared: &Shared, mail: &Mail, request: Down) -> Option<Up> {
+/// The answer to a request that is at hand at once.
+fn answer(shared: &Shared, at: usize, mail: &Mail, request: Down) -> Option<Up> {
     match request {
-        Down::Hello => None,
+        Down::Hello => Some(Up::Hello(shared.hello.clone())),
         Down::Ping(ping) => Some(Up::Pong(Pong { token: ping.token, board_us: shared.now() })),
         Down::SetTime(SetTime { token, unix_us }) => Some(match offset_from_unix(unix_us, shared.now()) {
             Some(offset) => {
@@ -290,13 +318,21 @@ fn answer(shared: &Shared, mail: &Mail, request: Down) -> Option<Up> {
             }
         }),
         Down::LogsQuery(LogsQuery { token, lines }) => {
-            shared.lines(usize::from(lines).min(LINES_AT_ONCE)).into_iter().for_each(|line| mail.push(Up::Log(line)));
+            shared.lines(usize::from(lines).min(LINES_AT_ONCE)).into_iter().for_each(|line| mail.answer(Up::Log(line)));
             Some(Up::Ack(Ack { token }))
         }
-        Down::CameraModesQuery(Request { token })
-        | Down::Camera(CameraOrder { token, .. })
-        | Down::Subscribe(Subscribe { token, .. }) => {
-            Some(Up::Nack(Nack { token, reason: Reason::Unsupported, detail: Text::new("not yet") }))
+        Down::CameraModesQuery(Request { token }) => {
+            shared.camera.listed(token).into_iter().for_each(|mode| mail.answer(Up::CameraMode(mode)));
+            Some(Up::Ack(Ack { token }))
+        }
+        Down::Camera(CameraOrder { token, action }) => {
+            let taken = shared.camera.order(Order { mail: at, token, action });
+            let detail = Text::new("the camera has other orders to carry out; ask again");
+            (!taken).then_some(Up::Nack(Nack { token, reason: Reason::Busy, detail }))
+        }
+        Down::Subscribe(asked) => {
+            lock(&mail.state).subscription = Subscription::new(asked);
+            Some(Up::Ack(Ack { token: asked.token }))
         }
         Down::SlotsQuery(Request { token })
         | Down::UpdateBegin(UpdateBegin { token, .. })

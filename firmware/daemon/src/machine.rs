@@ -1,5 +1,7 @@
 //! What the machine under the daemon says: memory, temperature, the wall clock, a little chance.
 
+use mtcae_wire::Condition;
+use rustix::fs::StatVfsMountFlags;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,6 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const PLAUSIBLE_UNIX_US: u64 = 1_704_067_200_000_000;
 /// 2200-01-01; a time after it is a mistake of the sender.
 const LATEST_UNIX_US: u64 = 7_258_118_400_000_000;
+
+/// Less than a bundle with a model takes, bytes.
+const LITTLE_ROOM: u64 = 64 << 20;
+/// Processors of boards slow down from about here on, degrees Celsius.
+const HOT_C: f32 = 80.0;
+/// They switch themselves off soon after, degrees Celsius.
+const TOO_HOT_C: f32 = 95.0;
 
 /// Resident memory of this process, KiB; 0 where `/proc` does not say.
 pub(crate) fn rss_kib() -> u32 {
@@ -22,6 +31,26 @@ pub(crate) fn temperature_c() -> Option<f32> {
     let degrees = |text: String| text.trim().parse::<i32>().ok().map(|milli| milli as f32 / 1000.0);
     let hottest = zones.take(64).flatten().filter_map(read).filter_map(degrees);
     hottest.filter(|c| (-60.0..200.0).contains(c)).max_by(f32::total_cmp)
+}
+
+/// How the disk is that holds `folder`: bad when it cannot be written, strained when there is no room for a bundle.
+pub(crate) fn storage(folder: &str) -> Condition {
+    let Ok(disk) = rustix::fs::statvfs(folder) else { return Condition::Bad };
+    if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Condition::Bad;
+    }
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free < LITTLE_ROOM { Condition::Strained } else { Condition::Good }
+}
+
+/// How hot `celsius` is.
+pub(crate) fn heat(celsius: Option<f32>) -> Condition {
+    match celsius {
+        None => Condition::Unknown,
+        Some(c) if c >= TOO_HOT_C => Condition::Bad,
+        Some(c) if c >= HOT_C => Condition::Strained,
+        Some(_) => Condition::Good,
+    }
 }
 
 /// Seconds since 1970 by the machine's wall clock, when that has been set.
@@ -57,6 +86,17 @@ mod tests {
         assert!(rss_kib() > 500, "{}", rss_kib());
         assert_ne!(random(), random());
         assert!(temperature_c().is_none_or(|c| c > -60.0));
+    }
+
+    #[test]
+    fn parts_are_judged() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(storage(dir.path().to_str().unwrap()) >= Condition::Good);
+        assert_eq!(storage("/nowhere/at/all"), Condition::Bad);
+        assert_eq!([Some(40.0), Some(85.0), Some(99.0), None].map(heat), {
+            use Condition::*;
+            [Good, Strained, Bad, Unknown]
+        });
     }
 
     #[test]

@@ -18,7 +18,7 @@ use mtcae_contract::Manifest;
 use mtcae_core::{FrameSource, Pipeline};
 use mtcae_drivers::MonotonicClock;
 use mtcae_update::Confirm;
-use mtcae_wire::{Hello, Level, Text, VERSION};
+use mtcae_wire::{Condition, Hello, Level, Parts, Text, VERSION};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -34,7 +34,7 @@ const LOOKS_BETWEEN_MEASURES: u32 = 10;
 const LAST_WORDS: Duration = Duration::from_millis(1500);
 
 /// What outlives the start.
-struct Parts {
+struct Opening {
     opener: Opener,
     source: Box<dyn FrameSource>,
     model: Opened,
@@ -48,7 +48,7 @@ struct Parts {
 /// As [`run`] before it starts.
 pub fn check(mut board: Board, overrides: &Overrides) -> Result<StartUp, DaemonError> {
     overrides.apply(&mut board);
-    open(&board, false).map(|parts| parts.report)
+    open(&board, false).map(|opening| opening.report)
 }
 
 /// Runs the daemon in the calling thread and three kinds of threads more (capture, inference, one for each sink) until
@@ -72,11 +72,13 @@ pub fn run(
     }
     let manifest = parts.model.manifest.clone();
     let boot = machine::random() as u32;
-    let pipeline = Pipeline::new(pipeline_settings(&board), &manifest, machine::random(), boot)
+    let settings = pipeline_settings(&board);
+    let max_clips = settings.schedule.max_hz;
+    let pipeline = Pipeline::new(settings, &manifest, machine::random(), boot)
         .map_err(|e| DaemonError::Configuration(format!("board {}: {e}", board.about.name)))?;
     let hello = hello(&board, &manifest, &parts.model.engine_name, boot);
     let mail = board.sinks.iter().map(|s| Mail::new(sink_name(&s.kind), outbox_limits(s.outbox))).collect();
-    let shared = Arc::new(Shared::new(parts.clock, hello, pipeline, mail, stop, on_event.clone()));
+    let shared = Arc::new(Shared::new(parts.clock, hello, pipeline, mail, max_clips, stop, on_event.clone()));
     let live = Live::new(Arc::clone(&shared));
     measure(&shared, &board);
     on_event(Event::Started { report: parts.report, live: live.clone() });
@@ -96,7 +98,7 @@ pub fn run(
     }
 }
 
-fn open(board: &Board, self_test: bool) -> Result<Parts, DaemonError> {
+fn open(board: &Board, self_test: bool) -> Result<Opening, DaemonError> {
     if let Some(why) = board.sinks.iter().find_map(|s| unsupported(&s.kind)) {
         return Err(DaemonError::Configuration(format!("board {}: {why}", board.about.name)));
     }
@@ -110,7 +112,7 @@ fn open(board: &Board, self_test: bool) -> Result<Parts, DaemonError> {
     report.precision.clone_from(&model.precision);
     report.trial_ms = model.trial_ms;
     report.sinks = board.sinks.iter().map(|s| sink_name(&s.kind)).collect();
-    Ok(Parts { opener, source, model, report, clock })
+    Ok(Opening { opener, source, model, report, clock })
 }
 
 fn hello(board: &Board, manifest: &Manifest, engine: &str, boot: u32) -> Hello {
@@ -141,7 +143,7 @@ impl Workers {
     ) -> Result<Workers, DaemonError> {
         let (for_capture, for_infer) = (Arc::clone(shared), Arc::clone(shared));
         let infer = thread("inference", move || infer(&for_infer, &mut minds))?;
-        let capture = thread("capture", move || capture(&for_capture, &opener, source)).inspect_err(|e| {
+        let capture = thread("capture", move || capture(&for_capture, opener, source)).inspect_err(|e| {
             shared.fail(e.clone());
         })?;
         Ok(Workers { capture, infer })
@@ -272,8 +274,15 @@ fn measure(shared: &Shared, board: &Board) {
     let rss = machine::rss_kib();
     shared.rss_kib.store(rss, Ordering::Relaxed);
     shared.rss_peak_kib.fetch_max(rss, Ordering::Relaxed);
-    *lock(&shared.temperature_c) = machine::temperature_c();
     let limit = board.about.memory_limit_mib;
+    let celsius = machine::temperature_c();
+    *lock(&shared.temperature_c) = celsius;
+    *lock(&shared.measured) = Parts {
+        storage: if board.update.enabled { machine::storage(&board.update.root) } else { Condition::Unknown },
+        temperature: machine::heat(celsius),
+        memory: if rss / 1024 > limit { Condition::Bad } else { Condition::Good },
+        ..Parts::default()
+    };
     if rss / 1024 > limit {
         // Without the figure, which would make each complaint a new one.
         let text = format!("memory is above board.memory_limit_mib, which is {limit}; the status says how much");

@@ -1,11 +1,13 @@
 //! What the threads share: the pipeline behind its lock, the state of the camera and of each sink, and the way to stop.
 
 use crate::DaemonError;
+use crate::camera::CameraDesk;
 use crate::event::{Event, OnEvent};
+use crate::subscription::Subscription;
 use mtcae_contract::Micros;
 use mtcae_core::{Clock, Facts, Health, Outbox, OutboxCounts, OutboxLimits, Pipeline, RecentTimes};
 use mtcae_drivers::MonotonicClock;
-use mtcae_wire::{CameraState, Hello, Level, Log, SinkState, Text, Up};
+use mtcae_wire::{self as wire, CameraState, Hello, Level, Log, Parts, SinkState, Text, Up};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,11 +27,16 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Camera, worst sink, parts.
+pub(crate) type Condition = (CameraState, SinkState, Parts);
+
 /// What capture and inference work on.
 pub(crate) struct Work {
     pub pipeline: Pipeline,
     pub health: Health,
     pub camera: CameraState,
+    /// Whether the network answers.
+    pub engine: wire::Condition,
     /// Times the camera was opened again.
     pub reopened: u64,
     /// Frames that could not be decoded.
@@ -58,6 +65,8 @@ pub(crate) struct MailState {
     pub bad_received: u64,
     /// Ages of reports when the sink took them.
     pub age: RecentTimes,
+    /// What the other side wants to hear.
+    pub subscription: Subscription,
 }
 
 impl Mail {
@@ -68,11 +77,23 @@ impl Mail {
             reconnects: 0,
             bad_received: 0,
             age: RecentTimes::default(),
+            subscription: Subscription::default(),
         };
         Mail { name, state: Mutex::new(state), arrived: Condvar::new() }
     }
 
+    /// For the other side, when it wants to hear that.
     pub fn push(&self, message: Up) {
+        let mut state = lock(&self.state);
+        if state.subscription.wants(&message) {
+            state.outbox.push(message);
+            drop(state);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// For the other side, which asked for it.
+    pub fn answer(&self, message: Up) {
         lock(&self.state).outbox.push(message);
         self.arrived.notify_one();
     }
@@ -105,10 +126,15 @@ pub(crate) struct Shared {
     /// The inference thread knows of all frames given.
     pub caught_up: Condvar,
     pub mail: Vec<Mail>,
+    /// Clips a second at most.
+    pub max_clips: f32,
+    pub camera: CameraDesk,
     pub unix_offset_us: Mutex<Option<i64>>,
     pub rss_kib: AtomicU32,
     pub rss_peak_kib: AtomicU32,
     pub temperature_c: Mutex<Option<f32>>,
+    /// Storage, temperature and memory as measured last.
+    pub measured: Mutex<Parts>,
     pub beats: Beats,
     lines: Mutex<VecDeque<Log>>,
     /// When the daemon ends by itself, for another version to start.
@@ -127,6 +153,7 @@ impl Shared {
         hello: Hello,
         pipeline: Pipeline,
         mail: Vec<Mail>,
+        max_clips: f32,
         stop: Arc<AtomicBool>,
         on_event: OnEvent,
     ) -> Shared {
@@ -134,6 +161,7 @@ impl Shared {
             pipeline,
             health: Health::new(),
             camera: CameraState::Starting,
+            engine: wire::Condition::Unknown,
             reopened: 0,
             bad_frames: 0,
             given: 0,
@@ -149,10 +177,13 @@ impl Shared {
             frame: Condvar::new(),
             caught_up: Condvar::new(),
             mail,
+            max_clips,
+            camera: CameraDesk::default(),
             unix_offset_us: Mutex::new(unix_offset_us),
             rss_kib: AtomicU32::new(0),
             rss_peak_kib: AtomicU32::new(0),
             temperature_c: Mutex::new(None),
+            measured: Mutex::new(Parts::default()),
             beats: Beats::default(),
             lines: Mutex::new(VecDeque::with_capacity(LINES)),
             end_at: AtomicU64::new(Micros::MAX),
@@ -238,22 +269,41 @@ impl Shared {
         self.log(level, text);
     }
 
+    /// What a status is told for at once when it changes.
+    pub fn condition(&self) -> Condition {
+        let sink = self.worst_sink(self.mail.iter().map(|mail| lock(&mail.state).sink));
+        (lock(&self.work).camera, sink, self.parts())
+    }
+
+    fn worst_sink(&self, sinks: impl Iterator<Item = SinkState>) -> SinkState {
+        sinks.max_by_key(|state| badness(*state)).unwrap_or(SinkState::Connected)
+    }
+
+    /// How the parts are.
+    fn parts(&self) -> Parts {
+        let known = lock(&self.unix_offset_us).is_some();
+        let clock = if known { wire::Condition::Good } else { wire::Condition::Strained };
+        let engine = lock(&self.work).engine;
+        Parts { engine, clock, ..*lock(&self.measured) }
+    }
+
     /// The Status message for the sink of `mail`, whose counts these are.
     pub fn status(&self, now: Micros, outbox: &OutboxCounts) -> Up {
         let sinks: Vec<(SinkState, u64, u64)> = self.mail.iter().map(Mail::condition).collect();
+        let parts = self.parts();
         let work = lock(&self.work);
         let facts = Facts {
             boot: self.hello.boot,
             unix_offset_us: *lock(&self.unix_offset_us),
             engine: self.hello.engine.as_str().to_owned(),
             camera: work.camera,
-            sink: sinks.iter().map(|s| s.0).max_by_key(|s| badness(*s)).unwrap_or(SinkState::Connected),
+            sink: self.worst_sink(sinks.iter().map(|s| s.0)),
             bad_received: sinks.iter().map(|s| s.2).sum(),
             reconnects: work.reopened + sinks.iter().map(|s| s.1).sum::<u64>(),
             temperature_c: *lock(&self.temperature_c),
             rss_kib: self.rss_kib.load(Ordering::Relaxed),
-            parts: mtcae_wire::Parts::default(),
-            max_clips: 0.0,
+            parts,
+            max_clips: self.max_clips,
         };
         Up::Status(work.health.status(now, &facts, &work.pipeline.counts(), outbox))
     }

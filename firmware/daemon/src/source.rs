@@ -1,9 +1,10 @@
 //! Opening the source a board file names.
 
 use crate::DaemonError;
-use mtcae_board_configs::{Board, Source};
-use mtcae_core::{FrameSource, SourceError};
+use mtcae_board_configs::{Board, PixelFormat, Source};
+use mtcae_core::{FrameSource, OfferedMode, SourceError};
 use mtcae_drivers::{FileOptions, FileSource, MonotonicClock, Pacing};
+use mtcae_wire::Mode;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 const REOPEN_FILE: Duration = Duration::from_secs(1);
 
 /// Opens one source, as often as needed.
+#[derive(Clone)]
 pub(crate) struct Opener {
     source: Source,
     max_side: u32,
@@ -33,6 +35,30 @@ impl Opener {
             }
             Source::V4l2(camera) => open_camera(camera, self.max_side, &self.clock),
         }
+    }
+
+    /// The same source, to be opened in one of its `modes`, or why it cannot be.
+    pub fn in_mode(&self, wanted: &Mode, modes: &[OfferedMode]) -> Result<Opener, String> {
+        let same = |m: &&OfferedMode| {
+            m.format == wanted.format.as_str()
+                && (m.width, m.height) == (u32::from(wanted.width), u32::from(wanted.height))
+        };
+        let asked = format!("{} {}x{}", wanted.format, wanted.width, wanted.height);
+        let found = modes.iter().find(same).ok_or_else(|| format!("the camera has no mode {asked}"))?;
+        let mut opener = self.clone();
+        if let Source::V4l2(camera) = &mut opener.source {
+            let format = found.readable.then(|| PixelFormat::from_word(&found.format)).flatten();
+            let format = format.ok_or_else(|| format!("{} cannot be read", found.format))?;
+            // A raw picture is developed at half its size, and asked for by that.
+            let raw = mtcae_drivers::PixelFormat::from_code(format.word().as_bytes()).is_some_and(|f| f.is_raw());
+            let times = if raw { 2 } else { 1 };
+            (camera.width, camera.height) = (found.width / times, found.height / times);
+            camera.formats = vec![format];
+            if wanted.fps_tenths > 0 {
+                camera.fps = u32::from(wanted.fps_tenths).div_ceil(10);
+            }
+        }
+        Ok(opener)
     }
 
     /// How long without a frame means that the device is gone; a file is never silent.

@@ -1,7 +1,7 @@
 //! Which of a camera's modes to use, and what its failures mean: decisions without a camera.
 
 use crate::pixel::PixelFormat;
-use mtcae_core::SourceError;
+use mtcae_core::{OfferedMode, SourceError, SourceInfo};
 use std::io;
 
 /// What a person wants of a camera.
@@ -100,6 +100,17 @@ pub(crate) fn reason(offered: &[Mode], chosen: Mode, wanted: Wanted, accepted: &
         why.push(format!("{} would miss more", passed.join(", ")));
     }
     why.join("; ")
+}
+
+/// `offered` for who asks, of which `used` is in use.
+pub(crate) fn listed(offered: &[Mode], used: &SourceInfo) -> Vec<OfferedMode> {
+    let listed = offered.iter().map(|m| {
+        let format = four_letters(m.format);
+        let current = format == used.format && (m.width, m.height) == (used.width, used.height);
+        let readable = PixelFormat::from_code(&m.format).is_some();
+        OfferedMode { format, width: m.width, height: m.height, fps: m.fps, readable, current }
+    });
+    listed.collect()
 }
 
 /// The size nearest to `want` of those between `min` and `max` in steps of `step`.
@@ -222,6 +233,15 @@ mod tests {
         assert_eq!(choose(&[mode(b"NV12", 640, 480, 30.0)], WANTED, ACCEPTED), None);
         let silent = Mode { fps: None, ..offered[0] };
         assert_eq!(choose(&[silent], WANTED, ACCEPTED), Some(silent));
+    }
+
+    #[test]
+    fn who_asks_sees_what_can_be_read_and_what_is_used() {
+        let offered = [mode(b"MJPG", 640, 480, 30.0), mode(b"H264", 640, 480, 30.0)];
+        let used = SourceInfo { name: "/dev/video0".into(), format: "MJPG".into(), width: 640, height: 480, fps: 30.0 };
+        let listed = listed(&offered, &used).into_iter().map(|m| (m.format, m.readable, m.current));
+        let expected = [("MJPG", true, true), ("H264", false, false)].map(|(f, r, c)| (f.to_owned(), r, c));
+        assert_eq!(listed.collect::<Vec<_>>(), expected);
     }
 
     #[test]

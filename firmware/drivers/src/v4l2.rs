@@ -7,7 +7,7 @@ use crate::mode::{self, Doing, Mode, Wanted};
 use crate::pixel::{FrameLayout, PixelFormat};
 use crate::steer::Steer;
 use mtcae_contract::Micros;
-use mtcae_core::{Captured, Clock, FrameSource, SourceError, SourceInfo};
+use mtcae_core::{Captured, Clock, FrameSource, OfferedMode, SourceError, SourceInfo};
 use std::fs::read_dir;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -81,6 +81,7 @@ pub struct V4l2Source {
     info: SourceInfo,
     /// Why this mode, and who sets the exposure.
     choice: String,
+    offered: Vec<Mode>,
     layout: FrameLayout,
     steer: Steer,
     decoder: PictureDecoder,
@@ -177,6 +178,7 @@ impl V4l2Source {
             device: device.to_owned(),
             info,
             choice: format!("{}; {exposure}", mode::reason(&offered, chosen, wanted, accepted)),
+            offered,
             layout,
             steer,
             decoder: PictureDecoder::new(options.max_side).with_black_level(options.black_level),
@@ -236,6 +238,10 @@ impl FrameSource for V4l2Source {
 
     fn choice(&self) -> Option<String> {
         Some(self.choice.clone())
+    }
+
+    fn modes(&self) -> Vec<OfferedMode> {
+        mode::listed(&self.offered, &self.info)
     }
 
     fn next_frame(&mut self, timeout: Duration) -> Result<Option<Captured>, SourceError> {

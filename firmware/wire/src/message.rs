@@ -84,7 +84,7 @@ pub enum Down {
     CameraModesQuery(Request),
     /// Starts or stops the camera, or chooses its mode; answered by [`Up::Ack`] when that is done, or [`Up::Nack`].
     Camera(CameraOrder),
-    /// What is to be sent over this line, until another peer is on it; answered by [`Up::Ack`] or [`Up::Nack`].
+    /// What is to be sent over this line, until the next [`Down::Hello`] or another peer; answered by [`Up::Ack`] or [`Up::Nack`].
     Subscribe(Subscribe),
 }
 

@@ -4,13 +4,15 @@ use crate::BoardError;
 use crate::session::{Heard, Session};
 use mtcae_bundle::Permit;
 use mtcae_wire::{
-    Down, Hello, Log, LogsQuery, MAX_PERMIT, Nack, PermitOffer, Ping, Reason, Request, Slots, Status, Up, UpdateState,
-    heapless,
+    CameraAction, CameraMode, CameraOrder, Down, Hello, Log, LogsQuery, MAX_PERMIT, Nack, PermitOffer, Ping, Reason,
+    Request, Slots, Status, Up, UpdateState, heapless,
 };
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The longest wait between two looks at the stop flag.
 const GLANCE: Duration = Duration::from_millis(100);
+/// More modes than a board tells in one answer.
+const MOST_MODES: usize = 256;
 /// A board whose clock is that far ahead of what can be has sent nonsense.
 const MAX_OFFSET_US: i128 = i64::MAX as i128;
 
@@ -154,6 +156,37 @@ impl Session {
                 return Ok(Some(status));
             }
         }
+    }
+
+    /// Its camera's modes, in the camera's order.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub fn camera_modes(&mut self) -> Result<Vec<CameraMode>, BoardError> {
+        let mut modes: Vec<CameraMode> = Vec::new();
+        let request = |token| Down::CameraModesQuery(Request { token });
+        self.ask_at_length("for its camera's modes", Patience::NORMAL, request, |up, token| match up {
+            Up::Ack(ack) if ack.token == token => Answer::All(()),
+            Up::CameraMode(mode) if mode.token == token && modes.len() < MOST_MODES => {
+                // One may come twice, when the question was sent twice.
+                if modes.iter().all(|known| known.index != mode.index) {
+                    modes.push(mode.clone());
+                }
+                Answer::Part
+            }
+            _ => Answer::None,
+        })?;
+        modes.sort_by_key(|mode| mode.index);
+        Ok(modes)
+    }
+
+    /// Tells its camera what to do, and waits until that is done.
+    ///
+    /// # Errors
+    /// `Declined` with the reason when it could not be done; as [`Session::ask`].
+    pub fn camera(&mut self, action: &CameraAction) -> Result<(), BoardError> {
+        let request = |token| Down::Camera(CameraOrder { token, action: action.clone() });
+        self.ask("the camera", Patience::ONCE, request, acknowledged)
     }
 
     /// The newest lines of its log, at most `lines`, oldest first.

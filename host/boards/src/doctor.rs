@@ -3,7 +3,7 @@
 mod board;
 mod root;
 
-pub use board::{BoardFacts, examine, judge_board};
+pub use board::{BoardFacts, examine, judge_board, mode_text};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

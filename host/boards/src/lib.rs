@@ -33,7 +33,7 @@ pub use admission::{Asked, Course, course};
 pub use ask::{Clock, Patience};
 pub use bundle_file::BundleFile;
 pub use devices::{Device, MAX_ASKED, devices, serial_targets};
-pub use doctor::{BoardFacts, Finding, HostFacts, PortFact, Severity, examine, judge_board, judge_host};
+pub use doctor::{BoardFacts, Finding, HostFacts, PortFact, Severity, examine, judge_board, judge_host, mode_text};
 pub use error::BoardError;
 pub use flash::{Flashed, GONE_AFTER, MAX_AGAIN, Options, Outcome, Prospect, STALLED_US, Stage, flash, prospect};
 pub use known::{KnownBoards, KnownError, LineKeys, MAX_KNOWN};

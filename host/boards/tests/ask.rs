@@ -99,7 +99,7 @@ fn a_good_board_is_good() {
     let (mut session, _board) = session(Script::default());
     let findings = judge_board(&examine(&mut session).unwrap());
     assert!(findings.iter().all(|finding| finding.severity == Severity::Good), "{findings:?}");
-    assert_eq!(findings.len(), 9);
+    assert_eq!(findings.len(), 10);
 }
 
 #[test]

@@ -192,8 +192,14 @@ fn how_a_board_is_and_what_it_logged() {
     insta::assert_snapshot!("logs", bench.said(&["logs", &bench.port, "--lines", "2"]));
     let doctor = bench.said(&["doctor", &bench.port, "--json"]);
     let of_board: Vec<Value> = objects(&doctor).into_iter().filter(|finding| finding["at"] == "PORT").collect();
-    assert_eq!(of_board.len(), 9, "{doctor}");
+    assert_eq!(of_board.len(), 10, "{doctor}");
     assert!(of_board.iter().all(|finding| finding["severity"] == "good"), "{doctor}");
+    insta::assert_snapshot!("camera_modes", bench.said(&["camera", &bench.port]));
+    assert_eq!(
+        bench.said(&["camera", &bench.port, "stop"]),
+        "exit code: 0\ncamera closed; `mtcae camera TARGET start` opens it\n"
+    );
+    insta::assert_snapshot!("camera_mode_unknown", bench.said(&["camera", &bench.port, "use", "YUYV:7x7"]));
 }
 
 #[test]

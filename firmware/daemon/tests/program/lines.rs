@@ -2,7 +2,9 @@
 
 use super::firmware::Bench;
 use super::robot::Socket;
-use mtcae_wire::{Down, Ping, Reason, SetTime, Up};
+use mtcae_wire::{
+    CameraAction, CameraOrder, CameraState, Down, Level, Mode, Ping, Reason, Request, SetTime, Subscribe, Up,
+};
 
 const STDOUT: &str = "[[sink]]\nkind = \"stdout\"\n";
 
@@ -27,6 +29,84 @@ fn requests_are_answered() {
     });
     robot.ask(Down::SetTime(SetTime { token: 6, unix_us: 3 }));
     robot.next_that(|m| matches!(m, Up::Nack(n) if n.token == 6 && n.reason == Reason::BadValue).then_some(()));
+}
+
+#[test]
+fn the_camera_obeys_and_says_why_when_it_does_not() {
+    let socket = Socket::new();
+    let mut robot = socket.plug_in();
+    let bench = Bench::on_clip(true, &socket.sink());
+    let _firmware = bench.start(&[]);
+    let camera = |token, action| Down::Camera(CameraOrder { token, action });
+    let state = |wanted| move |m| matches!(m, Up::Status(s) if s.camera == wanted).then_some(());
+    let report = |m| if let Up::Report(r) = m { Some(r) } else { None };
+    robot.next_that(report);
+
+    robot.ask(camera(1, CameraAction::Stop));
+    robot.next_that(|m| matches!(m, Up::Ack(a) if a.token == 1).then_some(()));
+    robot.next_that(state(CameraState::Off));
+    // Whatever was under way has been sent before the state that follows on the next ping.
+    for token in 2..12 {
+        robot.ask(Down::Ping(Ping { token }));
+        loop {
+            match robot.next() {
+                Up::Pong(pong) if pong.token == token => break,
+                Up::Report(report) => panic!("of a closed camera: {report:?}"),
+                _ => {}
+            }
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+
+    robot.ask(camera(20, CameraAction::Start));
+    robot.next_that(|m| matches!(m, Up::Ack(a) if a.token == 20).then_some(()));
+    robot.next_that(report);
+
+    robot.ask(Down::CameraModesQuery(Request { token: 21 }));
+    let mode = robot.next_that(|m| if let Up::CameraMode(mode) = m { Some(mode) } else { None });
+    assert!((mode.token, mode.index, mode.count, mode.current) == (21, 0, 1, true), "{mode:?}");
+    robot.next_that(|m| matches!(m, Up::Ack(a) if a.token == 21).then_some(()));
+    robot.ask(camera(22, CameraAction::Choose(mode.mode.clone())));
+    robot.next_that(|m| matches!(m, Up::Ack(a) if a.token == 22).then_some(()));
+    robot.ask(camera(23, CameraAction::Choose(Mode { width: 7, ..mode.mode })));
+    let why = robot.next_that(|m| if let Up::Nack(n) = m { Some(n) } else { None });
+    assert_eq!((why.token, why.reason), (23, Reason::BadValue));
+    assert!(why.detail.as_str().starts_with("the camera has no mode"), "{why:?}");
+    robot.next_that(report);
+}
+
+#[test]
+fn who_subscribes_hears_what_was_asked_for() {
+    let socket = Socket::new();
+    let mut robot = socket.plug_in();
+    let bench = Bench::on_clip(true, &(socket.sink() + STDOUT));
+    let firmware = bench.start(&[]);
+    let log = Some(Level::Error);
+    robot.ask(Down::Subscribe(Subscribe { token: 1, report_every_ms: Some(400), status_every_ms: None, log }));
+    robot.next_that(|m| matches!(m, Up::Ack(a) if a.token == 1).then_some(()));
+    let report = |m| if let Up::Report(r) = m { Some(r) } else { None };
+    let face = |r: &mtcae_wire::Report| r.face.as_ref().map(|f| f.id);
+    let mut before = robot.next_that(report);
+    for _ in 0..5 {
+        let next = robot.next_that(report);
+        let apart = next.captured_us - before.captured_us;
+        assert!(face(&next) != face(&before) || apart >= 400_000, "{apart} us apart");
+        before = next;
+    }
+    robot.ask(Down::Subscribe(Subscribe { token: 2, report_every_ms: None, status_every_ms: Some(100), log: None }));
+    robot.next_that(|m| matches!(m, Up::Ack(a) if a.token == 2).then_some(()));
+    let mut statuses = 0;
+    while statuses < 10 {
+        match robot.next() {
+            Up::Status(_) => statuses += 1,
+            other => panic!("not asked for: {other:?}"),
+        }
+    }
+    // The other line hears everything meanwhile.
+    let seq = firmware.next_of("report")["seq"].as_u64().unwrap();
+    firmware.next_that(|m| m["seq"].as_u64() == Some(seq + 1));
+    robot.ask(Down::Hello);
+    robot.next_that(report);
 }
 
 #[test]

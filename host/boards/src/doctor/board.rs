@@ -6,7 +6,7 @@ use crate::admission::slots_of;
 use crate::ask::{Clock, Patience};
 use crate::session::{LineCounts, Session};
 use crate::watch::running;
-use mtcae_wire::{CameraState, Hello, SinkState, SlotState, Slots, Status};
+use mtcae_wire::{CameraMode, CameraState, Hello, Mode, SinkState, SlotState, Slots, Status};
 use std::time::Duration;
 
 /// A board tells how it is at least this often unless its file says otherwise.
@@ -29,6 +29,8 @@ pub struct BoardFacts {
     pub status: Option<Status>,
     /// What its slots hold, or why that is not known.
     pub slots: Result<Slots, BoardError>,
+    /// Its camera's modes, or why they are not known.
+    pub modes: Result<Vec<CameraMode>, BoardError>,
     /// Its clock against this machine's.
     pub clock: Option<Clock>,
     /// The line's counters.
@@ -43,8 +45,9 @@ pub fn examine(session: &mut Session) -> Result<BoardFacts, BoardError> {
     let hello = session.hello(Patience::NORMAL)?;
     let clock = session.clock().ok();
     let slots = session.slots();
+    let modes = session.camera_modes();
     let status = session.status(STATUS_WITHIN)?;
-    Ok(BoardFacts { hello, status, slots, clock, line: session.counts() })
+    Ok(BoardFacts { hello, status, slots, modes, clock, line: session.counts() })
 }
 
 /// Judges a board.
@@ -59,6 +62,7 @@ pub fn judge_board(facts: &BoardFacts) -> Vec<Finding> {
             findings.push(bad("status", says, "`mtcae logs` says what it does; start its daemon anew"));
         }
     }
+    findings.push(modes(&facts.modes));
     match &facts.slots {
         Ok(held) => findings.extend(slots(held)),
         Err(error @ BoardError::NoUpdates { .. }) => findings.push(warning("slots", error.to_string(), &error.help())),
@@ -103,6 +107,29 @@ fn camera(status: &Status) -> Finding {
         CameraState::Off => warning("camera", "switched off on request", "switch it on again"),
         CameraState::Private => warning("camera", "switched off by the privacy switch", "flip the switch to see"),
     }
+}
+
+fn modes(modes: &Result<Vec<CameraMode>, BoardError>) -> Finding {
+    let modes = match modes {
+        Ok(modes) => modes,
+        Err(error) => return warning("modes", error.to_string(), "`mtcae status` shows which firmware it runs"),
+    };
+    let Some(used) = modes.iter().find(|mode| mode.current) else {
+        let next = "`mtcae camera TARGET` lists them, `mtcae camera TARGET use MODE` chooses one";
+        return warning("modes", format!("{} modes, none of them in use", modes.len()), next);
+    };
+    let others = match modes.len() - 1 {
+        0 => "the only one".to_owned(),
+        others => format!("{others} others, {} of them readable", modes.iter().filter(|m| m.readable).count() - 1),
+    };
+    good("modes", format!("{} in use, {others}", mode_text(&used.mode)))
+}
+
+/// A mode as a person would write it: `YUYV 1280x720 at 10`, without the rate when the driver does not say.
+pub fn mode_text(mode: &Mode) -> String {
+    let Mode { format, width, height, fps_tenths } = mode;
+    let rate = if *fps_tenths > 0 { format!(" at {}", f64::from(*fps_tenths) / 10.0) } else { String::new() };
+    format!("{format} {width}x{height}{rate}")
 }
 
 fn engine(status: &Status, hello: &Hello) -> Finding {
@@ -236,10 +263,29 @@ mod tests {
         Slots { token: 0, family, model, daemon, trial_starts_left, security_counter: 1, free_bytes: 1 << 30 }
     }
 
+    fn modes() -> Vec<CameraMode> {
+        let mode = |index, format: &str, fps_tenths, readable| CameraMode {
+            token: 1,
+            index,
+            count: 3,
+            mode: Mode { format: format.into(), width: 1280, height: 720, fps_tenths },
+            current: index == 1,
+            readable,
+        };
+        vec![mode(0, "H264", 300, false), mode(1, "MJPG", 300, true), mode(2, "YUYV", 75, true)]
+    }
+
     fn facts() -> BoardFacts {
         let clock = Some(Clock { round_trip_us: 4_200, host_offset_us: 1_000_000_000_000 });
         let line = LineCounts { reconnects: 0, bad: 0, good: 12 };
-        BoardFacts { hello: hello(), status: Some(status()), slots: Ok(slots(SlotState::Confirmed)), clock, line }
+        BoardFacts {
+            hello: hello(),
+            status: Some(status()),
+            slots: Ok(slots(SlotState::Confirmed)),
+            modes: Ok(modes()),
+            clock,
+            line,
+        }
     }
 
     #[test]
@@ -280,8 +326,16 @@ mod tests {
         for facts in [BoardFacts { slots: Ok(full), ..facts() }, silent, BoardFacts { slots: Err(none()), ..facts() }] {
             all.extend(judge_board(&facts).into_iter().filter(|f| f.severity > Severity::Good));
         }
+        let unused = modes().into_iter().map(|mode| CameraMode { current: false, ..mode }).collect();
+        for modes in [
+            Ok(unused),
+            Err(BoardError::Silent { target: "/dev/ttyUSB0".into(), asked: "for its camera's modes".into(), bad: 0 }),
+        ] {
+            let found = judge_board(&BoardFacts { modes, ..facts() });
+            all.extend(found.into_iter().filter(|f| f.severity > Severity::Good));
+        }
         assert!(all.iter().all(|finding| !finding.next.is_empty()));
-        assert_eq!(all.len(), 20, "{}", shown(&all));
+        assert_eq!(all.len(), 22, "{}", shown(&all));
         insta::assert_snapshot!(shown(&all));
     }
 }

@@ -370,6 +370,19 @@ impl Brain {
             Down::Ping(ping) => self.say(&Up::Pong(Pong { token: ping.token, board_us: now })),
             Down::Permit(permit) => self.say(&Up::Ack(Ack { token: permit.token })),
             Down::LogsQuery(query) => self.logs(*query),
+            Down::Camera(order) => match &order.action {
+                CameraAction::Choose(mode) if mode.format.as_str() != "MJPG" => {
+                    let asked = format!("the camera has no mode {} {}x{}", mode.format, mode.width, mode.height);
+                    self.nack(order.token, Reason::BadValue, &asked);
+                }
+                _ => self.say(&Up::Ack(Ack { token: order.token })),
+            },
+            Down::CameraModesQuery(Request { token }) => {
+                let mode = Mode { format: "MJPG".into(), width: 1280, height: 720, fps_tenths: 300 };
+                let (token, current) = (*token, true);
+                self.say(&Up::CameraMode(CameraMode { token, index: 0, count: 1, mode, current, readable: true }));
+                self.say(&Up::Ack(Ack { token }));
+            }
             Down::SlotsQuery(request) if self.script.updates => {
                 self.slots.token = request.token;
                 self.say(&Up::Slots(self.slots.clone()));

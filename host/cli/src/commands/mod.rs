@@ -1,6 +1,7 @@
 //! The commands, one file each: a struct of arguments and a `run`.
 
 mod bundle;
+mod camera;
 mod completions;
 mod confirm;
 mod cost;
@@ -41,6 +42,8 @@ pub enum Command {
     Confirm(confirm::Args),
     /// Go back to the version before
     Rollback(rollback::Args),
+    /// List a board's camera modes, choose one, stop and start its camera
+    Camera(camera::Args),
     /// Show the newest lines of a board's log
     Logs(logs::Args),
     /// Look for what is wrong, here and on a board, and say what to do
@@ -85,6 +88,7 @@ impl Command {
             Self::Flash(args) => args.run(),
             Self::Confirm(args) => args.run(),
             Self::Rollback(args) => args.run(),
+            Self::Camera(args) => args.run(),
             Self::Logs(args) => args.run(),
             Self::Doctor(args) => args.run(),
             Self::Provision(args) => args.run(),

@@ -1,0 +1,118 @@
+//! Who may look: orders to the camera from the lines, and from the privacy switch, for the capture thread to carry out.
+
+use crate::shared::lock;
+use mtcae_core::OfferedMode;
+use mtcae_wire::{CameraAction, CameraMode, Mode, Text};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Orders that wait, at most.
+const WAITING: usize = 8;
+/// Modes in one answer: as many as an outbox has room for, and some to spare.
+const MODES_AT_ONCE: usize = 48;
+
+/// An order that came over the sink at `mail`.
+pub(crate) struct Order {
+    pub mail: usize,
+    pub token: u32,
+    pub action: CameraAction,
+}
+
+/// Between who gives orders and the capture thread.
+#[derive(Default)]
+pub(crate) struct CameraDesk {
+    orders: Mutex<VecDeque<Order>>,
+    modes: Mutex<Vec<OfferedMode>>,
+    private: AtomicBool,
+}
+
+impl CameraDesk {
+    /// Leaves an order; false when too many wait.
+    pub fn order(&self, order: Order) -> bool {
+        let mut orders = lock(&self.orders);
+        let room = orders.len() < WAITING;
+        if room {
+            orders.push_back(order);
+        }
+        room
+    }
+
+    /// The oldest order.
+    pub fn next(&self) -> Option<Order> {
+        lock(&self.orders).pop_front()
+    }
+
+    /// Whether the privacy switch says that nobody may look.
+    pub fn private(&self) -> bool {
+        self.private.load(Ordering::SeqCst)
+    }
+
+    /// What the source offers; kept while it is closed.
+    pub fn offer(&self, modes: Vec<OfferedMode>) {
+        *lock(&self.modes) = modes;
+    }
+
+    /// What the source offered when it was open last.
+    pub fn offered(&self) -> Vec<OfferedMode> {
+        lock(&self.modes).clone()
+    }
+
+    /// The same for who asks, at most as many as one answer holds; of more, those that can be used.
+    pub fn listed(&self, token: u32) -> Vec<CameraMode> {
+        let mut modes = self.offered();
+        if modes.len() > MODES_AT_ONCE {
+            modes.sort_by_key(|m| (!m.current, !m.readable));
+            modes.truncate(MODES_AT_ONCE);
+        }
+        let count = modes.len() as u16;
+        let listed = modes.iter().zip(0..).map(|(m, index)| {
+            let (current, readable) = (m.current, m.readable);
+            CameraMode { token, index, count, mode: on_the_wire(m), current, readable }
+        });
+        listed.collect()
+    }
+}
+
+fn on_the_wire(m: &OfferedMode) -> Mode {
+    let short = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
+    Mode {
+        format: Text::new(&m.format),
+        width: short(m.width),
+        height: short(m.height),
+        fps_tenths: m.fps.map_or(0, |fps| (fps * 10.0).round() as u16),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(width: u32, readable: bool, current: bool) -> OfferedMode {
+        OfferedMode { format: "YUYV".into(), width, height: 480, fps: None, readable, current }
+    }
+
+    #[test]
+    fn of_many_modes_the_useful_ones_are_told() {
+        let desk = CameraDesk::default();
+        let mut modes: Vec<OfferedMode> = (0..100).map(|i| mode(i, i >= 60, i == 99)).collect();
+        desk.offer(modes.clone());
+        let listed = desk.listed(7);
+        assert_eq!((listed.len(), listed[0].mode.width, listed[0].current), (48, 99, true));
+        assert_eq!(listed.iter().filter(|m| m.readable).count(), 40);
+        assert!(listed.iter().enumerate().all(|(i, m)| m.index == i as u16 && m.count == 48 && m.token == 7));
+        modes.truncate(3);
+        desk.offer(modes);
+        assert_eq!(desk.listed(7).iter().map(|m| m.mode.width).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn only_so_many_orders_wait() {
+        let desk = CameraDesk::default();
+        let order = |token| Order { mail: 0, token, action: CameraAction::Stop };
+        assert!((0..8).all(|token| desk.order(order(token))));
+        assert!(!desk.order(order(8)));
+        assert_eq!(desk.next().map(|o| o.token), Some(0));
+        assert!(desk.order(order(9)));
+    }
+}
