@@ -272,7 +272,9 @@ impl Shared {
     /// What a status is told for at once when it changes.
     pub fn condition(&self) -> Condition {
         let sink = self.worst_sink(self.mail.iter().map(|mail| lock(&mail.state).sink));
-        (lock(&self.work).camera, sink, self.parts())
+        // One lock at a time: the parts need the same one.
+        let camera = lock(&self.work).camera;
+        (camera, sink, self.parts())
     }
 
     fn worst_sink(&self, sinks: impl Iterator<Item = SinkState>) -> SinkState {

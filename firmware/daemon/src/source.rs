@@ -4,7 +4,7 @@ use crate::DaemonError;
 use mtcae_board_configs::{Board, PixelFormat, Source};
 use mtcae_core::{FrameSource, OfferedMode, SourceError};
 use mtcae_drivers::{FileOptions, FileSource, MonotonicClock, Pacing};
-use mtcae_wire::Mode;
+use mtcae_wire::{Mode, Text};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,8 @@ impl Opener {
     /// The same source, to be opened in one of its `modes`, or why it cannot be.
     pub fn in_mode(&self, wanted: &Mode, modes: &[OfferedMode]) -> Result<Opener, String> {
         let same = |m: &&OfferedMode| {
-            m.format == wanted.format.as_str()
+            // The wire has room for a V4L2 format's letters, and cuts the name of a file's.
+            Text::new(&m.format) == wanted.format
                 && (m.width, m.height) == (u32::from(wanted.width), u32::from(wanted.height))
         };
         let asked = format!("{} {}x{}", wanted.format, wanted.width, wanted.height);

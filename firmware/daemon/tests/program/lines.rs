@@ -82,6 +82,8 @@ fn who_subscribes_hears_what_was_asked_for() {
     let bench = Bench::on_clip(true, &(socket.sink() + STDOUT));
     let firmware = bench.start(&[]);
     let log = Some(Level::Error);
+    // Before that the line echoes.
+    assert!(matches!(robot.next(), Up::Hello(_)));
     robot.ask(Down::Subscribe(Subscribe { token: 1, report_every_ms: Some(400), status_every_ms: None, log }));
     robot.next_that(|m| matches!(m, Up::Ack(a) if a.token == 1).then_some(()));
     let report = |m| if let Up::Report(r) = m { Some(r) } else { None };
