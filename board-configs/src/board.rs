@@ -4,8 +4,8 @@ use crate::choice::{CameraKind, SinkName};
 use crate::key::Key;
 use crate::section::{File, Section};
 use crate::sections::{
-    About, CameraCommon, DEFAULT_OUTBOX, Detector, Estimate, Model, Mqtt, Report, Serial, SinkCommon, Tcp, Update,
-    V4l2, VideoFile,
+    About, CameraCommon, DEFAULT_OUTBOX, Detector, Estimate, Model, Mqtt, Pins, Report, Serial, SinkCommon, Tcp,
+    Update, V4l2, VideoFile,
 };
 use crate::{BoardError, MAX_BYTES};
 use toml::de::DeTable;
@@ -30,6 +30,8 @@ pub struct Board {
     pub report: Report,
     /// `[update]`.
     pub update: Update,
+    /// `[pins]`.
+    pub pins: Pins,
     /// `[[sink]]`, 1 to [`MAX_SINKS`]; a file without one gets `stdout`.
     pub sinks: Vec<Sink>,
 }
@@ -92,7 +94,7 @@ pub fn load(name_or_path: &str, text: &str) -> Result<Board, BoardError> {
 }
 
 /// Every plain section with its keys, in the order of a well-kept file.
-pub(crate) const SECTIONS: [(&str, &[&[Key]]); 8] = [
+pub(crate) const SECTIONS: [(&str, &[&[Key]]); 9] = [
     ("board", &[About::KEYS]),
     ("camera", &[CameraCommon::KEYS, V4l2::KEYS, VideoFile::KEYS]),
     ("model", &[Model::KEYS]),
@@ -100,6 +102,7 @@ pub(crate) const SECTIONS: [(&str, &[&[Key]]); 8] = [
     ("estimate", &[Estimate::KEYS]),
     ("report", &[Report::KEYS]),
     ("update", &[Update::KEYS]),
+    ("pins", &[Pins::KEYS]),
     ("sink", &[SinkCommon::KEYS, Serial::KEYS, Tcp::KEYS, Mqtt::KEYS]),
 ];
 
@@ -149,6 +152,7 @@ impl Board {
             estimate: Estimate::read_consistent(&section("estimate", Estimate::KEYS)?)?,
             report: Report::read(&section("report", Report::KEYS)?)?,
             update: Update::read(&section("update", Update::KEYS)?)?,
+            pins: Pins::read(&section("pins", Pins::KEYS)?)?,
             sinks: Sink::read_all(&file.tables("sink", MAX_SINKS)?)?,
         })
     }

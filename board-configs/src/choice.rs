@@ -61,6 +61,16 @@ choice! {
 }
 
 choice! {
+    /// The level of a pin.
+    LevelChoice {
+        /// Near ground.
+        Low = "low",
+        /// Near the supply.
+        High = "high",
+    }
+}
+
+choice! {
     /// Who decides that a new version stays.
     ConfirmChoice {
         /// The board, after a good self-test.

@@ -28,6 +28,8 @@ pub(crate) enum Accepts {
     Camera,
     /// A device file.
     Device,
+    /// A GPIO line.
+    Pin,
     /// An IP address and a port.
     Listen,
     /// Another machine.
@@ -62,6 +64,7 @@ impl Accepts {
             Accepts::Path => format!("a path of 1 to {MAX_PATH} characters, in quotes"),
             Accepts::Camera => "\"auto\" or a path below /dev/, for example \"/dev/v4l/by-id/...\"".to_owned(),
             Accepts::Device => "a path below /dev/, for example \"/dev/ttyTHS1\"".to_owned(),
+            Accepts::Pin => "\"/dev/gpiochipN:LINE\", or the absolute path of a file that holds 0 or 1".to_owned(),
             Accepts::Listen => {
                 "an IP address and a port from 1 to 65535, for example \"0.0.0.0:7452\" or \"[::]:7452\"".to_owned()
             }
@@ -88,6 +91,7 @@ impl Accepts {
             Accepts::Path => is_path(text),
             Accepts::Camera => text == "auto" || Accepts::Device.accepts_text(text),
             Accepts::Device => is_path(text) && text.starts_with("/dev/") && !text.split('/').any(|part| part == ".."),
+            Accepts::Pin => is_pin(text),
             Accepts::Host => text.len() <= MAX_HOST && text.split('.').all(|part| is_word(part) && !part.contains('_')),
             Accepts::Topic => text.len() <= MAX_TOPIC && text.split('/').all(is_word),
             Accepts::OneOf(words) | Accepts::SomeOf(words) => words.contains(&text),
@@ -98,6 +102,15 @@ impl Accepts {
 
 fn is_path(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= MAX_PATH && !text.contains(char::is_control)
+}
+
+/// A line of a chip, or else a file.
+fn is_pin(text: &str) -> bool {
+    let line = |line: &str| (1..=3).contains(&line.len()) && line.bytes().all(|b| b.is_ascii_digit());
+    match text.rsplit_once(':') {
+        Some((chip, number)) => Accepts::Device.accepts_text(chip) && line(number),
+        None => is_path(text) && text.starts_with('/'),
+    }
 }
 
 fn is_word(text: &str) -> bool {

@@ -25,11 +25,13 @@ mod system;
 
 pub use board::{Board, Camera, MAX_SINKS, Sink, SinkKind, Source, load};
 pub use builtin::{Builtin, builtin, builtin_named, load_builtin};
-pub use choice::{CameraKind, ConfirmChoice, EngineChoice, MainsChoice, PixelFormat, PrecisionChoice, SinkName};
+pub use choice::{
+    CameraKind, ConfirmChoice, EngineChoice, LevelChoice, MainsChoice, PixelFormat, PrecisionChoice, SinkName,
+};
 pub use error::BoardError;
 pub use markdown::keys_as_markdown;
 pub use rename::renamed;
-pub use sections::{About, Detector, Estimate, Model, Mqtt, Report, Serial, Tcp, Update, V4l2, VideoFile};
+pub use sections::{About, Detector, Estimate, Model, Mqtt, Pins, Report, Serial, Tcp, Update, V4l2, VideoFile};
 pub use system::{SYSUSERS, TMPFILES, UDEV_RULES, UNIT, USER_UNIT};
 
 /// The longest board file, bytes; a longer one is refused unread.

@@ -1,6 +1,8 @@
 //! The schema: every section's keys, with their units, ranges and defaults. The README's table is made from here.
 
-use crate::choice::{CameraKind, ConfirmChoice, EngineChoice, MainsChoice, PixelFormat, PrecisionChoice, SinkName};
+use crate::choice::{
+    CameraKind, ConfirmChoice, EngineChoice, LevelChoice, MainsChoice, PixelFormat, PrecisionChoice, SinkName,
+};
 use crate::key::{Accepts, section};
 use core::net::{Ipv4Addr, SocketAddr};
 
@@ -156,6 +158,20 @@ section! {
         confirm: ConfirmChoice = ConfirmChoice::SelfTest, Accepts::OneOf(ConfirmChoice::WORDS);
         /// Time from the start of a new version to the end of its self-test.
         self_test_ms: u32 = 60_000, Accepts::Integer { min: 1_000, max: 600_000, unit: "ms" };
+    }
+}
+
+section! {
+    /// `[pins]`: what is wired to the board.
+    Pins {
+        /// Input of the privacy switch; a board without one has none.
+        privacy: Option<String> = None, Accepts::Pin;
+        /// Its level while nobody may look; choose the one that a broken wire gives.
+        private_when: LevelChoice = LevelChoice::Low, Accepts::OneOf(LevelChoice::WORDS);
+        /// Output of the status light.
+        light: Option<String> = None, Accepts::Pin;
+        /// The level at which it is on.
+        light_when: LevelChoice = LevelChoice::High, Accepts::OneOf(LevelChoice::WORDS);
     }
 }
 

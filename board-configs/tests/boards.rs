@@ -1,7 +1,7 @@
 //! Every board that ships is valid, every file in `boards/` ships, and the README's table is what the code documents.
 
 use mtcae_board_configs::{
-    Board, Mqtt, SinkKind, Source, Tcp, builtin, builtin_named, keys_as_markdown, load, load_builtin,
+    Board, LevelChoice, Mqtt, SinkKind, Source, Tcp, builtin, builtin_named, keys_as_markdown, load, load_builtin,
 };
 use std::path::Path;
 
@@ -63,7 +63,7 @@ fn written_out() -> String {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         let (section, key) = cells[0].split_once('.').expect("a dotted key");
         let other_source = ["path", "loop", "realtime"].contains(&key) && section == "camera";
-        if cells[1] == "must be given" || other_source || section == "sink" {
+        if ["must be given", "none"].contains(&cells[1]) || other_source || section == "sink" {
             continue;
         }
         if section != open {
@@ -73,6 +73,26 @@ fn written_out() -> String {
         text += &format!("{key} = {}\n", cells[1]);
     }
     text
+}
+
+#[test]
+fn pins_are_wired_as_the_file_says() {
+    let text =
+        "[board]\nname = \"a\"\nfamily = \"pc\"\n[pins]\nprivacy = \"/dev/gpiochip0:12\"\nprivate_when = \"high\"\n";
+    let pins = load("a", text).expect("valid").pins;
+    let expected = (Some("/dev/gpiochip0:12".to_owned()), LevelChoice::High, None, LevelChoice::High);
+    assert_eq!((pins.privacy, pins.private_when, pins.light, pins.light_when), expected);
+    let wrong = ["gpio12", "/dev/gpiochip0:", "/dev/gpiochip0:x", "/dev/../x:1", "value", "/sys/a:1"];
+    for pin in wrong {
+        let text = text.replace("/dev/gpiochip0:12", pin);
+        let said = load("a", &text).expect_err(pin).to_string();
+        assert_eq!(
+            said,
+            format!(
+                "a:5: `pins.privacy` is {pin:?}; accepted: \"/dev/gpiochipN:LINE\", or the absolute path of a file that holds 0 or 1"
+            )
+        );
+    }
 }
 
 #[test]

@@ -22,11 +22,11 @@ fn the_head_alone_is_a_good_file() {
 fn unknown_keys_and_sections() {
     insta::assert_snapshot!(message("[camera]\nwidht = 640\n"), @"robot.toml:5: unknown key `camera.widht` (set to 640) (did you mean `width`?); accepted in [camera]: source, max_side, device, formats, width, height, fps, timeout_ms, reopen_ms, exposure_us, mains, black_level, path, loop, realtime");
     insta::assert_snapshot!(message("[camera]\nzebra = \"a\\nb\"\n"), @r#"robot.toml:5: unknown key `camera.zebra` (set to "a\nb"); accepted in [camera]: source, max_side, device, formats, width, height, fps, timeout_ms, reopen_ms, exposure_us, mains, black_level, path, loop, realtime"#);
-    insta::assert_snapshot!(message("[detecter]\nevery_ms = 100\n"), @"robot.toml:4: unknown key `detecter` (set to a table) (did you mean `detector`?); accepted in this file: board, camera, model, detector, estimate, report, update, sink");
+    insta::assert_snapshot!(message("[detecter]\nevery_ms = 100\n"), @"robot.toml:4: unknown key `detecter` (set to a table) (did you mean `detector`?); accepted in this file: board, camera, model, detector, estimate, report, update, pins, sink");
     insta::assert_snapshot!(message("[report]\nbaud = 9600\n"), @"robot.toml:5: unknown key `report.baud` (set to 9600) (did you mean `sink.baud`?); accepted in [report]: max_hz, status_every_ms");
     insta::assert_snapshot!(message("[model]\nengine.name = \"tract\"\n"), @r#"robot.toml:5: `model.engine` is a table; accepted: one of "auto", "cuda", "tensorrt", "cpu-ort", "tract""#);
     insta::assert_snapshot!(message("[camera]\n\"wi dth\" = 1\n"), @r#"robot.toml:5: unknown key `camera."wi dth"` (set to 1) (did you mean `width`?); accepted in [camera]: source, max_side, device, formats, width, height, fps, timeout_ms, reopen_ms, exposure_us, mains, black_level, path, loop, realtime"#);
-    insta::assert_snapshot!(message_of("fps = 30\n[board]\nname = \"t\"\nfamily = \"pc\"\n"), @"robot.toml:1: unknown key `fps` (set to 30) (did you mean `camera.fps`?); accepted in this file: board, camera, model, detector, estimate, report, update, sink");
+    insta::assert_snapshot!(message_of("fps = 30\n[board]\nname = \"t\"\nfamily = \"pc\"\n"), @"robot.toml:1: unknown key `fps` (set to 30) (did you mean `camera.fps`?); accepted in this file: board, camera, model, detector, estimate, report, update, pins, sink");
 }
 
 #[test]

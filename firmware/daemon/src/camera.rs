@@ -48,6 +48,11 @@ impl CameraDesk {
         self.private.load(Ordering::SeqCst)
     }
 
+    /// What the privacy switch says.
+    pub fn set_private(&self, private: bool) {
+        self.private.store(private, Ordering::SeqCst);
+    }
+
     /// What the source offers; kept while it is closed.
     pub fn offer(&self, modes: Vec<OfferedMode>) {
         *lock(&self.modes) = modes;

@@ -16,11 +16,13 @@ const SLICE: Duration = Duration::from_millis(20);
 /// Wait between two looks while the source is closed.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Runs until the daemon stops or the source ends. `source` was opened at the start.
-pub(crate) fn capture(shared: &Shared, opener: Opener, source: Box<dyn FrameSource>) {
-    shared.camera.offer(source.modes());
+/// Runs until the daemon stops or the source ends. `source` was opened at the start, unless nobody
+/// may look.
+pub(crate) fn capture(shared: &Shared, opener: Opener, source: Option<Box<dyn FrameSource>>) {
+    if let Some(open) = &source {
+        shared.camera.offer(open.modes());
+    }
     let now = Instant::now();
-    let source = Some(source);
     Capture { shared, opener, source, off: false, wiped: false, last_frame: now, open_at: now }.run();
 }
 
@@ -113,16 +115,15 @@ impl Capture<'_> {
 
     /// Closes the source and overwrites every picture, also those that the network still holds once it lets go.
     fn close(&mut self, state: CameraState) {
-        let first = self.source.take().is_some();
+        let open = self.source.take().is_some();
         let mut work = lock(&self.shared.work);
         let changed = std::mem::replace(&mut work.camera, state) != state;
-        if first || !self.wiped {
-            self.wiped = work.pipeline.wipe() == 0;
-        }
+        let wiped = self.wiped && !open;
+        self.wiped = wiped || work.pipeline.wipe() == 0;
         drop(work);
-        if changed {
+        if self.wiped && (changed || !wiped) {
             let who = if state == CameraState::Private { "the privacy switch" } else { "an order" };
-            self.shared.log(Level::Info, &format!("camera closed by {who}"));
+            self.shared.log(Level::Info, &format!("camera closed by {who}, no picture is left"));
         }
     }
 

@@ -8,7 +8,7 @@
 //!                                '-------------- reports -------------------'
 //! ```
 //!
-//! A fourth kind of thread owns the slots, when the board takes updates: `updates`. [`run`] does all of it in one call; the program `mtcae-firmware` adds arguments, signals and exit codes.
+//! Two more threads, when the board has them: the slots', for updates (`updates`), and the pins' (`pins`). [`run`] does all of it in one call; the program `mtcae-firmware` adds arguments, signals and exit codes.
 #![forbid(unsafe_code)]
 
 mod camera;
@@ -22,6 +22,7 @@ mod machine;
 mod model;
 mod notify;
 mod overrides;
+mod pins;
 mod run;
 mod settings;
 mod shared;

@@ -7,6 +7,7 @@ use crate::line::{sink_name, unsupported};
 use crate::link::Link;
 use crate::model::{Minds, Opened};
 use crate::notify::Signs;
+use crate::pins::Pins;
 use crate::settings::{outbox_limits, pipeline_settings};
 use crate::shared::{Mail, Shared, lock};
 use crate::source::{Opener, start_error};
@@ -36,7 +37,8 @@ const LAST_WORDS: Duration = Duration::from_millis(1500);
 /// What outlives the start.
 struct Opening {
     opener: Opener,
-    source: Box<dyn FrameSource>,
+    source: Option<Box<dyn FrameSource>>,
+    pins: Pins,
     model: Opened,
     report: StartUp,
     clock: Arc<MonotonicClock>,
@@ -88,7 +90,7 @@ pub fn run(
         .thread_name("sink")
         .build()
         .map_err(|e| DaemonError::Internal(format!("no threads for the sinks: {e}")))?;
-    let workers = Workers::start(&shared, parts.opener, parts.source, parts.model.minds)?;
+    let workers = Workers::start(&shared, parts.opener, parts.source, parts.pins, parts.model.minds)?;
     let updates = updates(&shared, &board)?;
     let watched = Watched { trial, watch: overrides.watch.clone() };
     supervise(&talk, &shared, &board, updates, workers, watched);
@@ -105,14 +107,16 @@ fn open(board: &Board, self_test: bool) -> Result<Opening, DaemonError> {
     let clock = MonotonicClock::shared();
     let opener = Opener::new(board, Arc::clone(&clock));
     let model = Opened::open(board, self_test)?;
-    let source = opener.open().map_err(|e| start_error(&e))?;
-    let mut report = StartUp::new(board, source.info(), &model.manifest);
-    report.choice = source.choice().unwrap_or_default();
+    let mut pins = Pins::open(board)?;
+    let source = if pins.private_at_start() { None } else { Some(opener.open().map_err(|e| start_error(&e))?) };
+    let info = source.as_ref().map_or_else(|| opener.unopened(), |source| source.info());
+    let mut report = StartUp::new(board, info, &model.manifest);
+    report.choice = source.as_ref().and_then(|source| source.choice()).unwrap_or_default();
     report.engine.clone_from(&model.engine_name);
     report.precision.clone_from(&model.precision);
     report.trial_ms = model.trial_ms;
     report.sinks = board.sinks.iter().map(|s| sink_name(&s.kind)).collect();
-    Ok(Opening { opener, source, model, report, clock })
+    Ok(Opening { opener, source, pins, model, report, clock })
 }
 
 fn hello(board: &Board, manifest: &Manifest, engine: &str, boot: u32) -> Hello {
@@ -132,26 +136,33 @@ fn hello(board: &Board, manifest: &Manifest, engine: &str, boot: u32) -> Hello {
 struct Workers {
     capture: JoinHandle<()>,
     infer: JoinHandle<()>,
+    /// Where pins are wired.
+    pins: Option<JoinHandle<()>>,
 }
 
 impl Workers {
     fn start(
         shared: &Arc<Shared>,
         opener: Opener,
-        source: Box<dyn FrameSource>,
+        source: Option<Box<dyn FrameSource>>,
+        pins: Pins,
         mut minds: Minds,
     ) -> Result<Workers, DaemonError> {
-        let (for_capture, for_infer) = (Arc::clone(shared), Arc::clone(shared));
+        let (for_capture, for_infer, for_pins) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
+        // Until the thread has looked, what the start saw holds.
+        shared.camera.set_private(source.is_none());
+        let pins = if pins.is_empty() { None } else { Some(thread("pins", move || pins.run(&for_pins))?) };
         let infer = thread("inference", move || infer(&for_infer, &mut minds))?;
         let capture = thread("capture", move || capture(&for_capture, opener, source)).inspect_err(|e| {
             shared.fail(e.clone());
         })?;
-        Ok(Workers { capture, infer })
+        Ok(Workers { capture, infer, pins })
     }
 
     /// Waits for both; a panic in one is the daemon's failure.
     fn join(self, shared: &Shared) {
-        for (name, handle) in [("inference", self.infer), ("capture", self.capture)] {
+        let pins = self.pins.map(|pins| ("pins", pins));
+        for (name, handle) in [("inference", self.infer), ("capture", self.capture)].into_iter().chain(pins) {
             if handle.join().is_err() {
                 shared.fail(DaemonError::Internal(format!("the {name} thread panicked; please report this")));
             }
@@ -214,6 +225,10 @@ fn supervise(
             if looks.is_multiple_of(LOOKS_BETWEEN_MEASURES) {
                 measure(shared, board);
             }
+            if workers.pins.as_ref().is_some_and(JoinHandle::is_finished) && !shared.ended.load(Ordering::Relaxed) {
+                // Nobody would see the switch being flipped.
+                break;
+            }
             if workers.capture.is_finished() && !shared.ended.load(Ordering::Relaxed) {
                 break;
             }
@@ -229,7 +244,7 @@ fn supervise(
 
 /// One look at the version on trial, if there is one.
 fn self_test(trial: &mut Option<Trial>, shared: &Shared) {
-    match trial.as_ref().map(|trial| trial.look(shared)) {
+    match trial.as_mut().map(|trial| trial.look(shared)) {
         None | Some(Ok(false)) => {}
         Some(Ok(true)) => *trial = None,
         Some(Err(error)) => shared.fail(error),
@@ -240,6 +255,10 @@ fn self_test(trial: &mut Option<Trial>, shared: &Shared) {
 fn stop(shared: &Shared, workers: Workers) {
     if workers.capture.is_finished() && !shared.ended.load(Ordering::Relaxed) && !shared.stopping() {
         shared.fail(DaemonError::Internal("the capture thread ended by itself; please report this".into()));
+    }
+    let pins = workers.pins.as_ref().is_some_and(JoinHandle::is_finished);
+    if pins && !shared.ended.load(Ordering::Relaxed) && !shared.stopping() {
+        shared.fail(DaemonError::Internal("the thread of the pins ended by itself; please report this".into()));
     }
     if workers.infer.is_finished() && !shared.ended.load(Ordering::Relaxed) && !shared.stopping() {
         shared.fail(DaemonError::Internal("the inference thread ended by itself; please report this".into()));

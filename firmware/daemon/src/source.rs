@@ -2,7 +2,7 @@
 
 use crate::DaemonError;
 use mtcae_board_configs::{Board, PixelFormat, Source};
-use mtcae_core::{FrameSource, OfferedMode, SourceError};
+use mtcae_core::{FrameSource, OfferedMode, SourceError, SourceInfo};
 use mtcae_drivers::{FileOptions, FileSource, MonotonicClock, Pacing};
 use mtcae_wire::{Mode, Text};
 use std::path::Path;
@@ -35,6 +35,15 @@ impl Opener {
             }
             Source::V4l2(camera) => open_camera(camera, self.max_side, &self.clock),
         }
+    }
+
+    /// What stands for a source that was not opened, because nobody may look.
+    pub fn unopened(&self) -> SourceInfo {
+        let name = match &self.source {
+            Source::File(file) => file.path.clone(),
+            Source::V4l2(camera) => camera.device.clone(),
+        };
+        SourceInfo { name, format: "closed by the privacy switch".into(), width: 0, height: 0, fps: 0.0 }
     }
 
     /// The same source, to be opened in one of its `modes`, or why it cannot be.

@@ -12,7 +12,7 @@ pub struct StartUp {
     pub firmware: String,
     /// Name of the board, its family, its description.
     pub board: [String; 3],
-    /// The source as it was really opened.
+    /// The source as it was really opened; of no size when it was not.
     pub source: SourceInfo,
     /// Why the source was opened so; empty where there was nothing to choose.
     pub choice: String,
@@ -71,7 +71,10 @@ impl fmt::Display for StartUp {
         writeln!(f, "mtcae-firmware {}", self.firmware)?;
         writeln!(f, "board   {name} ({family}){about}")?;
         let choice = if self.choice.is_empty() { String::new() } else { format!(" ({})", self.choice) };
-        writeln!(f, "source  {source}, {format}, {width}x{height}, {fps:.1} frames/s{choice}")?;
+        match width {
+            0 => writeln!(f, "source  {source}, {format}")?,
+            _ => writeln!(f, "source  {source}, {format}, {width}x{height}, {fps:.1} frames/s{choice}")?,
+        }
         writeln!(f, "model   {model} {version} ({hash}), {}", self.clip)?;
         writeln!(f, "engine  {}, {}, {threads}, {:.1} ms in trial", self.engine, self.precision, self.trial_ms)?;
         write!(f, "sinks   {}", self.sinks.join(", "))

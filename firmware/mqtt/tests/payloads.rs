@@ -42,7 +42,7 @@ fn a_face() {
     0 - mtcae/desk/faces/tracked {"header":{"stamp":{"sec":1764000001,"nanosec":320000000},"frame_id":"desk"},"ids":["f0000002a"]}
     0 - mtcae/desk/faces/f0000002a/roi {"header":{"stamp":{"sec":1764000001,"nanosec":320000000},"frame_id":"desk"},"xmin":0.35,"ymin":0.25,"xmax":0.65,"ymax":0.75,"c":0.98}
     0 - mtcae/desk/faces/f0000002a/expression {"header":{"stamp":{"sec":1764000001,"nanosec":320000000},"frame_id":"desk"},"expression":"scared","valence":0.0,"arousal":0.0,"confidence":0.65}
-    0 - mtcae/desk/faces/f0000002a/scores {"age_us":52000,"boot":7,"dropped":0,"header":{"frame_id":"desk","stamp":{"nanosec":320000000,"sec":1764000001}},"label":"fear","scores":{"angry":0.05,"contempt":0.05,"disgust":0.05,"fear":0.65,"happy":0.05,"neutral":0.05,"sad":0.05,"surprise":0.05},"seq":20,"state":"stable"}
+    0 - mtcae/desk/faces/f0000002a/scores {"age_us":52000,"boot":7,"dropped":0,"header":{"frame_id":"desk","stamp":{"nanosec":320000000,"sec":1764000001}},"label":"fear","quality":[],"scores":{"angry":0.05,"contempt":0.05,"disgust":0.05,"fear":0.65,"happy":0.05,"neutral":0.05,"sad":0.05,"surprise":0.05},"seq":20,"state":"stable"}
     "#);
 }
 

@@ -55,7 +55,11 @@ impl Trial {
     ///
     /// # Errors
     /// When the time is over: the daemon ends, and the launcher starts it once more or goes back.
-    pub fn look(&self, shared: &Shared) -> Result<bool, DaemonError> {
+    pub fn look(&mut self, shared: &Shared) -> Result<bool, DaemonError> {
+        if shared.camera.private() {
+            // A version is not to blame for a switch: its time begins when somebody may look.
+            self.until = shared.now() + Micros::from(self.limit_ms) * 1000;
+        }
         let frames = lock(&shared.work).pipeline.counts().frames.received > 0;
         let sink = shared.mail.iter().any(|mail| lock(&mail.state).sink == SinkState::Connected);
         if frames && sink {

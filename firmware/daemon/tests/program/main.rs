@@ -6,6 +6,7 @@ mod firmware;
 mod lines;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+mod privacy;
 mod robot;
 mod running;
 mod soak;
