@@ -30,6 +30,8 @@ section! {
         description: String = String::new(), Accepts::Line { max: 200 };
         /// Memory the daemon may take; above it the daemon says so in its status.
         memory_limit_mib: u32 = 256, Accepts::Integer { min: 64, max: 65_536, unit: "MiB" };
+        /// Folder with the machine's thermal zones and cooling devices.
+        thermal: String = String::from("/sys/class/thermal"), Accepts::Path;
     }
 }
 

@@ -77,7 +77,7 @@ fn mqtt_sinks() {
 fn wrong_types() {
     insta::assert_snapshot!(message("[camera]\nfps = \"30\"\n"), @r#"robot.toml:5: `camera.fps` is "30"; accepted: a whole number from 1 to 240 (frames/s)"#);
     insta::assert_snapshot!(message("[camera]\nfps = 29.97\n"), @"robot.toml:5: `camera.fps` is 29.97; accepted: a whole number from 1 to 240 (frames/s)");
-    insta::assert_snapshot!(message("camera = 3\n[model]\n"), @"robot.toml:4: unknown key `board.camera` (set to 3); accepted in [board]: name, family, description, memory_limit_mib");
+    insta::assert_snapshot!(message("camera = 3\n[model]\n"), @"robot.toml:4: unknown key `board.camera` (set to 3); accepted in [board]: name, family, description, memory_limit_mib, thermal");
     insta::assert_snapshot!(message_of("camera = \"v4l2\"\n"), @"robot.toml: missing key `board.name`; accepted: 1 to 32 of a-z, 0-9 and -, in quotes");
     insta::assert_snapshot!(message("[sink]\nkind = \"stdout\"\n"), @"robot.toml:4: `sink` is a table; accepted: 1 to 8 tables: [[sink]] on a line of its own, with the keys of each below");
     insta::assert_snapshot!(message("[camera]\nformats = \"MJPG\"\n"), @r#"robot.toml:5: `camera.formats` is "MJPG"; accepted: a list of one or more of "MJPG", "YUYV", "UYVY", "NV12", "GREY", "RGGB", "GRBG", "GBRG", "BA81", "RG10", "BA10", "GB10", "BG10", "pRAA", "pgAA", "pGAA", "pBAA", "RG12", "BA12", "GB12", "BG12", "pRCC", "pgCC", "pGCC", "pBCC", none twice"#);

@@ -29,6 +29,7 @@ mod ring;
 mod schedule;
 mod settings;
 mod smooth;
+mod throttle;
 mod tracks;
 mod traits;
 
@@ -42,6 +43,7 @@ pub use ring::{Fate, FrameCounts, MAX_LONG_SIDE, Ring, RingLimits};
 pub use schedule::{Schedule, Sight, Step};
 pub use settings::{GapSettings, GazeSettings, ScheduleSettings, Settings, SettingsError, SmoothingSettings};
 pub use smooth::{Certainty, Smoothed, Smoother};
+pub use throttle::{Heat, Throttle};
 pub use tracks::{Track, Tracks};
 pub use traits::{
     Captured, Clock, Engine, EngineError, FaceFinder, FoundFace, FrameSource, OfferedMode, Sink, SinkError,

@@ -206,6 +206,11 @@ impl Pipeline {
         held
     }
 
+    /// Infers at most `hz` clips a second from now on; what is not more than 0 and finite changes nothing.
+    pub fn limit_rate(&mut self, hz: f32) {
+        self.schedule.limit_rate(hz);
+    }
+
     /// Takes back a clip that was inferred, to use its memory again.
     pub fn give_back(&mut self, clip: Clip) {
         self.assembler.give_back(clip);

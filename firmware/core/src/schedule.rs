@@ -92,6 +92,13 @@ impl Schedule {
         *self = Schedule { running: self.running, ..Schedule::new(self.settings.clone()) };
     }
 
+    /// Infers at most `hz` clips a second from now on; what is not more than 0 and finite changes nothing.
+    pub fn limit_rate(&mut self, hz: f32) {
+        if hz.is_finite() && hz > 0.0 {
+            self.settings.max_hz = hz;
+        }
+    }
+
     /// True while a job runs.
     pub fn is_busy(&self) -> bool {
         self.running.is_some()
@@ -176,6 +183,18 @@ mod tests {
         assert!((8..=10).contains(&detect), "{detect}");
         assert!((30..=40).contains(&follow), "{follow}");
         assert!((95..=150).contains(&infer), "{infer}");
+    }
+
+    #[test]
+    fn a_lower_rate_holds_through_a_restart() {
+        let mut s = schedule();
+        [f32::NAN, 0.0, -1.0, f32::INFINITY].into_iter().for_each(|hz| s.limit_rate(hz));
+        let [_, _, infer] = run(&mut s, 10, Sight::Seen, 2_000, 20_000);
+        assert!(infer >= 95, "{infer}");
+        s.limit_rate(2.0);
+        s.restart();
+        let [_, _, infer] = run(&mut s, 10, Sight::Seen, 2_000, 20_000);
+        assert!((15..=21).contains(&infer), "{infer}");
     }
 
     #[test]

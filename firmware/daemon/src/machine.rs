@@ -1,5 +1,6 @@
 //! What the machine under the daemon says: memory, temperature, the wall clock, a little chance.
 
+use mtcae_core::Heat;
 use mtcae_wire::Condition;
 use rustix::fs::StatVfsMountFlags;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -16,6 +17,10 @@ const LITTLE_ROOM: u64 = 64 << 20;
 const HOT_C: f32 = 80.0;
 /// They switch themselves off soon after, degrees Celsius.
 const TOO_HOT_C: f32 = 95.0;
+/// Below this a board that was hot may work more again, degrees Celsius.
+const COOL_C: f32 = 75.0;
+/// Zones and coolers looked at, at most.
+const MOST_THERMAL: usize = 256;
 
 /// Resident memory of this process, KiB; 0 where `/proc` does not say.
 pub(crate) fn rss_kib() -> u32 {
@@ -24,13 +29,57 @@ pub(crate) fn rss_kib() -> u32 {
     (pages * rustix::param::page_size() as u64 / 1024).min(u64::from(u32::MAX)) as u32
 }
 
-/// The hottest thermal zone, degrees Celsius, when there is a sensor.
-pub(crate) fn temperature_c() -> Option<f32> {
-    let zones = std::fs::read_dir("/sys/class/thermal").ok()?;
-    let read = |zone: std::fs::DirEntry| std::fs::read_to_string(zone.path().join("temp")).ok();
-    let degrees = |text: String| text.trim().parse::<i32>().ok().map(|milli| milli as f32 / 1000.0);
-    let hottest = zones.take(64).flatten().filter_map(read).filter_map(degrees);
-    hottest.filter(|c| (-60.0..200.0).contains(c)).max_by(f32::total_cmp)
+/// What the sensors and the coolers below `folder` (Linux's `/sys/class/thermal`) say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Thermal {
+    /// The hottest zone, degrees Celsius, when there is a sensor.
+    pub celsius: Option<f32>,
+    /// The system slows processors down because of the heat.
+    pub slowed: bool,
+}
+
+/// Reads all zones and coolers.
+pub(crate) fn thermal(folder: &str) -> Thermal {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().take(MOST_THERMAL).flatten();
+    let mut thermal = Thermal { celsius: None, slowed: false };
+    for entry in entries {
+        let (path, name) = (entry.path(), entry.file_name());
+        let read = |file: &str| std::fs::read_to_string(path.join(file)).ok();
+        let number = |file: &str| read(file)?.trim().parse::<i32>().ok();
+        let name = name.to_string_lossy();
+        if name.starts_with("thermal_zone") {
+            let celsius = number("temp").map(|milli| milli as f32 / 1000.0).filter(|c| (-60.0..200.0).contains(c));
+            thermal.celsius = thermal.celsius.into_iter().chain(celsius).reduce(f32::max);
+        } else if name.starts_with("cooling_device") {
+            // A fan that turns slows nothing down.
+            let fan = read("type").is_none_or(|kind| kind.to_lowercase().contains("fan"));
+            thermal.slowed |= !fan && number("cur_state").is_some_and(|state| state > 0);
+        }
+    }
+    thermal
+}
+
+impl Thermal {
+    /// How hot the board is, all taken together.
+    pub fn heat(&self) -> Heat {
+        match self.celsius {
+            Some(c) if c >= TOO_HOT_C => Heat::Critical,
+            Some(c) if c >= HOT_C => Heat::Hot,
+            _ if self.slowed => Heat::Hot,
+            Some(c) if c >= COOL_C => Heat::Warm,
+            _ => Heat::Cool,
+        }
+    }
+
+    /// The same for a status.
+    pub fn condition(&self) -> Condition {
+        match (self.heat(), self.celsius) {
+            (Heat::Critical, _) => Condition::Bad,
+            (Heat::Hot, _) => Condition::Strained,
+            (_, None) => Condition::Unknown,
+            (Heat::Cool | Heat::Warm, Some(_)) => Condition::Good,
+        }
+    }
 }
 
 /// How the disk is that holds `folder`: bad when it cannot be written, strained when there is no room for a bundle.
@@ -41,16 +90,6 @@ pub(crate) fn storage(folder: &str) -> Condition {
     }
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     if free < LITTLE_ROOM { Condition::Strained } else { Condition::Good }
-}
-
-/// How hot `celsius` is.
-pub(crate) fn heat(celsius: Option<f32>) -> Condition {
-    match celsius {
-        None => Condition::Unknown,
-        Some(c) if c >= TOO_HOT_C => Condition::Bad,
-        Some(c) if c >= HOT_C => Condition::Strained,
-        Some(_) => Condition::Good,
-    }
 }
 
 /// Seconds since 1970 by the machine's wall clock, when that has been set.
@@ -85,7 +124,8 @@ mod tests {
     fn this_process_takes_memory_and_numbers_differ() {
         assert!(rss_kib() > 500, "{}", rss_kib());
         assert_ne!(random(), random());
-        assert!(temperature_c().is_none_or(|c| c > -60.0));
+        let here = thermal("/sys/class/thermal");
+        assert!(here.celsius.is_none_or(|c| c > -60.0));
     }
 
     #[test]
@@ -93,10 +133,30 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(storage(dir.path().to_str().unwrap()) >= Condition::Good);
         assert_eq!(storage("/nowhere/at/all"), Condition::Bad);
-        assert_eq!([Some(40.0), Some(85.0), Some(99.0), None].map(heat), {
-            use Condition::*;
-            [Good, Strained, Bad, Unknown]
-        });
+    }
+
+    #[test]
+    fn the_hottest_zone_and_a_cooler_at_work_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().to_str().unwrap();
+        let write = |name: &str, file: &str, text: &str| {
+            std::fs::create_dir_all(dir.path().join(name)).unwrap();
+            std::fs::write(dir.path().join(name).join(file), text).unwrap();
+        };
+        assert_eq!((thermal(folder).heat(), thermal(folder).condition()), (Heat::Cool, Condition::Unknown));
+        write("thermal_zone0", "temp", "41500\n");
+        write("thermal_zone1", "temp", "78250\n");
+        write("thermal_zone2", "temp", "broken\n");
+        write("thermal_zone3", "temp", "-256000\n");
+        write("cooling_device0", "type", "pwm-fan\n");
+        write("cooling_device0", "cur_state", "3\n");
+        assert_eq!(thermal(folder), Thermal { celsius: Some(78.25), slowed: false });
+        assert_eq!((thermal(folder).heat(), thermal(folder).condition()), (Heat::Warm, Condition::Good));
+        write("cooling_device1", "type", "cpufreq-cpu0\n");
+        write("cooling_device1", "cur_state", "2\n");
+        assert_eq!((thermal(folder).heat(), thermal(folder).condition()), (Heat::Hot, Condition::Strained));
+        write("thermal_zone1", "temp", "97000\n");
+        assert_eq!((thermal(folder).heat(), thermal(folder).condition()), (Heat::Critical, Condition::Bad));
     }
 
     #[test]

@@ -294,11 +294,12 @@ fn measure(shared: &Shared, board: &Board) {
     shared.rss_kib.store(rss, Ordering::Relaxed);
     shared.rss_peak_kib.fetch_max(rss, Ordering::Relaxed);
     let limit = board.about.memory_limit_mib;
-    let celsius = machine::temperature_c();
-    *lock(&shared.temperature_c) = celsius;
+    let thermal = machine::thermal(&board.about.thermal);
+    *lock(&shared.temperature_c) = thermal.celsius;
+    shared.throttle(thermal.heat());
     *lock(&shared.measured) = Parts {
         storage: if board.update.enabled { machine::storage(&board.update.root) } else { Condition::Unknown },
-        temperature: machine::heat(celsius),
+        temperature: thermal.condition(),
         memory: if rss / 1024 > limit { Condition::Bad } else { Condition::Good },
         ..Parts::default()
     };

@@ -5,7 +5,7 @@ use crate::camera::CameraDesk;
 use crate::event::{Event, OnEvent};
 use crate::subscription::Subscription;
 use mtcae_contract::Micros;
-use mtcae_core::{Clock, Facts, Health, Outbox, OutboxCounts, OutboxLimits, Pipeline, RecentTimes};
+use mtcae_core::{Clock, Facts, Health, Heat, Outbox, OutboxCounts, OutboxLimits, Pipeline, RecentTimes, Throttle};
 use mtcae_drivers::MonotonicClock;
 use mtcae_wire::{self as wire, CameraState, Hello, Level, Log, Parts, SinkState, Text, Up};
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +25,13 @@ const COMPLAIN_ANEW: Micros = 10_000_000;
 /// Locks; a thread that panicked while it held the lock is reported by the supervisor, so the others go on.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How much the board works for its heat.
+struct Cooling {
+    throttle: Throttle,
+    /// Of the configured rate.
+    share: f32,
 }
 
 /// Camera, worst sink, parts.
@@ -126,8 +133,9 @@ pub(crate) struct Shared {
     /// The inference thread knows of all frames given.
     pub caught_up: Condvar,
     pub mail: Vec<Mail>,
-    /// Clips a second at most.
-    pub max_clips: f32,
+    /// Clips a second at most, on a board that is not too hot.
+    max_clips: f32,
+    heat: Mutex<Cooling>,
     pub camera: CameraDesk,
     pub unix_offset_us: Mutex<Option<i64>>,
     pub rss_kib: AtomicU32,
@@ -178,6 +186,7 @@ impl Shared {
             caught_up: Condvar::new(),
             mail,
             max_clips,
+            heat: Mutex::new(Cooling { throttle: Throttle::default(), share: 1.0 }),
             camera: CameraDesk::default(),
             unix_offset_us: Mutex::new(unix_offset_us),
             rss_kib: AtomicU32::new(0),
@@ -269,6 +278,23 @@ impl Shared {
         self.log(level, text);
     }
 
+    /// Works less while the board is hot, and says so.
+    pub fn throttle(&self, heat: Heat) {
+        let mut cooling = lock(&self.heat);
+        let share = cooling.throttle.look(heat, self.now());
+        let before = std::mem::replace(&mut cooling.share, share);
+        drop(cooling);
+        if share == before {
+            return;
+        }
+        let clips = self.max_clips * share;
+        lock(&self.work).pipeline.limit_rate(clips);
+        match share < before {
+            true => self.log(Level::Warn, &format!("the board is too hot: at most {clips:.1} clips a second")),
+            false => self.log(Level::Info, &format!("the board is cooler: up to {clips:.1} clips a second")),
+        }
+    }
+
     /// What a status is told for at once when it changes.
     pub fn condition(&self) -> Condition {
         let sink = self.worst_sink(self.mail.iter().map(|mail| lock(&mail.state).sink));
@@ -305,7 +331,7 @@ impl Shared {
             temperature_c: *lock(&self.temperature_c),
             rss_kib: self.rss_kib.load(Ordering::Relaxed),
             parts,
-            max_clips: self.max_clips,
+            max_clips: self.max_clips * lock(&self.heat).share,
         };
         Up::Status(work.health.status(now, &facts, &work.pipeline.counts(), outbox))
     }

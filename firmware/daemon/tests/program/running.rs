@@ -54,6 +54,34 @@ fn it_ends_cleanly_when_told_to() {
 }
 
 #[test]
+fn a_hot_board_works_less_and_says_so() {
+    let zones = tempfile::tempdir().unwrap();
+    std::fs::create_dir(zones.path().join("thermal_zone0")).unwrap();
+    let temperature = zones.path().join("thermal_zone0/temp");
+    std::fs::write(&temperature, "45000").unwrap();
+    let bench = Bench::on_clip(true, "[[sink]]\nkind = \"stdout\"\n");
+    let text = std::fs::read_to_string(bench.board()).unwrap();
+    let thermal = format!("[board]\nthermal = {:?}\n", zones.path());
+    std::fs::write(bench.board(), text.replacen("[board]\n", &thermal, 1)).unwrap();
+    let firmware = bench.start(&[]);
+    let cool = firmware.next_that(|m| m["type"] == "status" && m["temperature_c"] == 45.0);
+    assert_eq!((&cool["clips_per_s"], &cool["parts"]["temperature"]), (&15.0.into(), &"good".into()), "{cool}");
+    std::fs::write(&temperature, "85000").unwrap();
+    firmware.says("warning: the board is too hot: at most 7.5 clips a second");
+    let hot = firmware.next_that(|m| m["type"] == "status" && m["parts"]["temperature"] == "strained");
+    assert_eq!(hot["clips_per_s"], 7.5, "{hot}");
+    std::fs::write(&temperature, "99000").unwrap();
+    let critical = firmware.next_that(|m| m["type"] == "status" && m["parts"]["temperature"] == "bad");
+    assert_eq!(critical["clips_per_s"], 0.9, "{critical}");
+    let clips = |m: &serde_json::Value| (m["counters"]["clips"].as_u64().unwrap(), m["uptime_ms"].as_u64().unwrap());
+    let (before, began) = clips(&firmware.next_of("status"));
+    let later = firmware.next_that(|m| m["type"] == "status" && m["uptime_ms"].as_u64() > Some(began + 4000));
+    let (after, ended) = clips(&later);
+    let most = (ended - began) * 15 / 16 / 1000 + 2;
+    assert!((1..=most).contains(&(after - before)), "{} clips in {} ms", after - before, ended - began);
+}
+
+#[test]
 fn truncated_pictures_are_skipped_and_counted() {
     let jpeg = std::fs::read(shipped("firmware/drivers/tests/fixtures/face.jpg")).unwrap();
     let bench = Bench::new("source = \"file\"\npath = \"pictures\"\nloop = true", "");
