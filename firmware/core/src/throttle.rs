@@ -26,13 +26,15 @@ pub enum Heat {
 #[derive(Debug, Clone)]
 pub struct Throttle {
     share: f32,
-    /// When the share changed last, or the board last was not cool.
-    since: Option<Micros>,
+    /// When the share changed last.
+    changed: Micros,
+    /// When the board last was not cool.
+    warm: Micros,
 }
 
 impl Default for Throttle {
     fn default() -> Throttle {
-        Throttle { share: 1.0, since: None }
+        Throttle { share: 1.0, changed: 0, warm: 0 }
     }
 }
 
@@ -40,20 +42,21 @@ impl Throttle {
     /// The share of the configured rate to work at, 1/16 to 1, after a look at `now`.
     pub fn look(&mut self, heat: Heat, now: Micros) -> f32 {
         // A clock that went back begins the waits anew.
-        let waited = |wait| self.since.is_none_or(|since| now.checked_sub(since).is_some_and(|passed| passed >= wait));
+        (self.changed, self.warm) = (self.changed.min(now), self.warm.min(now));
+        if heat != Heat::Cool {
+            self.warm = now;
+        }
         let share = match heat {
             Heat::Critical => LEAST,
             // At full rate there is nothing to wait for.
-            Heat::Hot if self.share == 1.0 || waited(HALVE_AFTER) => (self.share / 2.0).max(LEAST),
-            Heat::Cool if self.share < 1.0 && waited(DOUBLE_AFTER) => (self.share * 2.0).min(1.0),
+            Heat::Hot if self.share == 1.0 || now - self.changed >= HALVE_AFTER => (self.share / 2.0).max(LEAST),
+            Heat::Cool if now - self.changed.max(self.warm) >= DOUBLE_AFTER => (self.share * 2.0).min(1.0),
             _ => self.share,
         };
-        let warm_again = heat == Heat::Warm && self.share < 1.0;
-        if share != self.share || warm_again || self.since.is_some_and(|since| now < since) {
-            self.share = share;
-            self.since = Some(now);
+        if share != self.share {
+            (self.share, self.changed) = (share, now);
         }
-        self.share
+        share
     }
 }
 
@@ -74,7 +77,8 @@ mod tests {
         assert_eq!([91, 92].map(|s| share(Heat::Warm, s)), [0.0625; 2]);
         assert_eq!([100, 121, 122, 151, 152].map(|s| share(Heat::Cool, s)), [0.0625, 0.0625, 0.125, 0.125, 0.25]);
         assert_eq!([182, 212, 500].map(|s| share(Heat::Cool, s)), [0.5, 1.0, 1.0]);
-        assert_eq!(share(Heat::Critical, 501), LEAST);
+        assert_eq!([501, 600].map(|s| share(Heat::Critical, s)), [LEAST; 2]);
+        assert_eq!([601, 629, 630].map(|s| share(Heat::Cool, s)), [LEAST, LEAST, 2.0 * LEAST], "cool for a while");
     }
 
     proptest! {

@@ -12,7 +12,7 @@ const PLAUSIBLE_UNIX_US: u64 = 1_704_067_200_000_000;
 const LATEST_UNIX_US: u64 = 7_258_118_400_000_000;
 
 /// Less than a bundle with a model takes, bytes.
-const LITTLE_ROOM: u64 = 64 << 20;
+const LITTLE_ROOM: u64 = 256 << 20;
 /// Processors of boards slow down from about here on, degrees Celsius.
 const HOT_C: f32 = 80.0;
 /// They switch themselves off soon after, degrees Celsius.

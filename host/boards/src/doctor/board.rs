@@ -125,11 +125,11 @@ fn modes(modes: &Result<Vec<CameraMode>, BoardError>) -> Finding {
     good("modes", format!("{} in use, {others}", mode_text(&used.mode)))
 }
 
-/// A mode as a person would write it: `YUYV 1280x720 at 10`, without the rate when the driver does not say.
+/// A mode as `mtcae camera` shows and takes it: `YUYV:1280x720@10`, without the rate when the driver does not say.
 pub fn mode_text(mode: &Mode) -> String {
     let Mode { format, width, height, fps_tenths } = mode;
-    let rate = if *fps_tenths > 0 { format!(" at {}", f64::from(*fps_tenths) / 10.0) } else { String::new() };
-    format!("{format} {width}x{height}{rate}")
+    let rate = if *fps_tenths > 0 { format!("@{}", f64::from(*fps_tenths) / 10.0) } else { String::new() };
+    format!("{format}:{width}x{height}{rate}")
 }
 
 fn engine(status: &Status, hello: &Hello) -> Finding {

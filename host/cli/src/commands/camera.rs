@@ -119,6 +119,9 @@ mod tests {
     fn modes_are_typed_as_they_are_shown() {
         let mode = parse("YUYV:1280x720@7.5").unwrap();
         assert_eq!((mode.format.as_str(), mode.width, mode.height, mode.fps_tenths), ("YUYV", 1280, 720, 75));
+        for text in ["YUYV:1280x720@7.5", "pRAA:3280x2464", "MJPG:640x480@30"] {
+            assert_eq!(mode_text(&parse(text).unwrap()), text);
+        }
         assert_eq!(parse("pRAA:3280x2464").unwrap().fps_tenths, 0);
         let wrong =
             ["", "YUYV", "YUYV:", "YUYV:640", "YUYV:640x", "YUYV:0x480", "YUYV:640x480@", "YUYV:640x480@0", ":1x1"];
