@@ -6,7 +6,7 @@ use crate::optimizer::{AdamW, learning_rate};
 use crate::recipe::{Phase, Recipe};
 use crate::state::State;
 use crate::step::{Pass, StepLosses, gradients};
-use mtcae_data::{FACE_MARGIN, Stills};
+use mtcae_data::{FACE_MARGIN, StillRef, Stills};
 use mtcae_network::{Network, NetworkConfig, SplitMix};
 use std::path::Path;
 
@@ -91,8 +91,8 @@ fn parallel(
         let mut random = SplitMix::new(seed ^ (w as u64 + 1));
         let mut batch = Batch::new(phase.frames, network.config().size, phase.still);
         for _ in 0..share {
-            let still = data.sample(draw.pick(&mut random));
-            batch.push_augmented(&still, FACE_MARGIN, &recipe.augment, &mut random);
+            let shown = shown(data, draw.pick(&mut random), batch.stored_frames, &mut random);
+            batch.push_augmented(&shown, FACE_MARGIN, &recipe.augment, &mut random);
         }
         gradients(network, &state.slots, &batch, &recipe.losses, recipe.label_smoothing, random, first)
     };
@@ -100,6 +100,17 @@ fn parallel(
         let threads: Vec<_> = (0..workers).map(|w| scope.spawn(move || work(w))).collect();
         threads.into_iter().map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
     })
+}
+
+/// The still `sample`, or as many frames of the clip, one after the other, as a batch holds.
+fn shown<'a>(data: &'a Stills, sample: usize, frames: usize, random: &mut SplitMix) -> Vec<StillRef<'a>> {
+    let has = data.frames(sample);
+    if has == 1 {
+        return vec![data.sample(sample)];
+    }
+    let frames = frames.min(has);
+    let first = (random.bits() % (has - frames + 1) as u64) as usize;
+    (first..first + frames).map(|t| data.frame(sample, t)).collect()
 }
 
 /// Averages the workers' gradients, cuts their norm, updates weights, averages and running statistics.
