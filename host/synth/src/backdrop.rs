@@ -1,6 +1,6 @@
 //! What is behind a person: walls, windows, shelves, foliage, out of focus.
 
-use crate::person::linear;
+use crate::person::dull;
 use crate::random::{Random, cloud, noise};
 use crate::vector::{Vec3, add, lerp, mix, scale, times};
 
@@ -17,9 +17,7 @@ impl Backdrop {
     pub fn draw(r: &mut Random, size: usize) -> Backdrop {
         let border = size / 12 + 2;
         let side = size + 2 * border;
-        let color = |r: &mut Random| linear([r.bits() as u8, r.bits() as u8, r.bits() as u8]);
-        let grey = |c: Vec3, k: f32| mix(c, [c[1]; 3], k);
-        let (top, low) = (grey(color(r), r.range(0.3, 1.0)), grey(color(r), r.range(0.3, 1.0)));
+        let (top, low) = (dull(r), dull(r));
         let seed = r.bits() as u32;
         let (rough, grain) = (r.range(0.0, 0.9), r.range(1.0, 9.0));
         let mut pixels = Vec::with_capacity(side * side);
@@ -33,7 +31,7 @@ impl Backdrop {
         }
         let mut backdrop = Backdrop { side, border, pixels };
         for _ in 0..r.bits() % 9 {
-            let c = grey(color(r), r.unit());
+            let c = dull(r);
             backdrop.thing(r, c);
         }
         if r.chance(0.2) {

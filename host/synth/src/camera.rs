@@ -31,9 +31,9 @@ impl Camera {
     pub fn draw(r: &mut Random, size: usize, map: &FaceMap) -> Camera {
         let size = size as f32;
         let share = match r.unit() {
-            u if u < 0.55 => r.range(0.38, 0.62),
-            u if u < 0.85 => r.range(0.2, 0.4),
-            _ => r.range(0.6, 0.72),
+            u if u < 0.7 => r.range(0.36, 0.62),
+            u if u < 0.88 => r.range(0.2, 0.36),
+            _ => r.range(0.62, 0.72),
         };
         let height = (share * size).max(SMALLEST).min(0.75 * size);
         let distance = r.range(45.0, 160.0);

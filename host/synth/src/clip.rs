@@ -8,7 +8,7 @@ use crate::light::Light;
 use crate::map::FaceMap;
 use crate::paint::{SAMPLES, Scene};
 use crate::performance::perform;
-use crate::person::{Person, linear};
+use crate::person::{Person, dull};
 use crate::photo::Photo;
 use crate::random::Random;
 use crate::raster::Raster;
@@ -88,7 +88,7 @@ impl<'m> Renderer<'m> {
         let camera = Camera::draw(&mut r, size, &self.map);
         let photo = Photo::draw(&mut r, size);
         let backdrop = Backdrop::draw(&mut Random::new(seed, "backdrop"), size);
-        let cloth = (r.bits() as u32, linear([r.bits() as u8, r.bits() as u8, r.bits() as u8]));
+        let cloth = (r.bits() as u32, dull(&mut r));
         let sheet = Sheet::draw(&self.map, &person);
         let (person, figure, sheet) = (&person, &figure, &sheet);
         let scene =

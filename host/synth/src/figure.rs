@@ -66,7 +66,7 @@ impl<'m> Figure<'m> {
             places: places(model, map, &eye_middles),
             dim: model.neutral().iter().enumerate().map(|(i, p)| inner_light(model, i as u32, *p)).collect(),
             follow: rest.iter().map(|p| smooth(NECK[0], NECK[1], p[1])).collect(),
-            triangles: model.triangles().to_vec(),
+            triangles: model.triangles().iter().filter(|(t, s)| !is_under_clothes(model, *t, *s)).copied().collect(),
             neighbours: Neighbours::new(model),
             rest,
             model,
@@ -126,6 +126,11 @@ impl<'m> Figure<'m> {
         normals.iter_mut().for_each(|n| *n = unit(*n));
         normals
     }
+}
+
+/// Whether a triangle would come through the clothes when the head moves.
+fn is_under_clothes(model: &FaceModel, t: [u32; 3], surface: Surface) -> bool {
+    surface == Surface::Skin && t.iter().all(|v| model.neutral()[*v as usize][1] < COLLAR - 1.5)
 }
 
 /// Lifts the skin where hair grows.

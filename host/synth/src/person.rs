@@ -184,6 +184,13 @@ fn glasses(r: &mut Random) -> Glasses {
     }
 }
 
+/// Any colour, mostly a dull one.
+pub fn dull(r: &mut Random) -> Vec3 {
+    let c = linear([r.bits() as u8, r.bits() as u8, r.bits() as u8]);
+    let grey = 1.0 - r.unit() * r.unit();
+    mix(c, [(c[0] + c[1] + c[2]) / 3.0; 3], grey)
+}
+
 /// sRGB bytes as linear light.
 pub fn linear(srgb: [u8; 3]) -> Vec3 {
     srgb.map(|v| {
