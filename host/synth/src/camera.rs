@@ -27,18 +27,18 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// A camera for frames of `size` pixels a side. The face takes a fifth to three quarters of the height, anywhere in the frame.
+    /// A camera for frames of `size` pixels a side. The face takes a fifth to three fifths of the height, anywhere in the frame.
     pub fn draw(r: &mut Random, size: usize, map: &FaceMap) -> Camera {
         let size = size as f32;
         let share = match r.unit() {
-            u if u < 0.7 => r.range(0.36, 0.62),
-            u if u < 0.88 => r.range(0.2, 0.36),
-            _ => r.range(0.62, 0.72),
+            u if u < 0.8 => r.range(0.34, 0.6),
+            _ => r.range(0.2, 0.34),
         };
-        let height = (share * size).max(SMALLEST).min(0.75 * size);
+        let height = (share * size).max(SMALLEST);
         let distance = r.range(45.0, 160.0);
         let focal = height / FACE_HEIGHT * (distance - 9.0);
-        let room = ((size - 1.25 * height) / 2.0).max(0.0);
+        // With forehead and hair.
+        let room = ((size - 1.5 * height) / 2.0).max(0.0);
         // Off-centre a little, or anywhere.
         let off = if r.chance(0.7) { 0.35 } else { 1.0 };
         let (x, y) = (off * r.around(room), off * r.around(room));

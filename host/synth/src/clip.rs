@@ -18,7 +18,7 @@ use mtcae_contract::{Expression, Image, LANDMARKS, Point, Rect};
 
 /// What a face box goes around, on the sheet of the mean head: half its width, and from the brows up and from the chin down,
 /// centimetres. Chosen so that boxes agree best with MTCNN's (README).
-const BOX: [f32; 3] = [9.5, 2.0, 0.3];
+const BOX: [f32; 3] = [9.5, 4.4, 0.0];
 
 /// What to render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl<'m> Renderer<'m> {
         let figure = Figure::new(model, &self.map, &person, r.chance(0.8));
         let light = Light::draw(&mut r);
         let camera = Camera::draw(&mut r, size, &self.map);
-        let photo = Photo::draw(&mut r, size);
+        let photo = Photo::draw(&mut r, size, person.skin);
         let backdrop = Backdrop::draw(&mut Random::new(seed, "backdrop"), size);
         let cloth = (r.bits() as u32, dull(&mut r));
         let sheet = Sheet::draw(&self.map, &person);

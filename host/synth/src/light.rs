@@ -32,7 +32,7 @@ impl Light {
         let warmth = r.around(0.22);
         let tint = |k: f32| [1.0 + k, 1.0, 1.0 - k];
         // From soft light from everywhere to one hard lamp.
-        let hardness = r.range(0.1, 0.85);
+        let hardness = r.range(0.25, 0.85);
         let key_yaw = r.around(1.2);
         let key = Lamp { toward: around(key_yaw, -0.1, 1.0, r), color: scale(tint(warmth), hardness * 1.2) };
         let fill = Lamp {
@@ -71,7 +71,7 @@ impl Light {
                 let s = dot(normal, half).max(0.0);
                 let (s2, s4) = (s * s, s * s * s * s);
                 let s16 = s4 * s4 * s4 * s4;
-                mirrored = add(mirrored, scale(lamp.color, 0.16 * s16 * s4 * s2 * c.min(0.5)));
+                mirrored = add(mirrored, scale(lamp.color, 0.2 * s16 * s4 * s2 * c.min(0.5)));
             }
         }
         // Edges mirror the sky.

@@ -130,12 +130,12 @@ struct Head {
 impl Head {
     fn draw(r: &mut Random, label: Expression) -> Head {
         let lean = match label {
-            Expression::Sad => 5.0,
-            Expression::Contempt => -4.0,
-            Expression::Surprise | Expression::Fear => -3.0,
+            Expression::Sad => 4.0,
+            Expression::Contempt => -3.0,
+            Expression::Surprise | Expression::Fear => -2.0,
             _ => 0.0,
         };
-        let degrees = [13.0 * r.normal(2.3), lean + 6.0 * r.normal(2.0), 5.0 * r.normal(2.5)];
+        let degrees = [12.0 * r.normal(2.2), lean + 5.0 * r.normal(2.0), 5.0 * r.normal(2.2)];
         let mut wave = |most: f32| (r.around(most).to_radians(), r.range(0.15, 1.1), r.range(0.0, 6.3));
         let waves = [[wave(5.0), wave(3.0)], [wave(3.5), wave(2.0)], [wave(3.0), wave(1.5)]];
         let beat = match r.unit() {

@@ -26,20 +26,21 @@ pub struct Photo {
 }
 
 impl Photo {
-    /// Draws a camera.
-    pub fn draw(r: &mut Random, size: usize) -> Photo {
-        let exposure = (0.33 * r.normal(2.0)).exp();
+    /// Draws a camera that is exposed for a face of this `skin`, half way as cameras do, and not always well.
+    pub fn draw(r: &mut Random, size: usize, skin: Vec3) -> Photo {
+        let bright = 0.3 * skin[0] + 0.6 * skin[1] + 0.1 * skin[2];
+        let exposure = (0.25 * r.normal(2.0)).exp() * (0.28 / bright.max(0.02)).powf(0.45);
         let (warm, green) = (r.around(0.12), r.around(0.04));
-        let contrast = r.range(0.85, 1.25);
-        let lift = r.range(0.0, 14.0);
+        let contrast = r.range(0.95, 1.3);
+        let lift = r.range(0.0, 10.0);
         let sigma = if r.chance(0.6) { r.range(0.0, 0.006) * size as f32 } else { 0.0 };
         let loud = r.unit() * r.unit();
         Photo {
             curve: (0..STEPS).map(|i| tone(WHITE * i as f32 / (STEPS - 1) as f32, contrast, lift)).collect(),
             exposure: scale([1.0 + warm, 1.0 + green, 1.0 - warm], exposure),
             kernel: kernel(sigma),
-            noise: [6.0 * loud, 9.0 * loud],
-            grey: r.chance(0.12),
+            noise: [4.5 * loud, 6.0 * loud],
+            grey: r.chance(0.1),
             quality: r.chance(0.75).then(|| r.range(35.0, 96.0) as u8),
         }
     }
