@@ -45,7 +45,7 @@ pub fn train(
     workers: usize,
     report: &mut dyn FnMut(Progress, &State),
 ) -> Result<(), TrainError> {
-    let base = NetworkConfig::preset(&recipe.preset)?;
+    let base = NetworkConfig { classes: data.labels().len(), ..NetworkConfig::preset(&recipe.preset)? };
     let draw = Draw::new(data, recipe.balance);
     let optimizer = AdamW::new(recipe.weight_decay);
     while let Some(phase) = recipe.phase.get(state.phase) {
@@ -175,5 +175,41 @@ impl Draw {
         let at = random.unit() * self.ends[self.ends.len() - 1];
         let class = &self.classes[self.ends.partition_point(|e| *e <= at).min(self.classes.len() - 1)];
         class[(random.bits() % class.len() as u64) as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mtcae_contract::LabelSet;
+    use mtcae_data::{SynthJob, synthesize};
+
+    #[test]
+    fn a_clip_is_shown_in_order_and_no_longer_than_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let job = SynthJob {
+            model: None,
+            out: dir.path().to_owned(),
+            name: "made".to_owned(),
+            clips: 1,
+            identities: 1,
+            size: 48,
+            side: 32,
+            frames: 5,
+            seed: 1,
+            labels: LabelSet::seven(),
+            workers: 1,
+        };
+        let data = Stills::open(&synthesize(&job, |_| {}).unwrap().shards).unwrap();
+        let mut random = SplitMix::new(1);
+        let place = |face| (0..5).position(|t| data.frame(0, t).face == face).unwrap();
+        let mut firsts = std::collections::BTreeSet::new();
+        for _ in 0..40 {
+            let places: Vec<usize> = shown(&data, 0, 2, &mut random).iter().map(|s| place(s.face)).collect();
+            assert_eq!(places, [places[0], places[0] + 1]);
+            firsts.insert(places[0]);
+        }
+        assert_eq!(firsts, (0..4).collect());
+        assert_eq!(shown(&data, 0, 9, &mut random).len(), 5);
     }
 }
