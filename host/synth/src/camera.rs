@@ -8,6 +8,9 @@ use mtcae_contract::Point;
 /// Height of a mean face from brows to chin, centimetres: what [`Camera::draw`] measures faces by.
 const FACE_HEIGHT: f32 = 14.0;
 
+/// Height of the forehead, centimetres.
+const FOREHEAD: f32 = 4.4;
+
 /// Smallest face, pixels from brows to chin.
 const SMALLEST: f32 = 26.0;
 
@@ -27,12 +30,12 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// A camera for frames of `size` pixels a side. The face takes a fifth to three fifths of the height, anywhere in the frame.
+    /// A camera for frames of `size` pixels a side. The face takes a fifth to a half of the height, anywhere in the frame.
     pub fn draw(r: &mut Random, size: usize, map: &FaceMap) -> Camera {
         let size = size as f32;
         let share = match r.unit() {
-            u if u < 0.8 => r.range(0.34, 0.6),
-            _ => r.range(0.2, 0.34),
+            u if u < 0.8 => r.range(0.3, 0.52),
+            _ => r.range(0.2, 0.3),
         };
         let height = (share * size).max(SMALLEST);
         let distance = r.range(45.0, 160.0);
@@ -42,8 +45,8 @@ impl Camera {
         // Off-centre a little, or anywhere.
         let off = if r.chance(0.7) { 0.35 } else { 1.0 };
         let (x, y) = (off * r.around(room), off * r.around(room));
-        // The middle of the face, between brows and chin, is lower than the model's origin.
-        let below = (map.brow_height() + map.chin()) / 2.0;
+        // The middle of the face with its forehead is about where the model's origin is.
+        let below = (map.brow_height() + FOREHEAD + map.chin()) / 2.0;
         let middle = [size / 2.0 + x, size / 2.0 + y + below * focal / (distance - 9.0)];
         let shake = if r.chance(0.4) { r.range(0.0, 0.012) * size } else { 0.0 };
         Camera { distance, focal, middle, shake, speed: r.range(0.1, 0.5), seed: r.bits() as u32 }
