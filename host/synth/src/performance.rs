@@ -132,7 +132,7 @@ impl Head {
         let lean = match label {
             Expression::Sad => 4.0,
             Expression::Contempt => -3.0,
-            Expression::Surprise | Expression::Fear => -2.0,
+            Expression::Surprise => -2.0,
             _ => 0.0,
         };
         let degrees = [12.0 * r.normal(2.2), lean + 5.0 * r.normal(2.0), 5.0 * r.normal(2.2)];

@@ -31,7 +31,9 @@ impl Photo {
         let bright = 0.3 * skin[0] + 0.6 * skin[1] + 0.1 * skin[2];
         let exposure = (0.25 * r.normal(2.0)).exp() * (0.28 / bright.max(0.02)).powf(0.45);
         let (warm, green) = (r.around(0.12), r.around(0.04));
-        let contrast = r.range(0.95, 1.3);
+        // Grey pictures lose what colour tells apart.
+        let grey = r.chance(0.07);
+        let contrast = if grey { r.range(1.15, 1.5) } else { r.range(0.95, 1.3) };
         let lift = r.range(0.0, 10.0);
         let sigma = if r.chance(0.6) { r.range(0.0, 0.006) * size as f32 } else { 0.0 };
         let loud = r.unit() * r.unit();
@@ -40,7 +42,7 @@ impl Photo {
             exposure: scale([1.0 + warm, 1.0 + green, 1.0 - warm], exposure),
             kernel: kernel(sigma),
             noise: [4.5 * loud, 6.0 * loud],
-            grey: r.chance(0.1),
+            grey,
             quality: r.chance(0.75).then(|| r.range(35.0, 96.0) as u8),
         }
     }
