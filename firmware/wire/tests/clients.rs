@@ -12,10 +12,12 @@ use common::any_down;
 use mtcae_wire::*;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use serialport::SerialPort;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use streams::{Stream, agree, said};
 
 /// What must hold for every C compiler.
@@ -244,13 +246,45 @@ fn the_c_client_does_not_send_what_a_board_refuses() {
     }
 }
 
+fn frame(wanted: &str) -> Vec<u8> {
+    let golden = streams::golden();
+    golden.into_iter().find(|(name, _)| name == wanted).unwrap_or_else(|| panic!("no {wanted}")).1
+}
+
 #[test]
 fn the_c_example_prints_expressions() {
     let program = build("example", "example.c", &[]);
-    let frame = |wanted: &str| {
-        let golden = streams::golden();
-        golden.into_iter().find(|(name, _)| name == wanted).unwrap_or_else(|| panic!("no {wanted}")).1
-    };
-    let bytes = [frame("up-report"), frame("up-hello"), frame("up-report-no-face"), frame("up-report")].concat();
+    let bytes = ["up-report", "up-hello", "up-report-no-face", "up-report"].map(frame).concat();
     assert_eq!(run(&program, &[], bytes), ["face 51234: unsure", "face 51234: happy"]);
+}
+
+#[test]
+fn the_c_example_asks_a_board_on_a_serial_line() {
+    let program = build("example-on-a-line", "example.c", &[]);
+    let (mut board, mut robot) = serialport::TTYPort::pair().expect("a pseudo-terminal");
+    robot.set_exclusive(false).expect("open to others");
+    board.set_timeout(Duration::from_secs(30)).expect("a time-out");
+    let path = robot.name().expect("a path");
+    let mut child = Command::new(program).arg(path).stdout(Stdio::piped()).spawn().expect("it starts");
+    let (mut decoder, mut byte) = (Decoder::<Down>::new(), [0]);
+    let request = loop {
+        board.read_exact(&mut byte).expect("a request in time");
+        if let Some(request) = decoder.push(byte[0]) {
+            break request;
+        }
+    };
+    assert_eq!(request, Ok(Down::Hello));
+    board.write_all(&["up-hello", "up-report"].map(frame).concat()).expect("it takes bytes");
+    let mut line = String::new();
+    let mut said = BufReader::new(child.stdout.take().expect("piped"));
+    said.read_line(&mut line).expect("UTF-8");
+    // The line's own end would not end it: the child has inherited the board's side.
+    child.kill().and_then(|()| child.wait()).expect("it ends");
+    assert_eq!(line, "face 51234: happy\n");
+}
+
+#[test]
+fn the_page_shows_the_example_as_it_is() {
+    let page = include_str!("../CLIENTS.md");
+    assert!(page.contains(include_str!("../c/example.c")), "CLIENTS.md has another example.c");
 }
