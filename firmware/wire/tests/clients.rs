@@ -288,3 +288,48 @@ fn the_page_shows_the_example_as_it_is() {
     let page = include_str!("../CLIENTS.md");
     assert!(page.contains(include_str!("../c/example.c")), "CLIENTS.md has another example.c");
 }
+
+/// The block of CLIENTS.md in this language that holds `part`.
+fn block(language: &str, part: &str) -> String {
+    let page = include_str!("../CLIENTS.md");
+    let fence = format!("```{language}\n");
+    let mut blocks = page.split(&fence).skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.find(|block| block.contains(part)).unwrap_or_else(|| panic!("no block with {part}")).to_owned()
+}
+
+#[test]
+fn the_page_s_subscription_compiles() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("subscription.c");
+    let lines = block("c", "mtcae_subscription");
+    let whole = format!(
+        "#include \"mtcae_wire.h\"\nint main(void) {{\nuint8_t frame[MTCAE_MAX_REQUEST];\n{lines}return len == 0;\n}}\n"
+    );
+    std::fs::write(&path, whole).expect("a writable folder");
+    let program = build("subscription", path.to_str().expect("UTF-8"), &[]);
+    assert_eq!(run(&program, &[], Vec::new()), Vec::<String>::new());
+}
+
+#[test]
+fn the_page_s_python_prints_expressions() {
+    if let Err(error) = Command::new("python3").arg("-V").output() {
+        println!("skipped: the Python of CLIENTS.md, because python3 does not start: {error}");
+        return;
+    }
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python");
+    let program = format!("import sys; sys.path.insert(0, {client:?})\n{}", block("python", "labels"));
+    let bytes = ["up-report", "up-hello", "up-report"].map(frame).concat();
+    assert_eq!(run(Path::new("python3"), &["-B", "-c", &program], bytes), ["51234 unsure", "51234 happy"]);
+}
+
+#[test]
+fn the_c_header_is_good_in_cpp() {
+    let header = folder().join("mtcae_wire.h");
+    match Command::new("c++")
+        .args(["-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", "-x", "c++"])
+        .arg(header)
+        .output()
+    {
+        Err(error) => println!("skipped: the C header in C++, because c++ does not start: {error}"),
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
