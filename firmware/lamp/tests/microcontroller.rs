@@ -2,7 +2,7 @@
 
 use mtcae_wire::{Decoder, Down, encode};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -93,7 +93,9 @@ impl Board {
         };
         let (bytes, line) = channel();
         let stdout = qemu.stdout.take().expect("piped");
-        std::thread::spawn(move || stdout.bytes().map_while(Result::ok).try_for_each(|byte| bytes.send(byte)));
+        std::thread::spawn(move || {
+            BufReader::with_capacity(1, stdout).bytes().map_while(Result::ok).try_for_each(|byte| bytes.send(byte))
+        });
         Some(Self { qemu, line, said, decoder: Decoder::new() })
     }
 
