@@ -117,9 +117,10 @@ fn streams(frames: usize) -> Vec<(Stream, Vec<String>)> {
         streams::forged(&pool, frames),
         streams::garbage(40 * frames),
         streams::contradictions(),
+        streams::edges(),
     ]
     .map(with_lines);
-    let [golden, flips, whole, damaged, forged, garbage, contradictions] = &all;
+    let [golden, flips, whole, damaged, forged, garbage, contradictions, edges] = &all;
     require(&golden.0, &golden.1, 1, &KINDS);
     require(&golden.0, &golden.1, 14, &["direction"]);
     require(&flips.0, &flips.1, 100, &["checksum", "framing"]);
@@ -131,6 +132,7 @@ fn streams(frames: usize) -> Vec<(Stream, Vec<String>)> {
     require(&forged.0, &forged.1, frames / 1000, &["version", "direction", "invalid"]);
     require(&garbage.0, &garbage.1, frames / 100, &["overlong", "framing"]);
     require(&contradictions.0, &contradictions.1, 1, &["Hello", "Report", "UpdateState", "CameraMode", "invalid"]);
+    require(&edges.0, &edges.1, 10, &["Report", "Log", "body"]);
     for kind in [0, 1, 8, 10] {
         assert!(contradictions.1.contains(&format!("error invalid {kind}")), "no contradiction in kind {kind}");
     }

@@ -196,6 +196,35 @@ fn states(state: UpdateState) -> Vec<Up> {
     all.into_iter().map(Up::UpdateState).collect()
 }
 
+/// Numbers on both sides of their bounds, and texts of every first byte with the second bytes that matter.
+pub fn edges() -> Stream {
+    let mut bodies = Vec::new();
+    for steps in [-8193i16, -8192, -1, 0, 16384, 16385, i16::MIN, i16::MAX] {
+        bodies.push(report_body([steps, 0], [0, 0]));
+        bodies.push(report_body([0, steps], [0, 0]));
+    }
+    for steps in [0u16, 127, 128, 8191, 8192, 8193, u16::MAX] {
+        bodies.push(report_body([0, 0], [steps, 0]));
+        bodies.push(report_body([0, 0], [0, steps]));
+    }
+    for first in 0..=255u8 {
+        for second in [0x20, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0] {
+            for len in 1..=4 {
+                bodies.push([&[3, 2, 0, len], &[first, second, 0x80, 0xbf][..usize::from(len)]].concat());
+            }
+        }
+    }
+    Stream { name: "edges", bytes: bodies.iter().flat_map(|body| frame_of(VERSION, body)).collect() }
+}
+
+/// The body of a report whose first place, first landmark, confidence and last score are these steps.
+fn report_body([x, landmark]: [i16; 2], [confidence, score]: [u16; 2]) -> Vec<u8> {
+    let report = (1u8, (5u32, 6u32, 7u64, 8u32), (640u16, 360u16, 0u32), (1u8, true));
+    let landmarks = [(landmark, 0i16), (0, 0), (0, 0), (0, 0), (0, 0)];
+    let face = (9u32, (x, 0i16, 1i16, 1i16), landmarks, confidence, (2u8, 4096u16, score));
+    postcard::to_allocvec(&(report, face, (true, 0u8), (2u8, 0u8))).expect("room")
+}
+
 /// Bytes without sense, with delimiters now and then.
 pub fn garbage(count: usize) -> Stream {
     let mut rng = Rng(0x9a4b_a9e5);
