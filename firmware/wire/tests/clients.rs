@@ -154,6 +154,29 @@ fn the_c_client_agrees_frame_by_frame() {
 }
 
 #[test]
+#[ignore = "needs arm-none-eabi-gcc, newlib and QEMU: cargo test -p mtcae-wire --test clients -- --ignored --nocapture"]
+fn the_c_client_agrees_on_an_emulated_microcontroller() {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("driver-cortex-m4");
+    let mut gcc = Command::new("arm-none-eabi-gcc");
+    gcc.args(["-mcpu=cortex-m4", "-mthumb", "-std=c99", "-Os", "--specs=rdimon.specs", "-I."]);
+    // Debian's newlib has the formats of 64-bit numbers, and hides them from GCC's own stdint.h.
+    gcc.arg("-D__int64_t_defined=1");
+    gcc.arg("-Wl,--section-start=.vectors=0,--section-start=.init=0x1000");
+    gcc.args(["tests/driver.c", "tests/start.c", "mtcae_wire.c", "mtcae_request.c", "-o"]).arg(&program);
+    let output = gcc.current_dir(folder()).output().expect("arm-none-eabi-gcc starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let semihosting = "enable=on,target=native,arg=driver,arg=decode";
+    let program = program.to_str().expect("UTF-8");
+    let machine = ["-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "none"];
+    let args = [&machine[..], &["-semihosting-config", semihosting, "-kernel", program]].concat();
+    let streams = streams(10_000);
+    for (stream, lines) in &streams {
+        agree("C on a Cortex-M4", stream, &run(Path::new("qemu-system-arm"), &args, stream.bytes.clone()), lines);
+    }
+    println!("C on a Cortex-M4 agrees on {} lines", streams.iter().map(|(_, lines)| lines.len()).sum::<usize>());
+}
+
+#[test]
 fn the_python_client_agrees_frame_by_frame() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python/say.py");
     let python = Path::new("python3");
