@@ -3,6 +3,8 @@
 mod common;
 #[path = "common/noise.rs"]
 mod noise;
+#[path = "common/programs.rs"]
+mod programs;
 #[path = "common/samples.rs"]
 mod samples;
 #[path = "common/streams.rs"]
@@ -10,38 +12,13 @@ mod streams;
 
 use common::any_down;
 use mtcae_wire::*;
+use programs::{SANITIZE, build, cc, folder, run};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use serialport::SerialPort;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 use streams::{Stream, agree, said};
-
-/// What must hold for every C compiler.
-const STRICT: [&str; 6] = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1"];
-const SANITIZE: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("c")
-}
-
-fn cc(flags: &[&str], sources: &[&str], program: &Path) -> std::process::Output {
-    let mut cc = Command::new("cc");
-    cc.args(flags).arg("-I.").args(sources).arg("-o").arg(program).current_dir(folder());
-    cc.output().unwrap_or_else(|error| panic!("cc does not start: {error}; install build-essential"))
-}
-
-/// A program of the folder `c`, compiled without a warning.
-fn build(name: &str, main: &str, extra: &[&str]) -> PathBuf {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let flags = [&STRICT, extra].concat();
-    let output = cc(&flags, &[main, "mtcae_wire.c", "mtcae_request.c"], &program);
-    assert!(output.status.success(), "cc {flags:?}: {}", String::from_utf8_lossy(&output.stderr));
-    program
-}
 
 /// The test's driver, plain, and with checks of every access and shift where the compiler has them.
 fn drivers(test: &str) -> Vec<(&'static str, PathBuf)> {
@@ -57,25 +34,6 @@ fn drivers(test: &str) -> Vec<(&'static str, PathBuf)> {
         println!("skipped: the C client under sanitizers, because cc has no working -fsanitize=address,undefined");
     }
     drivers
-}
-
-/// What `program` prints when it is fed `bytes`.
-fn run(program: &Path, args: &[&str], bytes: Vec<u8>) -> Vec<String> {
-    let mut child = Command::new(program)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
-    let mut input = child.stdin.take().expect("piped");
-    // On a thread of its own: the program may not read on while nobody takes what it prints.
-    let feeding = std::thread::spawn(move || input.write_all(&bytes));
-    let output = child.wait_with_output().expect("it ends");
-    let fed = feeding.join().expect("no panic");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && fed.is_ok(), "{}: {}: {errors}", program.display(), output.status);
-    String::from_utf8(output.stdout).expect("UTF-8").lines().map(str::to_owned).collect()
 }
 
 /// How often each first word or two of the lines came.
@@ -268,93 +226,5 @@ fn the_c_client_does_not_send_what_a_board_refuses() {
     ] {
         let got = run(&program, &["encode"], format!("{order}\n").into_bytes());
         assert_eq!(got != ["refused"], fine, "{order}: {got:?}");
-    }
-}
-
-fn frame(wanted: &str) -> Vec<u8> {
-    let golden = streams::golden();
-    golden.into_iter().find(|(name, _)| name == wanted).unwrap_or_else(|| panic!("no {wanted}")).1
-}
-
-#[test]
-fn the_c_example_prints_expressions() {
-    let program = build("example", "example.c", &[]);
-    let bytes = ["up-report", "up-hello", "up-report-no-face", "up-report"].map(frame).concat();
-    assert_eq!(run(&program, &[], bytes), ["face 51234: unsure", "face 51234: happy"]);
-}
-
-#[test]
-fn the_c_example_asks_a_board_on_a_serial_line() {
-    let program = build("example-on-a-line", "example.c", &[]);
-    let (mut board, mut robot) = serialport::TTYPort::pair().expect("a pseudo-terminal");
-    robot.set_exclusive(false).expect("open to others");
-    board.set_timeout(Duration::from_secs(30)).expect("a time-out");
-    let path = robot.name().expect("a path");
-    let mut child = Command::new(program).arg(path).stdout(Stdio::piped()).spawn().expect("it starts");
-    let (mut decoder, mut byte) = (Decoder::<Down>::new(), [0]);
-    let request = loop {
-        board.read_exact(&mut byte).expect("a request in time");
-        if let Some(request) = decoder.push(byte[0]) {
-            break request;
-        }
-    };
-    assert_eq!(request, Ok(Down::Hello));
-    board.write_all(&["up-hello", "up-report"].map(frame).concat()).expect("it takes bytes");
-    let mut line = String::new();
-    let mut said = BufReader::new(child.stdout.take().expect("piped"));
-    said.read_line(&mut line).expect("UTF-8");
-    // The line's own end would not end it: the child has inherited the board's side.
-    child.kill().and_then(|()| child.wait()).expect("it ends");
-    assert_eq!(line, "face 51234: happy\n");
-}
-
-#[test]
-fn the_page_shows_the_example_as_it_is() {
-    let page = include_str!("../CLIENTS.md");
-    assert!(page.contains(include_str!("../c/example.c")), "CLIENTS.md has another example.c");
-}
-
-/// The block of CLIENTS.md in this language that holds `part`.
-fn block(language: &str, part: &str) -> String {
-    let page = include_str!("../CLIENTS.md");
-    let fence = format!("```{language}\n");
-    let mut blocks = page.split(&fence).skip(1).filter_map(|rest| rest.split("```").next());
-    blocks.find(|block| block.contains(part)).unwrap_or_else(|| panic!("no block with {part}")).to_owned()
-}
-
-#[test]
-fn the_page_s_subscription_compiles() {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("subscription.c");
-    let lines = block("c", "mtcae_subscription");
-    let whole = format!(
-        "#include \"mtcae_wire.h\"\nint main(void) {{\nuint8_t frame[MTCAE_MAX_REQUEST];\n{lines}return len == 0;\n}}\n"
-    );
-    std::fs::write(&path, whole).expect("a writable folder");
-    let program = build("subscription", path.to_str().expect("UTF-8"), &[]);
-    assert_eq!(run(&program, &[], Vec::new()), Vec::<String>::new());
-}
-
-#[test]
-fn the_page_s_python_prints_expressions() {
-    if let Err(error) = Command::new("python3").arg("-V").output() {
-        println!("skipped: the Python of CLIENTS.md, because python3 does not start: {error}");
-        return;
-    }
-    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python");
-    let program = format!("import sys; sys.path.insert(0, {client:?})\n{}", block("python", "labels"));
-    let bytes = ["up-report", "up-hello", "up-report"].map(frame).concat();
-    assert_eq!(run(Path::new("python3"), &["-B", "-c", &program], bytes), ["51234 unsure", "51234 happy"]);
-}
-
-#[test]
-fn the_c_header_is_good_in_cpp() {
-    let header = folder().join("mtcae_wire.h");
-    match Command::new("c++")
-        .args(["-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", "-x", "c++"])
-        .arg(header)
-        .output()
-    {
-        Err(error) => println!("skipped: the C header in C++, because c++ does not start: {error}"),
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
     }
 }
