@@ -3,8 +3,8 @@
 use mtcae_contract::{
     Clip, ClipSpec, Framing, Image, LANDMARKS, LabelSet, Manifest, Micros, Point, RawOutput, Rect, Sampling,
 };
-use mtcae_core::{Action, Captured, FoundFace, Outbox, OutboxLimits, Pipeline, RingLimits, Settings};
-use mtcae_wire::{Report, Up, encode};
+use mtcae_core::{Action, Captured, FoundFace, GazeSettings, Outbox, OutboxLimits, Pipeline, RingLimits, Settings};
+use mtcae_wire::{Quality, Report, Up, encode};
 use std::sync::Arc;
 
 const SECONDS: u64 = 600;
@@ -82,7 +82,7 @@ impl Sim {
             faults: 0,
             pushed: 0,
             made: 0,
-            received: Vec::new(),
+            received: Vec::with_capacity(10_000),
             barrier: 0,
             marks: std::collections::VecDeque::new(),
         }
@@ -254,8 +254,11 @@ impl Sim {
 
     fn check(&self) {
         let limits = RingLimits::for_clip(&manifest().clip);
-        assert!(self.pipeline.frames_held() <= limits.frames && self.pipeline.crops_held() <= limits.frames);
-        assert!(self.pipeline.tracks().all().len() <= 1);
+        assert!(
+            self.pipeline.frames_held() <= limits.frames
+                && self.pipeline.crops_held() <= 2 * limits.frames * GazeSettings::default().faces
+        );
+        assert!(self.pipeline.tracks().all().len() <= GazeSettings::default().faces);
         assert!(self.outbox.reports() <= OutboxLimits::default().reports);
         let c = self.pipeline.counts();
         assert_eq!(c.frames.received, self.pushed);
@@ -298,6 +301,62 @@ fn ten_minutes_of_faults() {
     for seen in [c.frames.refused, c.frames.lost, c.frames.gaps, c.clips_failed, c.clips_discarded, c.looks_failed] {
         assert!(seen > 0, "a fault was never seen: {c:?}");
     }
+}
+
+/// Resident memory of this process, KiB.
+fn rss_kib() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+#[ignore = "takes a minute or two: a day, with every fault, memory flat"]
+fn a_day_of_faults() {
+    let (mut sim, mut reports, mut after_an_hour, mut most) = (Sim::new(0x0DA7), 0, 0, 0);
+    for hour in 1..=24 {
+        while sim.now - sim.jumped < hour * 3_600_000_000 {
+            sim.frame();
+            sim.work();
+            sim.send();
+            sim.check();
+            if sim.received.len() == 10_000 {
+                assert!(sim.received.windows(2).all(|w| w[0].seq < w[1].seq), "reports out of order");
+                reports += sim.received.drain(..9_999).count();
+            }
+        }
+        most = most.max(rss_kib());
+        if hour == 1 {
+            after_an_hour = most;
+        }
+        assert!(most <= after_an_hour + 2048, "{most} KiB in hour {hour}, {after_an_hour} KiB after the first");
+    }
+    println!(
+        "24 hours: {} faults injected, {} frames, {} reports; {after_an_hour} KiB after an hour, at most {most} KiB",
+        sim.faults,
+        sim.pushed,
+        reports + sim.received.len()
+    );
+    assert!(sim.faults >= 144 * FEWEST_FAULTS);
+}
+
+#[test]
+fn a_clip_that_is_not_full_says_so() {
+    let mut sim = Sim::new(3);
+    let partial = |r: &Report| r.face.as_ref().map(|f| f.quality.has(Quality::PARTIAL));
+    while sim.now < 6_000_000 {
+        sim.now += FRAME;
+        let image = Image::filled(SIZE.0, SIZE.1, [9; 3]).unwrap();
+        sim.seq += 1;
+        sim.pipeline.on_frame(Captured { image, captured: sim.now, seq: sim.seq, decode_us: 0 }, sim.now);
+        sim.pushed += 1;
+        sim.marks.push_back((9, sim.now));
+        sim.work();
+        sim.send();
+    }
+    let said: Vec<bool> = sim.received.iter().filter_map(partial).collect();
+    assert!(said.len() > 20 && said[0], "{said:?}");
+    assert!(!said[said.len() - 1], "{said:?}");
 }
 
 #[test]

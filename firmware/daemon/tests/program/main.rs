@@ -2,6 +2,7 @@
 #![cfg(feature = "program")]
 
 mod errors;
+mod faults;
 mod firmware;
 mod lines;
 #[cfg(feature = "mqtt")]
