@@ -179,6 +179,10 @@ section! {
         light: Option<String> = None, Accepts::Pin;
         /// The level at which it is on.
         light_when: LevelChoice = LevelChoice::High, Accepts::OneOf(LevelChoice::WORDS);
+        /// Input of the frame trigger: the network runs once a pulse, of at least 5 ms, and not by itself.
+        trigger: Option<String> = None, Accepts::Pin;
+        /// The level of a pulse.
+        trigger_when: LevelChoice = LevelChoice::High, Accepts::OneOf(LevelChoice::WORDS);
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Pipeline {
     schedule: Schedule,
     reporter: Reporter,
     job: Option<Job>,
+    /// When the last trigger came whose answers are not all under way.
+    trigger: Option<Micros>,
     /// When the last report without a face was made; `None` makes the next one due at once.
     absent_at: Option<Micros>,
     counts: PipelineCounts,
@@ -101,6 +103,7 @@ impl Pipeline {
             schedule: Schedule::new(settings.schedule.clone()),
             reporter: Reporter::new(boot),
             job: None,
+            trigger: None,
             absent_at: None,
             counts: PipelineCounts::default(),
             settings,
@@ -116,6 +119,13 @@ impl Pipeline {
             self.schedule.restart();
         }
         fate
+    }
+
+    /// Asks for an answer on the first frame captured from `now` on: for each face followed, or that there is none. Means
+    /// nothing unless [`crate::ScheduleSettings::triggered`].
+    pub fn trigger(&mut self, now: Micros) {
+        self.trigger = Some(now);
+        self.absent_at = None;
     }
 
     /// What to do at `now`. While a job is out the answer is [`Action::Wait`].
@@ -196,6 +206,7 @@ impl Pipeline {
     /// The source was opened again, or another one: nothing seen before has to do with what comes.
     pub fn on_gap(&mut self) {
         self.ring.restart();
+        self.trigger = None;
         self.tracks.clear();
         self.forget_others();
         self.schedule.restart();
@@ -245,11 +256,12 @@ impl Pipeline {
 
     fn sight(&self, newest: Option<Micros>) -> Sight {
         let tracks = self.tracks.all();
-        Sight {
-            faces: tracks.len(),
-            missing: self.tracks.misses_any(),
-            fresh: tracks.iter().any(|t| self.shown(t.id) != newest),
-        }
+        let fresh = match (self.settings.schedule.triggered, self.trigger) {
+            (false, _) => tracks.iter().any(|t| self.shown(t.id) != newest),
+            (true, None) => false,
+            (true, at) => newest >= at && tracks.iter().any(|t| self.shown(t.id) < at),
+        };
+        Sight { faces: tracks.len(), missing: self.tracks.misses_any(), fresh }
     }
 
     /// Capture time of the newest frame of the last clip of the face `id`.

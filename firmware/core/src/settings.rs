@@ -88,6 +88,8 @@ pub struct ScheduleSettings {
     pub max_hz: f32,
     /// Largest share of the time spent looking while a face is followed, 0.01 to 1.
     pub look_share: f32,
+    /// Infer only when asked: once for each face followed, with the first frame after [`crate::Pipeline::trigger`].
+    pub triggered: bool,
 }
 
 /// From probabilities to a label; every number is about time or probability, none about frames.
@@ -141,7 +143,14 @@ impl Default for GazeSettings {
 
 impl Default for ScheduleSettings {
     fn default() -> Self {
-        Self { detect_every: 1_000_000, follow_every: 200_000, search_every: 150_000, max_hz: 15.0, look_share: 0.3 }
+        Self {
+            detect_every: 1_000_000,
+            follow_every: 200_000,
+            search_every: 150_000,
+            max_hz: 15.0,
+            look_share: 0.3,
+            triggered: false,
+        }
     }
 }
 

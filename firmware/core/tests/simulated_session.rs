@@ -139,6 +139,17 @@ impl Sim {
         self.pushed += 1;
     }
 
+    /// A frame in time, with nothing wrong.
+    fn steady_frame(&mut self) {
+        self.now += FRAME;
+        self.seq += 1;
+        self.pushed += 1;
+        self.marks.push_back((9, self.now));
+        self.marks.truncate(1);
+        let image = Image::filled(SIZE.0, SIZE.1, [9; 3]).unwrap();
+        self.pipeline.on_frame(Captured { image, captured: self.now, seq: self.seq, decode_us: 0 }, self.now);
+    }
+
     fn wipe(&mut self) {
         let held = self.pipeline.wipe();
         let out = matches!(&self.job, Some((Action::Detect(_) | Action::Follow(..), _)));
@@ -303,6 +314,29 @@ fn ten_minutes_of_faults() {
     }
 }
 
+#[test]
+fn with_a_trigger_there_is_one_answer_for_each_pulse() {
+    let mut settings = Settings::default();
+    settings.schedule.triggered = true;
+    let mut sim = Sim { pipeline: Pipeline::new(settings, &manifest(), 4, 77).unwrap(), ..Sim::new(4) };
+    let (mut pulses, mut at) = (0, 0);
+    let faces = |sim: &Sim| sim.received.iter().filter(|r| r.face.is_some()).count();
+    for frame in 0..600 {
+        sim.steady_frame();
+        sim.work();
+        sim.send();
+        if frame % 60 == 59 {
+            // Nonsense answers are no answers, but they use the pulse up.
+            assert!(faces(&sim) <= pulses, "{} answers to {pulses} pulses", faces(&sim));
+            assert!(sim.received.iter().all(|r| r.face.is_none() || r.captured_us >= at || pulses > 1));
+            sim.pipeline.trigger(sim.now + 1);
+            at = sim.now + 1;
+            pulses += 1;
+        }
+    }
+    assert!(faces(&sim) >= pulses - 3 && pulses == 10, "{} answers to {pulses} pulses", faces(&sim));
+}
+
 /// Resident memory of this process, KiB.
 fn rss_kib() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -345,12 +379,7 @@ fn a_clip_that_is_not_full_says_so() {
     let mut sim = Sim::new(3);
     let partial = |r: &Report| r.face.as_ref().map(|f| f.quality.has(Quality::PARTIAL));
     while sim.now < 6_000_000 {
-        sim.now += FRAME;
-        let image = Image::filled(SIZE.0, SIZE.1, [9; 3]).unwrap();
-        sim.seq += 1;
-        sim.pipeline.on_frame(Captured { image, captured: sim.now, seq: sim.seq, decode_us: 0 }, sim.now);
-        sim.pushed += 1;
-        sim.marks.push_back((9, sim.now));
+        sim.steady_frame();
         sim.work();
         sim.send();
     }

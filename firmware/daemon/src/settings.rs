@@ -28,6 +28,7 @@ pub(crate) fn pipeline_settings(board: &Board) -> Settings {
             follow_every: us_from_ms(board.detector.follow_ms),
             search_every: us_from_ms(board.detector.search_ms),
             max_hz: board.report.max_hz,
+            triggered: board.pins.trigger.is_some(),
             ..ScheduleSettings::default()
         },
         smoothing: SmoothingSettings {

@@ -77,6 +77,17 @@ fn next_report(robot: &mut Robot, order: &mut Order) -> Report {
     report
 }
 
+/// Waits for a Status that says so of the camera.
+fn until(robot: &mut Robot, order: &mut Order, camera: CameraState) {
+    loop {
+        match robot.next() {
+            Up::Status(status) if status.camera == camera => return,
+            Up::Report(report) => order.take(report),
+            _ => {}
+        }
+    }
+}
+
 fn start() -> Order {
     Order { last: None, reports: 0, missing: 0 }
 }
@@ -117,7 +128,9 @@ fn a_camera_may_go_and_come_back_again_and_again() {
     let (folder, away) = (bench.dir.path().join("pictures"), bench.dir.path().join("away"));
     std::fs::create_dir(&folder).unwrap();
     let jpeg = shipped("firmware/drivers/tests/fixtures/face.jpg");
-    (0..5).for_each(|i| drop(std::fs::copy(&jpeg, folder.join(format!("{i}.jpg"))).unwrap()));
+    for i in 0..5 {
+        std::fs::copy(&jpeg, folder.join(format!("{i}.jpg"))).unwrap();
+    }
     let firmware = bench.start(&["--source", &format!("file:{}", folder.display())]);
     let (mut order, mut watch, mut slowest) = (start(), Watch::new(), Duration::ZERO);
     for fault in 0..n {
@@ -125,24 +138,10 @@ fn a_camera_may_go_and_come_back_again_and_again() {
         watch.look(fault, &firmware);
         std::fs::rename(&folder, &away).unwrap();
         // It says so at once, not with the next regular status.
-        robot.next_that(|m| match m {
-            Up::Status(s) if s.camera == CameraState::Lost => Some(()),
-            Up::Report(r) => {
-                order.take(r);
-                None
-            }
-            _ => None,
-        });
+        until(&mut robot, &mut order, CameraState::Lost);
         std::fs::rename(&away, &folder).unwrap();
         let begun = Instant::now();
-        robot.next_that(|m| match m {
-            Up::Status(s) if s.camera == CameraState::Streaming => Some(()),
-            Up::Report(r) => {
-                order.take(r);
-                None
-            }
-            _ => None,
-        });
+        until(&mut robot, &mut order, CameraState::Streaming);
         next_report(&mut robot, &mut order);
         slowest = slowest.max(begun.elapsed());
     }

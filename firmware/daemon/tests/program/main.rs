@@ -12,3 +12,4 @@ mod robot;
 mod running;
 mod soak;
 mod tcp;
+mod trigger;
