@@ -39,18 +39,21 @@ impl Batch {
         Batch { frames, size, stored_frames: if still { 1 } else { frames }, ..Batch::default() }
     }
 
-    /// Adds a still, played as a clip by a moving camera.
-    pub fn push_augmented(&mut self, still: &StillRef<'_>, margin: f32, augment: &Augment, random: &mut SplitMix) {
-        let plan = augment.draw(still.framing(margin), self.stored_frames, random);
+    /// Adds a clip of these frames, or of one still, played by a moving camera; the last frame repeats where there are too few.
+    pub fn push_augmented(&mut self, shown: &[StillRef<'_>], margin: f32, augment: &Augment, random: &mut SplitMix) {
+        let Some(middle) = shown.get(shown.len() / 2) else { return };
+        let at = |i: usize| &shown[i.min(shown.len() - 1)];
+        let plan = augment.draw(middle.framing(margin), self.stored_frames, random);
         for i in 0..self.stored_frames {
-            self.warp_frame(still, &plan, i);
+            self.warp_frame(at(i), &plan, i);
         }
         for i in 0..self.frames {
-            let (b, l) = targets(still, &plan.warps[i.min(self.stored_frames - 1)]);
+            let i = i.min(self.stored_frames - 1);
+            let (b, l) = targets(at(i), &plan.warps[i]);
             self.boxes.extend(b);
             self.landmarks.extend(l);
         }
-        self.finish(still);
+        self.finish(middle);
     }
 
     /// Adds a still as it is, through the firmware's own preprocessing.
