@@ -102,6 +102,16 @@ pub enum Failure {
     #[error("{0}")]
     #[diagnostic(code(mtcae::export))]
     Export(String),
+    /// A model is not what it should be, or cannot be looked at.
+    #[error("{reason}")]
+    #[diagnostic(code(mtcae::verify))]
+    Verify {
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        #[help]
+        help: String,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {source}", .path.display())]
     #[diagnostic(code(mtcae::file), help("give the path of a readable file"))]

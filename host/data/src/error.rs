@@ -56,6 +56,9 @@ pub enum DataError {
         /// What all of them lack.
         why: String,
     },
+    /// Clips cannot be rendered.
+    #[error(transparent)]
+    Synth(#[from] mtcae_synth::SynthError),
     /// The detector failed to run (not: found nothing).
     #[error("face detector: {0}")]
     Detector(String),

@@ -4,19 +4,25 @@
 //!
 //! ```text
 //! folder or tar --Source--> picture --MTCNN--> box, landmarks --Cropper--> stored square --> shard --Stills--> trainer
+//! seed --Renderer--> clip with exact box, landmarks ------------Cropper--> stored squares -> shard --Stills--> trainer
 //! ```
 
 mod annotate;
 mod error;
+mod reader;
 mod shard;
 mod sheet;
 mod source;
 mod stills;
+mod synth;
+mod writer;
 
 pub use error::DataError;
-pub use shard::{Counts, FORMAT, Shard, ShardInfo, StillRef, Stills};
-pub use sheet::contact_sheet;
+pub use reader::Stills;
+pub use shard::{Counts, FORMAT, FORMAT_CLIPS, Shard, ShardInfo, StillRef};
+pub use sheet::{clip_sheet, contact_sheet};
 pub use stills::{Naming, Outcome, Part, Progress, StillsJob, prepare_stills};
+pub use synth::{SynthJob, synthesize};
 
 /// Border around the face box that the network sees, as a fraction of the box's longer side: the manifest's
 /// `framing.margin`. FER2013's own crops are as large as the box (README); a tenth more leaves a face room to move in a clip.

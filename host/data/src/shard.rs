@@ -1,19 +1,20 @@
-//! Shards: annotated stills in a safetensors file, written whole and read through a memory map.
+//! Shards: annotated stills or clips in a safetensors file, read through a memory map.
 
 use crate::DataError;
 use memmap2::Mmap;
 use mtcae_contract::{LANDMARKS, LabelSet, Point, Rect};
-use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, HashMap},
-    fs::File,
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs::File, ops::Range, path::Path};
 
-/// The shard format this crate reads and writes.
+/// Format of shards of stills.
 pub const FORMAT: &str = "mtcae-stills/1";
+
+/// Format of shards of clips: as [`FORMAT`], with an axis for frames behind the first of pixels, boxes, points and `has_face`.
+pub const FORMAT_CLIPS: &str = "mtcae-clips/1";
+
+/// Most frames of a stored clip.
+const MAX_FRAMES: usize = 256;
 
 /// Largest side of a stored square, pixels.
 const MAX_SIDE: usize = 1024;
@@ -61,6 +62,9 @@ pub struct ShardInfo {
     pub side: usize,
     /// 1 (grey) or 3 (RGB).
     pub channels: usize,
+    /// Frames of a sample: 1 for stills.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub frames: usize,
     /// Margin of the framing square at the time of writing.
     pub face_margin: f32,
     /// Margin of the stored square.
@@ -71,7 +75,15 @@ pub struct ShardInfo {
     pub counts: Counts,
 }
 
-/// One annotated still, borrowed from a shard. Rectangles and points are in fractions of the stored square.
+fn one() -> usize {
+    1
+}
+
+fn is_one(frames: &usize) -> bool {
+    *frames == 1
+}
+
+/// One annotated still, or one frame of a clip, borrowed from a shard. Rectangles and points are in fractions of the stored square.
 #[derive(Debug, Clone, Copy)]
 pub struct StillRef<'a> {
     /// `side * side * channels` bytes, rows from the top.
@@ -97,50 +109,6 @@ impl StillRef<'_> {
     pub fn framing(&self, margin: f32) -> Rect {
         self.face.square_with_margin(margin)
     }
-}
-
-/// Samples on their way into a shard.
-#[derive(Debug, Default)]
-pub(crate) struct ShardData {
-    pub images: Vec<u8>,
-    pub boxes: Vec<f32>,
-    pub landmarks: Vec<f32>,
-    pub has_face: Vec<u8>,
-    pub label: Vec<u8>,
-    pub subject: Vec<u64>,
-}
-
-impl ShardData {
-    /// Writes the shard beside `path` and renames it into place.
-    pub fn write(&self, path: &Path, info: &ShardInfo) -> Result<(), DataError> {
-        let n = self.label.len();
-        let boxes = le_bytes(&self.boxes, f32::to_le_bytes);
-        let landmarks = le_bytes(&self.landmarks, f32::to_le_bytes);
-        let subject = le_bytes(&self.subject, u64::to_le_bytes);
-        let tensors: [(&str, Dtype, Vec<usize>, &[u8]); 6] = [
-            ("images", Dtype::U8, vec![n, info.side, info.side, info.channels], &self.images),
-            ("boxes", Dtype::F32, vec![n, 4], &boxes),
-            ("landmarks", Dtype::F32, vec![n, LANDMARKS, 2], &landmarks),
-            ("has_face", Dtype::U8, vec![n], &self.has_face),
-            ("label", Dtype::U8, vec![n], &self.label),
-            ("subject_hash", Dtype::U64, vec![n], &subject),
-        ];
-        let bad = |e: &dyn std::fmt::Display| DataError::Shard { path: path.to_owned(), why: e.to_string() };
-        let mut views = Vec::with_capacity(tensors.len());
-        for (name, dtype, shape, bytes) in tensors {
-            views.push((name, TensorView::new(dtype, shape, bytes).map_err(|e| bad(&e))?));
-        }
-        let info = serde_json::to_string(info).map_err(|e| bad(&e))?;
-        let metadata = HashMap::from([("format".to_owned(), FORMAT.to_owned()), ("info".to_owned(), info)]);
-        let partial = path.with_extension("partial");
-        safetensors::serialize_to_file(views, Some(metadata), &partial).map_err(|e| bad(&e))?;
-        File::open(&partial).and_then(|f| f.sync_all()).map_err(DataError::io(&partial))?;
-        std::fs::rename(&partial, path).map_err(DataError::io(path))
-    }
-}
-
-fn le_bytes<T: Copy, const B: usize>(values: &[T], to: fn(T) -> [u8; B]) -> Vec<u8> {
-    values.iter().flat_map(|v| to(*v)).collect()
 }
 
 /// A shard opened for reading. Pages come in from the file as samples are touched.
@@ -174,16 +142,20 @@ impl Shard {
         let info = read_info(&metadata)?;
         let start = header + 8;
         let len = metadata.info("label").map_or(0, |t| t.shape.first().copied().unwrap_or(0));
-        if len == 0 || info.side == 0 || info.side > MAX_SIDE || !matches!(info.channels, 1 | 3) {
-            return Err(format!("{len} samples of {}x{} pixels, {} channels", info.side, info.side, info.channels));
+        let (side, channels, frames) = (info.side, info.channels, info.frames);
+        let fits = (1..=MAX_SIDE).contains(&side) && matches!(channels, 1 | 3) && (1..=MAX_FRAMES).contains(&frames);
+        if len == 0 || !fits {
+            return Err(format!("{len} samples of {frames} frame(s) of {side}x{side} pixels, {channels} channels"));
         }
+        let axis: &[usize] = if frames > 1 { &[frames] } else { &[] };
+        let shape = |rest: &[usize]| [&[len], axis, rest].concat();
         let find = |name: &str, dtype: Dtype, shape: &[usize]| tensor_range(&metadata, start, name, dtype, shape);
         let shard = Shard {
             len,
-            images: find("images", Dtype::U8, &[len, info.side, info.side, info.channels])?,
-            boxes: find("boxes", Dtype::F32, &[len, 4])?,
-            landmarks: find("landmarks", Dtype::F32, &[len, LANDMARKS, 2])?,
-            has_face: find("has_face", Dtype::U8, &[len])?,
+            images: find("images", Dtype::U8, &shape(&[side, side, channels]))?,
+            boxes: find("boxes", Dtype::F32, &shape(&[4]))?,
+            landmarks: find("landmarks", Dtype::F32, &shape(&[LANDMARKS, 2]))?,
+            has_face: find("has_face", Dtype::U8, &shape(&[]))?,
             label: find("label", Dtype::U8, &[len])?,
             subject: find("subject_hash", Dtype::U64, &[len])?,
             info,
@@ -207,24 +179,33 @@ impl Shard {
         self.len
     }
 
-    /// Sample `i`.
+    /// Sample `i`; of a clip its middle frame.
     ///
     /// # Panics
     /// When `i` is not below [`Shard::len`].
     pub fn sample(&self, i: usize) -> StillRef<'_> {
-        assert!(i < self.len, "sample {i} of a shard of {}", self.len);
+        self.frame(i, self.info.frames / 2)
+    }
+
+    /// Frame `t` of sample `i`.
+    ///
+    /// # Panics
+    /// When `i` is not below [`Shard::len`], or `t` not below the [`ShardInfo::frames`].
+    pub fn frame(&self, i: usize, t: usize) -> StillRef<'_> {
+        assert!(i < self.len && t < self.info.frames, "sample {i}, frame {t} of a shard of {}", self.len);
+        let k = i * self.info.frames + t;
         let pixels = self.info.side * self.info.side * self.info.channels;
-        let b: [f32; 4] = self.floats(&self.boxes, i);
-        let l: [f32; LANDMARKS * 2] = self.floats(&self.landmarks, i);
+        let b: [f32; 4] = self.floats(&self.boxes, k);
+        let l: [f32; LANDMARKS * 2] = self.floats(&self.landmarks, k);
         let mut subject = [0; 8];
         subject.copy_from_slice(&self.map[self.subject.start + i * 8..][..8]);
         StillRef {
-            image: &self.map[self.images.start + i * pixels..][..pixels],
+            image: &self.map[self.images.start + k * pixels..][..pixels],
             side: self.info.side,
             channels: self.info.channels,
             face: Rect { x: b[0], y: b[1], w: b[2], h: b[3] },
             landmarks: std::array::from_fn(|k| Point { x: l[2 * k], y: l[2 * k + 1] }),
-            has_face: self.map[self.has_face.start + i] != 0,
+            has_face: self.map[self.has_face.start + k] != 0,
             label: usize::from(self.map[self.label.start + i]),
             subject: u64::from_le_bytes(subject),
         }
@@ -239,12 +220,16 @@ impl Shard {
 
 fn read_info(metadata: &Metadata) -> Result<ShardInfo, String> {
     let map = metadata.metadata().as_ref().ok_or("no metadata")?;
-    match map.get("format").map(String::as_str) {
-        Some(FORMAT) => {}
-        other => return Err(format!("format {:?}; accepted: {FORMAT:?}", other.unwrap_or("none"))),
+    let format = map.get("format").map_or("none", String::as_str);
+    if ![FORMAT, FORMAT_CLIPS].contains(&format) {
+        return Err(format!("format {format:?}; accepted: {FORMAT:?}, {FORMAT_CLIPS:?}"));
     }
     let info = map.get("info").ok_or("no metadata key `info`")?;
-    serde_json::from_str(info).map_err(|e| format!("metadata key `info`: {e}"))
+    let info: ShardInfo = serde_json::from_str(info).map_err(|e| format!("metadata key `info`: {e}"))?;
+    match (format, info.frames) {
+        (FORMAT, 1) | (FORMAT_CLIPS, 2..) => Ok(info),
+        (_, frames) => Err(format!("format {format:?} with {frames} frame(s) a sample")),
+    }
 }
 
 fn tensor_range(
@@ -259,81 +244,4 @@ fn tensor_range(
         return Err(format!("tensor `{name}` is {:?} {:?}; accepted: {dtype:?} {shape:?}", tensor.dtype, tensor.shape));
     }
     Ok(start + tensor.data_offsets.0..start + tensor.data_offsets.1)
-}
-
-/// Several shards read as one; they share a label set but may differ in side and channels.
-#[derive(Debug)]
-pub struct Stills {
-    shards: Vec<Shard>,
-    ends: Vec<usize>,
-}
-
-impl Stills {
-    /// Opens every shard in the order given.
-    ///
-    /// # Errors
-    /// When there is none, one cannot be opened, or two have different label sets.
-    pub fn open(paths: &[PathBuf]) -> Result<Stills, DataError> {
-        let mut shards: Vec<Shard> = Vec::with_capacity(paths.len());
-        let mut ends = Vec::with_capacity(paths.len());
-        for path in paths {
-            let shard = Shard::open(path)?;
-            if shards.first().is_some_and(|first| first.info.labels != shard.info.labels) {
-                let why = format!("label set {:?} differs from the first shard's", shard.info.labels.labels());
-                return Err(DataError::Shard { path: path.clone(), why });
-            }
-            ends.push(ends.last().unwrap_or(&0) + shard.len());
-            shards.push(shard);
-        }
-        if shards.is_empty() {
-            return Err(DataError::Job {
-                what: "list of shards",
-                value: "empty".to_owned(),
-                accepted: "at least one .safetensors file",
-            });
-        }
-        Ok(Stills { shards, ends })
-    }
-
-    /// Opens `<name>-000.safetensors`, `<name>-001.safetensors`, ... in `folder`.
-    ///
-    /// # Errors
-    /// When the first is missing, or as [`Stills::open`].
-    pub fn open_named(folder: &Path, name: &str) -> Result<Stills, DataError> {
-        let mut paths = vec![shard_path(folder, name, 0)];
-        while shard_path(folder, name, paths.len()).exists() {
-            paths.push(shard_path(folder, name, paths.len()));
-        }
-        Stills::open(&paths)
-    }
-
-    /// The shards.
-    pub fn shards(&self) -> &[Shard] {
-        &self.shards
-    }
-
-    /// The label set all shards share.
-    pub fn labels(&self) -> &LabelSet {
-        &self.shards[0].info.labels
-    }
-
-    /// Number of samples in all shards, at least 1.
-    #[allow(clippy::len_without_is_empty)] // never empty
-    pub fn len(&self) -> usize {
-        self.ends[self.ends.len() - 1]
-    }
-
-    /// Sample `i`, counted through all shards.
-    ///
-    /// # Panics
-    /// When `i` is not below [`Stills::len`].
-    pub fn sample(&self, i: usize) -> StillRef<'_> {
-        assert!(i < self.len(), "sample {i} of {}", self.len());
-        let k = self.ends.partition_point(|end| *end <= i);
-        self.shards[k].sample(i - if k == 0 { 0 } else { self.ends[k - 1] })
-    }
-}
-
-pub(crate) fn shard_path(folder: &Path, name: &str, index: usize) -> PathBuf {
-    folder.join(format!("{name}-{index:03}.safetensors"))
 }

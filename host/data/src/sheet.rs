@@ -10,6 +10,9 @@ const TILE: usize = 128;
 /// Samples in a row.
 const COLUMNS: usize = 8;
 
+/// Frames of a clip on the sheet.
+const CLIP_TILES: usize = 4;
+
 /// Draws `n` samples spread evenly over `stills` (1 to 1024) with face box (green; red where no face was found),
 /// framing square (blue) and landmarks (yellow) into a PNG.
 ///
@@ -17,10 +20,26 @@ const COLUMNS: usize = 8;
 /// When the file cannot be written.
 pub fn contact_sheet(stills: &Stills, n: usize, path: &Path) -> Result<(), DataError> {
     let n = n.clamp(1, stills.len().min(1024));
-    let (width, height) = (COLUMNS * TILE, n.div_ceil(COLUMNS) * TILE);
+    save((0..n).map(|k| stills.sample(k * stills.len() / n)), path)
+}
+
+/// As [`contact_sheet`], with four frames of each of `n` clips side by side, first to last.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn clip_sheet(clips: &Stills, n: usize, path: &Path) -> Result<(), DataError> {
+    let n = n.clamp(1, clips.len().min(1024));
+    let chosen = (0..n).map(|k| k * clips.len() / n);
+    let frames = chosen.flat_map(|i| (0..CLIP_TILES).map(move |t| (i, t * (clips.frames(i) - 1) / (CLIP_TILES - 1))));
+    save(frames.map(|(i, t)| clips.frame(i, t)), path)
+}
+
+/// Draws the samples in rows into a PNG.
+fn save<'a>(samples: impl Iterator<Item = StillRef<'a>>, path: &Path) -> Result<(), DataError> {
+    let tiles: Vec<Vec<u8>> = samples.map(|s| draw(&s)).collect();
+    let (width, height) = (COLUMNS * TILE, tiles.len().div_ceil(COLUMNS) * TILE);
     let mut sheet = vec![0; width * height * 3];
-    for k in 0..n {
-        let tile = draw(&stills.sample(k * stills.len() / n));
+    for (k, tile) in tiles.iter().enumerate() {
         let (left, top) = (k % COLUMNS * TILE, k / COLUMNS * TILE);
         for (y, row) in tile.chunks_exact(TILE * 3).enumerate() {
             let at = ((top + y) * width + left) * 3;

@@ -1,8 +1,9 @@
 //! The job: a data set of stills into shards.
 
 use crate::annotate::{Annotated, Annotator, decode};
-use crate::shard::{ShardData, shard_path};
+use crate::reader::shard_path;
 use crate::source::{Entry, Source};
+use crate::writer::ShardData;
 use crate::{Counts, DataError, FACE_MARGIN, FORMAT, STORE_MARGIN, Shard, ShardInfo};
 use mtcae_contract::LabelSet;
 use sha2::{Digest, Sha256};
@@ -161,10 +162,7 @@ impl StillsJob {
         if !(1..=64).contains(&self.workers) {
             return bad("workers", self.workers.to_string(), "1 to 64");
         }
-        if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-            return bad("name", format!("{:?}", self.name), "letters, digits, `-`, `_` and `.`");
-        }
-        Ok(())
+        check_name(&self.name)
     }
 
     /// Hash of the person's or the file's name.
@@ -201,12 +199,22 @@ impl StillsJob {
             labels: self.labels.clone(),
             side: self.side,
             channels: if self.grey { 1 } else { 3 },
+            frames: 1,
             face_margin: FACE_MARGIN,
             store_margin: STORE_MARGIN,
             job,
             counts: Counts::default(),
         }
     }
+}
+
+/// Whether shards may be called so.
+pub(crate) fn check_name(name: &str) -> Result<(), DataError> {
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        let accepted = "letters, digits, `-`, `_` and `.`";
+        return Err(DataError::Job { what: "name", value: format!("{name:?}"), accepted });
+    }
+    Ok(())
 }
 
 /// One picture's fate: a sample, or why there is none.

@@ -39,18 +39,21 @@ impl Batch {
         Batch { frames, size, stored_frames: if still { 1 } else { frames }, ..Batch::default() }
     }
 
-    /// Adds a still, played as a clip by a moving camera.
-    pub fn push_augmented(&mut self, still: &StillRef<'_>, margin: f32, augment: &Augment, random: &mut SplitMix) {
-        let plan = augment.draw(still.framing(margin), self.stored_frames, random);
+    /// Adds a clip of these frames, or of one still, played by a moving camera; the last frame repeats where there are too few.
+    pub fn push_augmented(&mut self, shown: &[StillRef<'_>], margin: f32, augment: &Augment, random: &mut SplitMix) {
+        let Some(middle) = shown.get(shown.len() / 2) else { return };
+        let at = |i: usize| &shown[i.min(shown.len() - 1)];
+        let plan = augment.draw(middle.framing(margin), self.stored_frames, random);
         for i in 0..self.stored_frames {
-            self.warp_frame(still, &plan, i);
+            self.warp_frame(at(i), &plan, i);
         }
         for i in 0..self.frames {
-            let (b, l) = targets(still, &plan.warps[i.min(self.stored_frames - 1)]);
+            let i = i.min(self.stored_frames - 1);
+            let (b, l) = targets(at(i), &plan.warps[i]);
             self.boxes.extend(b);
             self.landmarks.extend(l);
         }
-        self.finish(still);
+        self.finish(middle);
     }
 
     /// Adds a still as it is, through the firmware's own preprocessing.
@@ -102,6 +105,11 @@ impl Batch {
 
 /// A still's framing square as the board would cut it: `size * size * 3` bytes.
 pub fn crop_still(still: &StillRef<'_>, margin: f32, size: usize, cropper: &mut Cropper) -> Vec<u8> {
+    crop_at(still, still.framing(margin), size, cropper)
+}
+
+/// The square `view` (fractions of the stored square) of a still: `size * size * 3` bytes.
+pub fn crop_at(still: &StillRef<'_>, view: Rect, size: usize, cropper: &mut Cropper) -> Vec<u8> {
     let rgb = match still.channels {
         3 => still.image.to_vec(),
         _ => still.image.iter().flat_map(|v| [*v; 3]).collect(),
@@ -110,7 +118,7 @@ pub fn crop_still(still: &StillRef<'_>, margin: f32, size: usize, cropper: &mut 
     let side = still.side as u32;
     if let Ok(image) = Image::from_rgb(side, side, rgb) {
         let whole = Rect::whole(side, side);
-        cropper.crop_resize(&image, whole.rect_from_fraction(still.framing(margin)), size, &mut out);
+        cropper.crop_resize(&image, whole.rect_from_fraction(view), size, &mut out);
     }
     out
 }

@@ -6,7 +6,7 @@ use crate::optimizer::{AdamW, learning_rate};
 use crate::recipe::{Phase, Recipe};
 use crate::state::State;
 use crate::step::{Pass, StepLosses, gradients};
-use mtcae_data::{FACE_MARGIN, Stills};
+use mtcae_data::{FACE_MARGIN, StillRef, Stills};
 use mtcae_network::{Network, NetworkConfig, SplitMix};
 use std::path::Path;
 
@@ -45,7 +45,7 @@ pub fn train(
     workers: usize,
     report: &mut dyn FnMut(Progress, &State),
 ) -> Result<(), TrainError> {
-    let base = NetworkConfig::preset(&recipe.preset)?;
+    let base = NetworkConfig { classes: data.labels().len(), ..NetworkConfig::preset(&recipe.preset)? };
     let draw = Draw::new(data, recipe.balance);
     let optimizer = AdamW::new(recipe.weight_decay);
     while let Some(phase) = recipe.phase.get(state.phase) {
@@ -91,8 +91,8 @@ fn parallel(
         let mut random = SplitMix::new(seed ^ (w as u64 + 1));
         let mut batch = Batch::new(phase.frames, network.config().size, phase.still);
         for _ in 0..share {
-            let still = data.sample(draw.pick(&mut random));
-            batch.push_augmented(&still, FACE_MARGIN, &recipe.augment, &mut random);
+            let shown = shown(data, draw.pick(&mut random), batch.stored_frames, &mut random);
+            batch.push_augmented(&shown, FACE_MARGIN, &recipe.augment, &mut random);
         }
         gradients(network, &state.slots, &batch, &recipe.losses, recipe.label_smoothing, random, first)
     };
@@ -100,6 +100,17 @@ fn parallel(
         let threads: Vec<_> = (0..workers).map(|w| scope.spawn(move || work(w))).collect();
         threads.into_iter().map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
     })
+}
+
+/// The still `sample`, or as many frames of the clip, one after the other, as a batch holds.
+fn shown<'a>(data: &'a Stills, sample: usize, frames: usize, random: &mut SplitMix) -> Vec<StillRef<'a>> {
+    let has = data.frames(sample);
+    if has == 1 {
+        return vec![data.sample(sample)];
+    }
+    let frames = frames.min(has);
+    let first = (random.bits() % (has - frames + 1) as u64) as usize;
+    (first..first + frames).map(|t| data.frame(sample, t)).collect()
 }
 
 /// Averages the workers' gradients, cuts their norm, updates weights, averages and running statistics.
@@ -164,5 +175,41 @@ impl Draw {
         let at = random.unit() * self.ends[self.ends.len() - 1];
         let class = &self.classes[self.ends.partition_point(|e| *e <= at).min(self.classes.len() - 1)];
         class[(random.bits() % class.len() as u64) as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mtcae_contract::LabelSet;
+    use mtcae_data::{SynthJob, synthesize};
+
+    #[test]
+    fn a_clip_is_shown_in_order_and_no_longer_than_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let job = SynthJob {
+            model: None,
+            out: dir.path().to_owned(),
+            name: "made".to_owned(),
+            clips: 1,
+            identities: 1,
+            size: 48,
+            side: 32,
+            frames: 5,
+            seed: 1,
+            labels: LabelSet::seven(),
+            workers: 1,
+        };
+        let data = Stills::open(&synthesize(&job, |_| {}).unwrap().shards).unwrap();
+        let mut random = SplitMix::new(1);
+        let place = |face| (0..5).position(|t| data.frame(0, t).face == face).unwrap();
+        let mut firsts = std::collections::BTreeSet::new();
+        for _ in 0..40 {
+            let places: Vec<usize> = shown(&data, 0, 2, &mut random).iter().map(|s| place(s.face)).collect();
+            assert_eq!(places, [places[0], places[0] + 1]);
+            firsts.insert(places[0]);
+        }
+        assert_eq!(firsts, (0..4).collect());
+        assert_eq!(shown(&data, 0, 9, &mut random).len(), 5);
     }
 }

@@ -72,7 +72,7 @@ impl Args {
             source: Some(SourceChoice::File(self.clip()?)),
             sinks: vec![SinkChoice::Serial { port, baud: BAUD }],
             model: Some(self.model(&board)?),
-            watch: None,
+            ..Overrides::default()
         };
         let stop = monitor::stop_on_signals()?;
         let daemon = Daemon::start(board, overrides, &stop)?;

@@ -21,6 +21,7 @@ mod seal;
 mod status;
 mod trainer;
 mod trust_board;
+mod verify;
 
 use crate::failure::Failure;
 use clap::Subcommand;
@@ -54,6 +55,8 @@ pub enum Command {
     Cost(cost::Args),
     /// Write a trained network as an ONNX file, checked by running it
     Export(export::Args),
+    /// Run a model in every engine that is there, and look for known traps in its files
+    Verify(verify::Args),
     /// Pack a model, firmware or both into one signed file for boards
     Bundle(Box<bundle::Args>),
     /// Show what a bundle is, who signed it, and whether it is whole
@@ -73,6 +76,9 @@ pub enum Command {
     /// Measure a trained network (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Evaluate(trainer::Args),
+    /// Write a model in int8, checked against fp32 (runs mtcae-train)
+    #[command(disable_help_flag = true)]
+    Quantize(trainer::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -94,6 +100,7 @@ impl Command {
             Self::Provision(args) => args.run(),
             Self::Cost(args) => args.run(),
             Self::Export(args) => args.run(),
+            Self::Verify(args) => args.run(),
             Self::Bundle(args) => args.run(),
             Self::Inspect(args) => args.run(),
             Self::Keys(args) => args.run(),
@@ -102,6 +109,7 @@ impl Command {
             Self::Data(args) => args.run("data"),
             Self::Train(args) => args.run("train"),
             Self::Evaluate(args) => args.run("evaluate"),
+            Self::Quantize(args) => args.run("quantize"),
             Self::Completions(args) => args.run(),
         }
     }

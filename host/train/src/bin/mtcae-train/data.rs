@@ -1,9 +1,11 @@
-//! `mtcae-train data`: pictures in, annotated shards out.
+//! `mtcae-train data`: pictures in, or made, annotated shards out.
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
-use mtcae_contract::LabelSet;
-use mtcae_data::{Naming, Outcome, Part, Stills, StillsJob, contact_sheet, prepare_stills};
+use mtcae_contract::{Expression, LabelSet};
+use mtcae_data::{
+    Naming, Outcome, Part, Stills, StillsJob, SynthJob, clip_sheet, contact_sheet, prepare_stills, synthesize,
+};
 use std::path::PathBuf;
 
 /// Persons out of a hundred that `--part train` keeps.
@@ -14,6 +16,8 @@ pub enum Command {
     /// Find the faces of a data set with MTCNN and write shards for training; a run that was cut goes on.
     #[command(subcommand)]
     Prepare(Prepare),
+    /// Render clips of made-up people and write shards for training; a run that was cut goes on.
+    Synth(SynthArgs),
 }
 
 #[derive(clap::Subcommand)]
@@ -53,8 +57,10 @@ pub struct StillsArgs {
 impl Command {
     /// Runs it to its end.
     pub fn run(&self) -> Result<()> {
-        let Command::Prepare(Prepare::Stills(args)) = self;
-        args.run()
+        match self {
+            Command::Prepare(Prepare::Stills(args)) => args.run(),
+            Command::Synth(args) => args.run(),
+        }
     }
 }
 
@@ -90,6 +96,84 @@ impl StillsArgs {
         let sheet = self.out.join(format!("{}.png", self.name));
         contact_sheet(&Stills::open(&outcome.shards)?, 48, &sheet)?;
         print!("{}", summary(&outcome));
+        println!("look at {} before training on it", sheet.display());
+        Ok(())
+    }
+}
+
+#[derive(clap::Args)]
+pub struct SynthArgs {
+    /// ICT-FaceKit as an .npz with the arrays N, T, ex, E and I; or sketch, a head drawn by hand, to try the command.
+    #[arg(long, value_name = "NPZ")]
+    model: PathBuf,
+    /// Folder for the shards and the contact sheet.
+    #[arg(long)]
+    out: PathBuf,
+    /// Shards are called NAME-000.safetensors and so on.
+    #[arg(long)]
+    name: String,
+    /// Clips to render; expressions take turns.
+    #[arg(long)]
+    clips: usize,
+    /// Different persons.
+    #[arg(long, default_value_t = 200)]
+    identities: usize,
+    /// Side of a rendered frame, pixels.
+    #[arg(long, default_value_t = 160)]
+    size: usize,
+    /// Side of a stored square, which is cut around the face, pixels.
+    #[arg(long, default_value_t = 96)]
+    side: usize,
+    /// Frames of a clip.
+    #[arg(long, default_value_t = 16)]
+    frames: usize,
+    /// Equal seeds give equal clips.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// 7: neutral, happy, sad, angry, fear, disgust, surprise; 8: contempt as well.
+    #[arg(long, default_value = "7", value_parser = ["7", "8"])]
+    classes: String,
+    /// Processor cores to use.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+impl SynthArgs {
+    fn job(&self) -> Result<SynthJob> {
+        let mut labels = LabelSet::seven().labels().to_vec();
+        if self.classes == "8" {
+            labels.push(Expression::Contempt);
+        }
+        Ok(SynthJob {
+            model: (self.model.as_os_str() != "sketch").then(|| self.model.clone()),
+            out: self.out.clone(),
+            name: self.name.clone(),
+            clips: self.clips,
+            identities: self.identities,
+            size: self.size,
+            side: self.side,
+            frames: self.frames,
+            seed: self.seed,
+            labels: LabelSet::new(labels)?,
+            workers: self.threads,
+        })
+    }
+
+    fn run(&self) -> Result<()> {
+        let bar = ProgressBar::no_length()
+            .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} clips, {per_sec}, {eta} left")?);
+        let outcome = synthesize(&self.job()?, |p| {
+            bar.set_length(p.total as u64);
+            bar.set_position(p.done as u64);
+        })?;
+        bar.finish_and_clear();
+        let sheet = self.out.join(format!("{}.png", self.name));
+        clip_sheet(&Stills::open(&outcome.shards)?, 16, &sheet)?;
+        let (clips, shards) = (outcome.counts.samples, outcome.shards.len());
+        println!("{clips} clips of {} frames; {shards} shard(s), {} already there", self.frames, outcome.skipped);
+        for (label, n) in &outcome.counts.per_label {
+            println!("{label:10} {n:7}");
+        }
         println!("look at {} before training on it", sheet.display());
         Ok(())
     }

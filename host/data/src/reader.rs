@@ -1,0 +1,107 @@
+//! Several shards read as one.
+
+use crate::shard::Shard;
+use crate::{DataError, StillRef};
+use mtcae_contract::LabelSet;
+use std::path::{Path, PathBuf};
+
+/// Several shards read as one; they share a label set but may differ in side, channels and frames.
+#[derive(Debug)]
+pub struct Stills {
+    shards: Vec<Shard>,
+    ends: Vec<usize>,
+}
+
+impl Stills {
+    /// Opens every shard in the order given.
+    ///
+    /// # Errors
+    /// When there is none, one cannot be opened, or two have different label sets.
+    pub fn open(paths: &[PathBuf]) -> Result<Stills, DataError> {
+        let mut shards: Vec<Shard> = Vec::with_capacity(paths.len());
+        let mut ends = Vec::with_capacity(paths.len());
+        for path in paths {
+            let shard = Shard::open(path)?;
+            if shards.first().is_some_and(|first| first.info().labels != shard.info().labels) {
+                let why = format!("label set {:?} differs from the first shard's", shard.info().labels.labels());
+                return Err(DataError::Shard { path: path.clone(), why });
+            }
+            ends.push(ends.last().unwrap_or(&0) + shard.len());
+            shards.push(shard);
+        }
+        if shards.is_empty() {
+            return Err(DataError::Job {
+                what: "list of shards",
+                value: "empty".to_owned(),
+                accepted: "at least one .safetensors file",
+            });
+        }
+        Ok(Stills { shards, ends })
+    }
+
+    /// Opens `<name>-000.safetensors`, `<name>-001.safetensors`, ... in `folder`.
+    ///
+    /// # Errors
+    /// When the first is missing, or as [`Stills::open`].
+    pub fn open_named(folder: &Path, name: &str) -> Result<Stills, DataError> {
+        let mut paths = vec![shard_path(folder, name, 0)];
+        while shard_path(folder, name, paths.len()).exists() {
+            paths.push(shard_path(folder, name, paths.len()));
+        }
+        Stills::open(&paths)
+    }
+
+    /// The shards.
+    pub fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+
+    /// The label set all shards share.
+    pub fn labels(&self) -> &LabelSet {
+        &self.shards[0].info().labels
+    }
+
+    /// Number of samples in all shards, at least 1.
+    #[allow(clippy::len_without_is_empty)] // never empty
+    pub fn len(&self) -> usize {
+        self.ends[self.ends.len() - 1]
+    }
+
+    /// Sample `i`, counted through all shards; of a clip its middle frame.
+    ///
+    /// # Panics
+    /// When `i` is not below [`Stills::len`].
+    pub fn sample(&self, i: usize) -> StillRef<'_> {
+        let (shard, i) = self.find(i);
+        shard.sample(i)
+    }
+
+    /// How many frames sample `i` has: 1 for a still.
+    ///
+    /// # Panics
+    /// As [`Stills::sample`].
+    pub fn frames(&self, i: usize) -> usize {
+        self.find(i).0.info().frames
+    }
+
+    /// Frame `t` of sample `i`.
+    ///
+    /// # Panics
+    /// As [`Stills::sample`], and when `t` is not below [`Stills::frames`].
+    pub fn frame(&self, i: usize, t: usize) -> StillRef<'_> {
+        let (shard, i) = self.find(i);
+        shard.frame(i, t)
+    }
+
+    /// The shard of sample `i`, and its index there.
+    fn find(&self, i: usize) -> (&Shard, usize) {
+        assert!(i < self.len(), "sample {i} of {}", self.len());
+        let k = self.ends.partition_point(|end| *end <= i);
+        (&self.shards[k], i - if k == 0 { 0 } else { self.ends[k - 1] })
+    }
+}
+
+/// Where a job writes its shard `index`.
+pub(crate) fn shard_path(folder: &Path, name: &str, index: usize) -> PathBuf {
+    folder.join(format!("{name}-{index:03}.safetensors"))
+}

@@ -1,0 +1,278 @@
+//! The job: rendered clips into shards.
+
+use crate::reader::shard_path;
+use crate::writer::ShardData;
+use crate::{Counts, DataError, FACE_MARGIN, FORMAT_CLIPS, Outcome, Progress, STORE_MARGIN, Shard, ShardInfo};
+use mtcae_contract::{Cropper, Expression, LabelSet, Rect};
+use mtcae_synth::{ClipSpec, FaceModel, LabelledClip, Renderer};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+/// Clips per shard: what is lost at most when a run is interrupted.
+const SHARD_CLIPS: usize = 256;
+
+/// What to render.
+#[derive(Debug, Clone)]
+pub struct SynthJob {
+    /// ICT-FaceKit as an `.npz`; nothing for the head that is drawn by hand.
+    pub model: Option<PathBuf>,
+    /// Folder for the shards; made if missing.
+    pub out: PathBuf,
+    /// Shards are called `<name>-000.safetensors` and so on.
+    pub name: String,
+    /// Clips, 1 to 1,000,000; expressions take turns.
+    pub clips: usize,
+    /// Different persons, 1 to 1,000,000.
+    pub identities: usize,
+    /// Side of a rendered frame, pixels, 48 to 1024.
+    pub size: usize,
+    /// Side of a stored square, pixels, 32 to 1024.
+    pub side: usize,
+    /// Frames of a clip, 2 to 256.
+    pub frames: usize,
+    /// Equal seeds give equal clips.
+    pub seed: u64,
+    /// The expressions.
+    pub labels: LabelSet,
+    /// Threads that render, 1 to 64. Their number changes nothing but the time.
+    pub workers: usize,
+}
+
+/// A clip cut to its stored square: pixels of all frames, then boxes and points in fractions of the square.
+struct Stored {
+    pixels: Vec<u8>,
+    boxes: Vec<Rect>,
+    landmarks: Vec<f32>,
+}
+
+/// Renders every clip of the job and writes its shards. Shards already written by the same job are kept.
+///
+/// `progress` is called from this thread after every clip.
+///
+/// # Errors
+/// When the job's values are out of range, the model cannot be used, or a shard cannot be read or written.
+pub fn synthesize(job: &SynthJob, mut progress: impl FnMut(Progress)) -> Result<Outcome, DataError> {
+    job.validate()?;
+    let (model, identity) = job.read_model()?;
+    let renderer = Renderer::new(&model);
+    std::fs::create_dir_all(&job.out).map_err(DataError::io(&job.out))?;
+    let mut outcome = Outcome::default();
+    let mut at = Progress { done: 0, total: job.clips, faces: 0 };
+    for (index, first) in (0..job.clips).step_by(SHARD_CLIPS).enumerate() {
+        let end = (first + SHARD_CLIPS).min(job.clips);
+        let path = shard_path(&job.out, &job.name, index);
+        let id = job.hash(&identity, first, end);
+        let info = match Shard::open(&path) {
+            Ok(shard) if shard.info().job == id => {
+                outcome.skipped += 1;
+                at.done += end - first;
+                progress(at);
+                shard.info().clone()
+            }
+            _ => {
+                let mut info = job.info(index, id);
+                let data = render_all(job, &renderer, first, end, &mut info.counts, || {
+                    at.done += 1;
+                    at.faces += 1;
+                    progress(at);
+                })?;
+                data.write(&path, &info)?;
+                info
+            }
+        };
+        outcome.counts.add(&info.counts);
+        outcome.shards.push(path);
+    }
+    Ok(outcome)
+}
+
+impl SynthJob {
+    fn validate(&self) -> Result<(), DataError> {
+        let ranges = [
+            ("clips", self.clips, 1, 1_000_000, "1 to 1000000"),
+            ("identities", self.identities, 1, 1_000_000, "1 to 1000000"),
+            ("size", self.size, 48, 1024, "48 to 1024 pixels"),
+            ("side", self.side, 32, 1024, "32 to 1024 pixels"),
+            ("frames", self.frames, 2, 256, "2 to 256"),
+            ("workers", self.workers, 1, 64, "1 to 64"),
+        ];
+        for (what, value, least, most, accepted) in ranges {
+            if !(least..=most).contains(&value) {
+                return Err(DataError::Job { what, value: value.to_string(), accepted });
+            }
+        }
+        crate::stills::check_name(&self.name)
+    }
+
+    /// The model, and what tells it from others.
+    fn read_model(&self) -> Result<(FaceModel, String), DataError> {
+        match &self.model {
+            None => Ok((FaceModel::sketch(), "sketch".to_owned())),
+            Some(path) => {
+                let bytes = std::fs::read(path).map_err(DataError::io(path))?;
+                Ok((FaceModel::read(path)?, hex(&Sha256::digest(&bytes)[..16])))
+            }
+        }
+    }
+
+    /// The clip's person and what is rendered of it.
+    fn spec(&self, clip: usize) -> (Expression, ClipSpec) {
+        let label = self.labels.labels()[clip % self.labels.len()];
+        let person = number(&format!("{} who {clip}", self.seed)) % self.identities as u64;
+        let subject = number(&format!("{} person {person}", self.seed));
+        (label, ClipSpec { label, subject, size: self.size, frames: self.frames })
+    }
+
+    fn hash(&self, model: &str, first: usize, end: usize) -> String {
+        let what = format!(
+            "{FORMAT_CLIPS} {} {STORE_MARGIN} {model} {first} {end} {} {} {} {} {} {:?}",
+            mtcae_synth::VERSION,
+            self.identities,
+            self.size,
+            self.side,
+            self.frames,
+            self.seed,
+            self.labels
+        );
+        hex(&Sha256::digest(what.as_bytes())[..16])
+    }
+
+    fn info(&self, shard: usize, job: String) -> ShardInfo {
+        let file = self.model.as_deref().and_then(Path::file_name);
+        ShardInfo {
+            source: file.map_or("sketch".to_owned(), |f| f.to_string_lossy().into_owned()),
+            split: "synth".to_owned(),
+            shard,
+            labels: self.labels.clone(),
+            side: self.side,
+            channels: 3,
+            frames: self.frames,
+            face_margin: FACE_MARGIN,
+            store_margin: STORE_MARGIN,
+            job,
+            counts: Counts::default(),
+        }
+    }
+}
+
+/// Renders clips `first..end` on the job's threads and collects them in order.
+fn render_all(
+    job: &SynthJob,
+    renderer: &Renderer<'_>,
+    first: usize,
+    end: usize,
+    counts: &mut Counts,
+    mut progress: impl FnMut(),
+) -> Result<ShardData, DataError> {
+    let (next, stop) = (AtomicUsize::new(first), AtomicBool::new(false));
+    // Bounded, so that workers wait for the collector instead of filling memory.
+    let (send, receive) = mpsc::sync_channel(8);
+    let bytes = job.frames * job.side * job.side * 3;
+    let mut data = ShardData { images: vec![0; (end - first) * bytes], ..ShardData::default() };
+    let mut known: Vec<Option<(Vec<Rect>, Vec<f32>)>> = vec![None; end - first];
+    let mut failed = None;
+    std::thread::scope(|scope| {
+        for _ in 0..job.workers.min(end - first) {
+            let (send, next, stop) = (send.clone(), &next, &stop);
+            scope.spawn(move || {
+                let mut cropper = Cropper::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let clip = next.fetch_add(1, Ordering::Relaxed);
+                    if clip >= end || send.send((clip, render(job, renderer, clip, &mut cropper))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(send);
+        for (clip, rendered) in receive {
+            match rendered {
+                Ok(stored) => {
+                    data.images[(clip - first) * bytes..][..bytes].copy_from_slice(&stored.pixels);
+                    known[clip - first] = Some((stored.boxes, stored.landmarks));
+                    progress();
+                }
+                Err(e) => {
+                    stop.store(true, Ordering::Relaxed);
+                    failed.get_or_insert(e);
+                }
+            }
+        }
+    });
+    if let Some(e) = failed {
+        return Err(e);
+    }
+    for (clip, (boxes, landmarks)) in (first..end).zip(known.into_iter().flatten()) {
+        let (label, spec) = job.spec(clip);
+        data.boxes.extend(boxes.iter().flat_map(|b| [b.x, b.y, b.w, b.h]));
+        data.landmarks.extend(landmarks);
+        data.has_face.extend(vec![1; job.frames]);
+        data.label.push(job.labels.index_of(label).unwrap_or(0) as u8);
+        data.subject.push(spec.subject);
+        counts.samples += 1;
+        counts.faces += 1;
+        *counts.per_label.entry(label.name().to_owned()).or_default() += 1;
+    }
+    Ok(data)
+}
+
+fn render(job: &SynthJob, renderer: &Renderer<'_>, clip: usize, cropper: &mut Cropper) -> Result<Stored, DataError> {
+    let rendered = renderer.render(&job.spec(clip).1, number(&format!("{} clip {clip}", job.seed)))?;
+    Ok(cut(&rendered, job.side, cropper))
+}
+
+/// Cuts one square out of all frames of a clip: around the mean of its boxes, with [`STORE_MARGIN`].
+fn cut(clip: &LabelledClip, side: usize, cropper: &mut Cropper) -> Stored {
+    let n = clip.boxes.len() as f32;
+    let mean = |f: fn(&Rect) -> f32| clip.boxes.iter().map(f).sum::<f32>() / n;
+    let square = Rect { x: mean(|b| b.x), y: mean(|b| b.y), w: mean(|b| b.w), h: mean(|b| b.h) };
+    let square = square.square_with_margin(STORE_MARGIN);
+    let mut pixels = vec![0; clip.frames.len() * side * side * 3];
+    for (frame, out) in clip.frames.iter().zip(pixels.chunks_exact_mut(side * side * 3)) {
+        cropper.crop_resize(frame, square, side, out);
+    }
+    let points = clip.landmarks.iter().flatten().map(|p| square.to_fraction(*p));
+    Stored {
+        pixels,
+        boxes: clip.boxes.iter().map(|b| square.rect_to_fraction(*b)).collect(),
+        landmarks: points.flat_map(|p| [p.x, p.y]).collect(),
+    }
+}
+
+/// A number that only `name` decides.
+fn number(name: &str) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&Sha256::digest(name.as_bytes())[..8]);
+    u64::from_le_bytes(first)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mtcae_contract::{Image, Point};
+
+    #[test]
+    fn a_clip_is_cut_around_where_the_face_was() {
+        let boxes = [10.0, 20.0].map(|x| Rect { x, y: 30.0, w: 20.0, h: 20.0 });
+        let clip = LabelledClip {
+            frames: vec![Image::filled(80, 80, [9, 8, 7]).unwrap(); 2],
+            boxes: boxes.to_vec(),
+            landmarks: boxes.map(|b| [b.center(); 5]).to_vec(),
+            intensity: vec![0.0; 2],
+            label: Expression::Happy,
+            subject: 1,
+        };
+        let stored = cut(&clip, 32, &mut Cropper::new());
+        assert_eq!(stored.pixels.len(), 2 * 32 * 32 * 3);
+        let [a, b] = [stored.boxes[0].center(), stored.boxes[1].center()];
+        assert!((a.x + b.x - 1.0).abs() < 1e-5 && (a.y - 0.5).abs() < 1e-5, "{a:?} {b:?}");
+        assert!((b.x - a.x - 10.0 / 38.0).abs() < 1e-5);
+        assert!(Point { x: stored.landmarks[0], y: stored.landmarks[1] }.distance(a) < 1e-6);
+    }
+}
