@@ -30,8 +30,8 @@ pub enum Surface {
 pub struct Layout {
     /// Head and neck.
     pub skin: Range<u32>,
-    /// Cavities behind the skin.
-    pub cavities: Vec<Range<u32>>,
+    /// Inside of the mouth and of the eye sockets.
+    pub cavities: Range<u32>,
     /// Gums and tongue.
     pub gums: Range<u32>,
     /// Teeth.
@@ -48,7 +48,7 @@ impl Layout {
     pub fn ict() -> Layout {
         Layout {
             skin: 0..11248,
-            cavities: vec![11248..14062],
+            cavities: 11248..14062,
             gums: 14062..17039,
             teeth: 17039..21451,
             eyes: [23021..23791, 21451..22221],
@@ -65,7 +65,7 @@ impl Layout {
     pub fn surface(&self, vertex: u32) -> Option<Surface> {
         match vertex {
             v if self.skin.contains(&v) => Some(Surface::Skin),
-            v if self.cavities.iter().any(|c| c.contains(&v)) => Some(Surface::Cavity),
+            v if self.cavities.contains(&v) => Some(Surface::Cavity),
             v if self.gums.contains(&v) => Some(Surface::Gums),
             v if self.teeth.contains(&v) => Some(Surface::Teeth),
             v if self.eyes[0].contains(&v) => Some(Surface::Eye(0)),
@@ -76,8 +76,8 @@ impl Layout {
 
     /// One past the last vertex that is named here.
     pub(crate) fn end(&self) -> u32 {
-        let parts = [&self.skin, &self.gums, &self.teeth, &self.eyes[0], &self.eyes[1]];
-        let ends = parts.into_iter().chain(&self.cavities).map(|r| r.end);
+        let parts = [&self.skin, &self.cavities, &self.gums, &self.teeth, &self.eyes[0], &self.eyes[1]];
+        let ends = parts.into_iter().map(|r| r.end);
         ends.chain(self.landmarks.iter().map(|v| v + 1)).max().unwrap_or(0)
     }
 }

@@ -58,7 +58,7 @@ impl FaceModel {
         }
         let end = neutral.len() as u32;
         let landmarks = landmarks(&neutral[..skin as usize]);
-        let layout = Layout { skin: 0..skin, cavities: vec![], gums: end..end, teeth: end..end, eyes, landmarks };
+        let layout = Layout { skin: 0..skin, cavities: end..end, gums: end..end, teeth: end..end, eyes, landmarks };
         let shape = |(name, [x, y], radius, by): (&str, [f32; 2], f32, Vec3)| {
             let share = |p: &Vec3| (-((p[0] - x).powi(2) + (p[1] - y).powi(2)) / (radius * radius)).exp();
             let inside = |i: usize, p: &Vec3| if (i as u32) < skin && p[2] > 2.0 { share(p) } else { 0.0 };
