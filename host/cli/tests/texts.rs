@@ -31,6 +31,11 @@ fn help_of_cost() {
 }
 
 #[test]
+fn help_of_verify() {
+    insta::assert_snapshot!(said(&["verify", "--help"]));
+}
+
+#[test]
 fn help_of_completions() {
     insta::assert_snapshot!(said(&["completions", "--help"]));
 }

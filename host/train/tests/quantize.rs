@@ -109,7 +109,7 @@ fn a_failed_gate_writes_nothing() {
     let desk = Desk::new();
     for (more, says) in [
         (&["--max-difference", "0.00001"][..], "; `"),
-        (&["--max-iou-drop", "-1", "--max-war-drop", "100"], "in box IoU; accepted: up to -1; `"),
+        (&["--max-iou-drop=-1", "--max-war-drop", "100"], "in box IoU; accepted: up to -1; `"),
         (&["--keep-layer", "blocks.7.mlp.fc1"], "there is no layer `blocks.7.mlp.fc1`; accepted: stem.merge, "),
     ] {
         let said = desk.quantize(&[&["--calibrate", "out/mine", "--out", "model"], more].concat());

@@ -16,7 +16,7 @@ const FAR: f32 = 0.06;
 
 fn small() -> (Checkpoint, Manifest, Vec<u8>) {
     let mut config = NetworkConfig::preset("tiny").unwrap();
-    (config.size, config.frames, config.encoder.depth) = (32, 4, 2);
+    (config.size, config.frames, config.encoder.depth, config.decoder.layers) = (32, 4, 1, 1);
     let checkpoint = Checkpoint::random(config, 9).unwrap();
     let manifest = cases::manifest(&checkpoint.config);
     let fp32 = onnx_bytes(&checkpoint, &manifest).unwrap();
