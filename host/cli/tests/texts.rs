@@ -26,6 +26,11 @@ fn help_of_monitor() {
 }
 
 #[test]
+fn help_of_replay() {
+    insta::assert_snapshot!(said(&["replay", "--help"]));
+}
+
+#[test]
 fn help_of_cost() {
     insta::assert_snapshot!(said(&["cost", "--help"]));
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each: a struct of arguments and a `run`.
 
+mod beside;
 mod bundle;
 mod camera;
 mod completions;
@@ -16,6 +17,7 @@ mod logs;
 mod monitor;
 mod open;
 mod provision;
+mod replay;
 mod rollback;
 mod seal;
 mod status;
@@ -33,6 +35,8 @@ pub enum Command {
     Demo(demo::Args),
     /// Show what a board sees: faces, expressions, latency, and how the line is
     Monitor(monitor::Args),
+    /// Show a recording of `mtcae monitor --record` as it was
+    Replay(replay::Args),
     /// List serial ports and boards, and who answers on them
     Devices(devices::Args),
     /// Show what a board is: health, versions, slots, an update on its way
@@ -89,6 +93,7 @@ impl Command {
         match self {
             Self::Demo(args) => args.run(),
             Self::Monitor(args) => args.run(),
+            Self::Replay(args) => args.run(),
             Self::Devices(args) => args.run(),
             Self::Status(args) => args.run(),
             Self::Flash(args) => args.run(),
