@@ -71,6 +71,16 @@ choice! {
 }
 
 choice! {
+    /// Which faces are followed when there are more than can be.
+    FirstChoice {
+        /// The largest: those who are near.
+        Largest = "largest",
+        /// Those nearest to the middle of the picture.
+        Central = "central",
+    }
+}
+
+choice! {
     /// Who decides that a new version stays.
     ConfirmChoice {
         /// The board, after a good self-test.

@@ -26,7 +26,8 @@ mod system;
 pub use board::{Board, Camera, MAX_SINKS, Sink, SinkKind, Source, load};
 pub use builtin::{Builtin, builtin, builtin_named, load_builtin};
 pub use choice::{
-    CameraKind, ConfirmChoice, EngineChoice, LevelChoice, MainsChoice, PixelFormat, PrecisionChoice, SinkName,
+    CameraKind, ConfirmChoice, EngineChoice, FirstChoice, LevelChoice, MainsChoice, PixelFormat, PrecisionChoice,
+    SinkName,
 };
 pub use error::BoardError;
 pub use markdown::keys_as_markdown;

@@ -1,7 +1,8 @@
 //! The schema: every section's keys, with their units, ranges and defaults. The README's table is made from here.
 
 use crate::choice::{
-    CameraKind, ConfirmChoice, EngineChoice, LevelChoice, MainsChoice, PixelFormat, PrecisionChoice, SinkName,
+    CameraKind, ConfirmChoice, EngineChoice, FirstChoice, LevelChoice, MainsChoice, PixelFormat, PrecisionChoice,
+    SinkName,
 };
 use crate::key::{Accepts, section};
 use core::net::{Ipv4Addr, SocketAddr};
@@ -100,11 +101,15 @@ section! {
 section! {
     /// `[detector]`: how faces are found in the kept frames.
     Detector {
-        /// Time from one look at the whole picture to the next while a face is followed.
+        /// Time from one look at the whole picture to the next while faces are followed.
         every_ms: u32 = 1_000, Accepts::Integer { min: 10, max: 60_000, unit: "ms" };
-        /// Time from one cheap look at the followed face to the next.
+        /// Time from one cheap look at a followed face to the next.
         follow_ms: u32 = 200, Accepts::Integer { min: 10, max: 60_000, unit: "ms" };
-        /// Time from one look at the whole picture to the next while no face is known.
+        /// Most faces followed at once; they take turns with the network.
+        faces: u32 = 4, Accepts::Integer { min: 1, max: 16, unit: "" };
+        /// Which faces are followed when there are more.
+        first: FirstChoice = FirstChoice::Largest, Accepts::OneOf(FirstChoice::WORDS);
+        /// Time from one look at the whole picture to the next while no face is known, or one is missing.
         search_ms: u32 = 150, Accepts::Integer { min: 0, max: 60_000, unit: "ms" };
         /// Smallest face to look for, in pixels of the kept frame; twice as large is about four times as cheap.
         min_face_px: u32 = 40, Accepts::Integer { min: 12, max: 400, unit: "px" };
@@ -174,6 +179,10 @@ section! {
         light: Option<String> = None, Accepts::Pin;
         /// The level at which it is on.
         light_when: LevelChoice = LevelChoice::High, Accepts::OneOf(LevelChoice::WORDS);
+        /// Input of the frame trigger: the network runs once a pulse, of at least 5 ms, and not by itself.
+        trigger: Option<String> = None, Accepts::Pin;
+        /// The level of a pulse.
+        trigger_when: LevelChoice = LevelChoice::High, Accepts::OneOf(LevelChoice::WORDS);
     }
 }
 

@@ -2,15 +2,12 @@
 
 use crate::report::View;
 use crate::{
-    Assembler, Captured, CropCache, Fate, FoundFace, FrameCounts, Gaze, Reporter, Ring, RingLimits, Schedule, Settings,
-    SettingsError, Sight, Smoother, Step, Tracks,
+    Assembler, Captured, ClipQuality, CropCache, Fate, FoundFace, FrameCounts, Gaze, Reporter, Ring, RingLimits,
+    Schedule, Settings, SettingsError, Sight, Smoother, Step, Tracks,
 };
 use mtcae_contract::{Clip, Frame, Image, Manifest, Micros, RawOutput, RawOutputError, Rect, decode};
-use mtcae_wire::{Quality, Report};
+use mtcae_wire::Report;
 use std::sync::Arc;
-
-/// Faces inferred; more are another issue.
-const MAX_TRACKS: usize = 1;
 
 /// A job for the daemon's worker. Exactly one is out at a time.
 #[derive(Debug)]
@@ -56,14 +53,17 @@ pub struct PipelineCounts {
 enum Job {
     Detect { view: View, epoch: u64 },
     Follow { id: u32, view: View, epoch: u64 },
-    Infer { id: u32, view: View, epoch: u64, crop: Rect },
+    Infer { id: u32, view: View, epoch: u64, crop: Rect, quality: ClipQuality },
 }
 
-/// What is kept for the face that is inferred.
+/// What is kept for a face that is inferred.
 struct Attention {
     id: u32,
     gaze: Gaze,
     smoother: Smoother,
+    crops: CropCache,
+    /// Capture time of the newest frame of its last clip.
+    shown: Option<Micros>,
 }
 
 /// Ties ring, tracks, gaze, schedule and smoothing together.
@@ -72,12 +72,16 @@ pub struct Pipeline {
     manifest: Manifest,
     ring: Ring,
     tracks: Tracks,
-    attention: Option<Attention>,
-    crops: CropCache,
+    /// One for each face followed, or lost a moment ago.
+    attention: Vec<Attention>,
+    /// Crops cut for faces that are gone.
+    crops_of_others: u64,
     assembler: Assembler,
     schedule: Schedule,
     reporter: Reporter,
     job: Option<Job>,
+    /// When the last trigger came whose answers are not all under way.
+    trigger: Option<Micros>,
     /// When the last report without a face was made; `None` makes the next one due at once.
     absent_at: Option<Micros>,
     counts: PipelineCounts,
@@ -92,13 +96,14 @@ impl Pipeline {
         settings.validate()?;
         Ok(Pipeline {
             ring: Ring::new(RingLimits::for_clip(&manifest.clip), settings.gap.clone()),
-            tracks: Tracks::new(settings.gaze.clone(), MAX_TRACKS, seed),
-            attention: None,
-            crops: CropCache::new(manifest.clip.size),
+            tracks: Tracks::new(settings.gaze.clone(), seed),
+            attention: Vec::new(),
+            crops_of_others: 0,
             assembler: Assembler::new(manifest.clip),
             schedule: Schedule::new(settings.schedule.clone()),
             reporter: Reporter::new(boot),
             job: None,
+            trigger: None,
             absent_at: None,
             counts: PipelineCounts::default(),
             settings,
@@ -116,13 +121,20 @@ impl Pipeline {
         fate
     }
 
+    /// Asks for an answer on the first frame captured from `now` on: for each face followed, or that there is none. Means
+    /// nothing unless [`crate::ScheduleSettings::triggered`].
+    pub fn trigger(&mut self, now: Micros) {
+        self.trigger = Some(now);
+        self.absent_at = None;
+    }
+
     /// What to do at `now`. While a job is out the answer is [`Action::Wait`].
     pub fn next(&mut self, now: Micros) -> Action {
         if self.job.is_none() {
             self.expire(now);
         }
         let newest = self.ring.newest().map(|f| f.captured);
-        match self.schedule.next_step(now, newest, self.sight()) {
+        match self.schedule.next_step(now, newest, self.sight(newest)) {
             Step::Wait(us) => Action::Wait(us),
             step => self.start(step).unwrap_or_else(|| {
                 self.schedule.finish(now);
@@ -137,7 +149,7 @@ impl Pipeline {
         if epoch != self.ring.epoch() {
             return None;
         }
-        self.tracks.observe(faces, now);
+        self.tracks.observe(faces, view.bounds(), view.captured, now);
         self.after_look(view, now)
     }
 
@@ -147,7 +159,7 @@ impl Pipeline {
         if epoch != self.ring.epoch() {
             return None;
         }
-        self.tracks.follow(id, found, now);
+        self.tracks.follow(id, found, view.captured, now);
         self.after_look(view, now)
     }
 
@@ -156,8 +168,9 @@ impl Pipeline {
     /// # Errors
     /// When the answer has the wrong shape or holds numbers that are not finite; counted as a failure.
     pub fn on_output(&mut self, raw: &RawOutput, now: Micros) -> Result<Option<Report>, RawOutputError> {
-        let Some(Job::Infer { id, view, epoch, crop }) = self.take_job(now) else { return Ok(None) };
-        let attention = self.attention.as_mut().filter(|a| a.id == id && epoch == self.ring.epoch());
+        let Some(Job::Infer { id, view, epoch, crop, quality }) = self.take_job(now) else { return Ok(None) };
+        let (same_epoch, followed) = (epoch == self.ring.epoch(), self.tracks.get(id).is_some());
+        let attention = self.attention.iter_mut().find(|a| a.id == id && same_epoch && followed);
         let Some(attention) = attention else {
             self.counts.clips_discarded += 1;
             return Ok(None);
@@ -166,10 +179,13 @@ impl Pipeline {
         let prediction = decode(raw, clip.frames, labels.len(), crop, *temperature)
             .inspect_err(|_| self.counts.clips_failed += 1)?;
         let smoothed = attention.smoother.update(&prediction.probabilities, view.captured);
-        self.tracks.steer(id, prediction.face, prediction.landmarks);
-        let (faces, quality) = (self.tracks.all().len(), Quality::GOOD);
-        let track = self.tracks.get(id);
-        let report = track.and_then(|track| self.reporter.face(view, now, faces, track, &smoothed, quality));
+        self.tracks.steer(id, prediction.face, prediction.landmarks, view.captured);
+        let faces = self.tracks.all().len();
+        let report = self.tracks.get(id).and_then(|track| {
+            let track = track.at(view.captured);
+            let quality = quality.flags(&track, view.bounds());
+            self.reporter.face(view, now, faces, &track, &smoothed, quality)
+        });
         match &report {
             Some(_) => self.counts.clips_answered += 1,
             None => self.counts.clips_failed += 1,
@@ -190,8 +206,9 @@ impl Pipeline {
     /// The source was opened again, or another one: nothing seen before has to do with what comes.
     pub fn on_gap(&mut self) {
         self.ring.restart();
+        self.trigger = None;
         self.tracks.clear();
-        self.attention = None;
+        self.forget_others();
         self.schedule.restart();
     }
 
@@ -200,7 +217,7 @@ impl Pipeline {
     pub fn wipe(&mut self) -> usize {
         // The ring first: letting go of its frames before they are overwritten would leave their pixels in memory.
         let held = self.ring.wipe();
-        self.crops.wipe();
+        self.attention.iter_mut().for_each(|a| a.crops.wipe());
         self.assembler.wipe();
         self.on_gap();
         held
@@ -226,22 +243,30 @@ impl Pipeline {
         self.ring.len()
     }
 
-    /// Crops held; at most one for each frame held.
+    /// Crops held; for each face followed, or lost a moment ago, at most one for each frame held.
     pub fn crops_held(&self) -> usize {
-        self.crops.len()
+        self.attention.iter().map(|a| a.crops.len()).sum()
     }
 
     /// What happened so far.
     pub fn counts(&self) -> PipelineCounts {
-        PipelineCounts { frames: self.ring.counts(), crops: self.crops.made(), ..self.counts }
+        let crops = self.crops_of_others + self.attention.iter().map(|a| a.crops.made()).sum::<u64>();
+        PipelineCounts { frames: self.ring.counts(), crops, ..self.counts }
     }
 
-    fn sight(&self) -> Sight {
-        match self.tracks.primary() {
-            None => Sight::Nothing,
-            Some(track) if track.missing => Sight::Missing,
-            Some(_) => Sight::Seen,
-        }
+    fn sight(&self, newest: Option<Micros>) -> Sight {
+        let tracks = self.tracks.all();
+        let fresh = match (self.settings.schedule.triggered, self.trigger) {
+            (false, _) => tracks.iter().any(|t| self.shown(t.id) != newest),
+            (true, None) => false,
+            (true, at) => newest >= at && tracks.iter().any(|t| self.shown(t.id) < at),
+        };
+        Sight { faces: tracks.len(), missing: self.tracks.misses_any(), fresh }
+    }
+
+    /// Capture time of the newest frame of the last clip of the face `id`.
+    fn shown(&self, id: u32) -> Option<Micros> {
+        self.attention.iter().find(|a| a.id == id).and_then(|a| a.shown)
     }
 
     /// Puts the job of `step` out; `None` when there is nothing to do it on.
@@ -250,10 +275,13 @@ impl Pipeline {
         let image = Arc::clone(&newest.image);
         let view = View { captured: newest.captured, width: image.width(), height: image.height() };
         let epoch = self.ring.epoch();
-        let primary = self.tracks.primary().map(|t| (t.id, t.face));
-        let (job, action) = match (step, primary) {
-            (Step::Infer, Some((id, face))) => self.start_clip(id, face, view)?,
-            (Step::Follow, Some((id, face))) => {
+        // The face that has waited longest; the one followed longest among equals.
+        let turn = self.tracks.all().iter().min_by_key(|t| self.shown(t.id));
+        let turn = turn.map(|t| (t.id, t.expected(view.captured)));
+        let stalest = self.tracks.stalest().map(|t| (t.id, t.expected(view.captured)));
+        let (job, action) = match (step, turn, stalest) {
+            (Step::Infer, Some((id, face)), _) => self.start_clip(id, face, view)?,
+            (Step::Follow, _, Some((id, face))) => {
                 self.counts.follows += 1;
                 (Job::Follow { id, view, epoch }, Action::Follow(image, face))
             }
@@ -267,17 +295,26 @@ impl Pipeline {
     }
 
     fn start_clip(&mut self, id: u32, face: Rect, view: View) -> Option<(Job, Action)> {
-        if self.attention.as_ref().is_none_or(|a| a.id != id) {
-            self.attention = Some(Attention {
-                id,
-                gaze: Gaze::new(self.manifest.framing, &self.settings.gaze),
-                smoother: Smoother::new(self.settings.smoothing.clone(), self.manifest.labels.len()),
-            });
-        }
-        let crop = self.attention.as_mut()?.gaze.aim(face, view.width, view.height);
-        let made = self.assembler.assemble(&mut self.ring, &mut self.crops, crop)?;
+        let at = match self.attention.iter().position(|a| a.id == id) {
+            Some(at) => at,
+            None => {
+                self.attention.push(Attention {
+                    id,
+                    gaze: Gaze::new(self.manifest.framing, &self.settings.gaze),
+                    smoother: Smoother::new(self.settings.smoothing.clone(), self.manifest.labels.len()),
+                    crops: CropCache::new(self.manifest.clip.size),
+                    shown: None,
+                });
+                self.attention.len() - 1
+            }
+        };
+        let attention = &mut self.attention[at];
+        attention.shown = Some(view.captured);
+        let crop = attention.gaze.aim(face, view.width, view.height);
+        let made = self.assembler.assemble(&mut self.ring, &mut attention.crops, crop)?;
+        let quality = ClipQuality::of(&made.clip, made.filled);
         self.counts.clips += 1;
-        Some((Job::Infer { id, view, epoch: self.ring.epoch(), crop }, Action::Infer(made.clip)))
+        Some((Job::Infer { id, view, epoch: self.ring.epoch(), crop, quality }, Action::Infer(made.clip)))
     }
 
     fn take_job(&mut self, now: Micros) -> Option<Job> {
@@ -302,8 +339,14 @@ impl Pipeline {
     fn expire(&mut self, now: Micros) {
         let lost = self.tracks.expire(now);
         self.counts.faces_lost += lost as u64;
-        if self.attention.as_ref().is_some_and(|a| self.tracks.get(a.id).is_none()) {
-            self.attention = None;
+        self.forget_others();
+    }
+
+    /// Lets go of what was kept for faces that will not come back.
+    fn forget_others(&mut self) {
+        let tracks = &self.tracks;
+        for gone in self.attention.extract_if(.., |a| !tracks.remembers(a.id)) {
+            self.crops_of_others += gone.crops.made();
         }
     }
 }

@@ -12,6 +12,13 @@ pub(crate) struct View {
     pub height: u32,
 }
 
+impl View {
+    /// The picture's bounds, pixels.
+    pub fn bounds(&self) -> Rect {
+        Rect::whole(self.width, self.height)
+    }
+}
+
 /// Numbers reports and writes them in fractions of the picture.
 #[derive(Debug, Clone)]
 pub struct Reporter {
@@ -67,7 +74,7 @@ impl Reporter {
 }
 
 fn face_report(view: View, track: &Track, smoothed: &Smoothed, quality: Quality) -> Option<FaceReport> {
-    let whole = Rect::whole(view.width, view.height);
+    let whole = view.bounds();
     let area = whole.rect_to_fraction(track.face);
     let mut landmarks = [wire::Point::default(); LANDMARKS];
     for (to, &from) in landmarks.iter_mut().zip(&track.landmarks) {
@@ -98,15 +105,8 @@ mod tests {
     const VIEW: View = View { captured: 1_000, width: 640, height: 320 };
 
     fn track() -> Track {
-        Track {
-            id: 5,
-            face: Rect { x: 160.0, y: 80.0, w: 64.0, h: 32.0 },
-            landmarks: [Point { x: 320.0, y: 80.0 }; LANDMARKS],
-            score: 0.75,
-            since: 0,
-            confirmed: 0,
-            missing: false,
-        }
+        let face = Rect { x: 160.0, y: 80.0, w: 64.0, h: 32.0 };
+        Track::found(5, face, [Point { x: 320.0, y: 80.0 }; LANDMARKS], 0.75)
     }
 
     fn smoothed(probabilities: Vec<f32>) -> Smoothed {

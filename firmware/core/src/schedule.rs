@@ -6,15 +6,15 @@ use mtcae_contract::Micros;
 /// Longest wait asked for when only a new frame can change something, microseconds.
 const IDLE: Micros = 100_000;
 
-/// What is known of the face at the moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
-    /// No face is followed.
-    Nothing,
-    /// A face is followed, but the last look did not find it.
-    Missing,
-    /// A face is followed.
-    Seen,
+/// What is known of the faces at the moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// Faces followed.
+    pub faces: usize,
+    /// The last look did not find one of them, or one was lost a moment ago.
+    pub missing: bool,
+    /// One of them has not been inferred with the newest frame.
+    pub fresh: bool,
 }
 
 /// What to do next.
@@ -22,9 +22,9 @@ pub enum Sight {
 pub enum Step {
     /// Look for faces in the whole newest frame.
     Detect,
-    /// Look at the followed face in the newest frame.
+    /// Look at one of the followed faces in the newest frame.
     Follow,
-    /// Infer the clip that ends at the newest frame.
+    /// Infer a clip that ends at the newest frame.
     Infer,
     /// Nothing before this many microseconds have passed, or a frame or an answer has come.
     Wait(Micros),
@@ -41,7 +41,6 @@ pub struct Schedule {
     look_took: Micros,
     looked_frame: Option<Micros>,
     inferred: Option<Micros>,
-    inferred_frame: Option<Micros>,
 }
 
 impl Schedule {
@@ -56,7 +55,6 @@ impl Schedule {
             look_took: 0,
             looked_frame: None,
             inferred: None,
-            inferred_frame: None,
         }
     }
 
@@ -65,7 +63,7 @@ impl Schedule {
     pub fn next_step(&mut self, now: Micros, newest: Option<Micros>, sight: Sight) -> Step {
         let Some(newest) = newest.filter(|_| self.running.is_none()) else { return Step::Wait(IDLE) };
         let look = self.look_due(now, newest, sight);
-        let infer = self.infer_due(now, newest, sight);
+        let infer = self.infer_due(now, sight);
         let infers_turn = matches!(self.last, Some(Step::Detect | Step::Follow));
         match (look, infer) {
             (Ok(_), Ok(())) if infers_turn => self.begin(Step::Infer, now, newest),
@@ -109,7 +107,6 @@ impl Schedule {
         self.last = Some(step);
         if step == Step::Infer {
             self.inferred = Some(now);
-            self.inferred_frame = Some(newest);
         } else {
             self.looked_frame = Some(newest);
         }
@@ -122,13 +119,14 @@ impl Schedule {
             return Err(IDLE);
         }
         let s = &self.settings;
-        if sight != Sight::Seen {
+        if sight.faces == 0 || sight.missing {
             return remaining(now, self.detected, s.search_every).map_or(Ok(Step::Detect), Err);
         }
         // A slow detector on a small CPU must leave time for inference.
         let rest = (self.look_took as f64 * (1.0 / f64::from(s.look_share) - 1.0)) as Micros;
         let detect = remaining(now, self.detected, s.detect_every.max(rest));
-        let follow = remaining(now, self.looked, s.follow_every.max(rest));
+        // Each face in its turn.
+        let follow = remaining(now, self.looked, (s.follow_every / sight.faces as u64).max(rest));
         match (detect, follow) {
             (None, _) => Ok(Step::Detect),
             (_, None) => Ok(Step::Follow),
@@ -136,8 +134,8 @@ impl Schedule {
         }
     }
 
-    fn infer_due(&self, now: Micros, newest: Micros, sight: Sight) -> Result<(), Micros> {
-        if sight == Sight::Nothing || self.inferred_frame == Some(newest) {
+    fn infer_due(&self, now: Micros, sight: Sight) -> Result<(), Micros> {
+        if sight.faces == 0 || !sight.fresh {
             return Err(IDLE);
         }
         remaining(now, self.inferred, self.settings.infer_every()).map_or(Ok(()), Err)
@@ -154,6 +152,10 @@ fn remaining(now: Micros, last: Option<Micros>, every: Micros) -> Option<Micros>
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const NOTHING: Sight = Sight { faces: 0, missing: false, fresh: false };
+    const SEEN: Sight = Sight { faces: 1, missing: false, fresh: true };
+    const MISSING: Sight = Sight { missing: true, ..SEEN };
 
     fn schedule() -> Schedule {
         Schedule::new(ScheduleSettings::default())
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_face_is_inferred_at_the_asked_rate_and_looked_at_now_and_then() {
-        let [detect, follow, infer] = run(&mut schedule(), 10, Sight::Seen, 2_000, 20_000);
+        let [detect, follow, infer] = run(&mut schedule(), 10, SEEN, 2_000, 20_000);
         assert!((8..=10).contains(&detect), "{detect}");
         assert!((30..=40).contains(&follow), "{follow}");
         assert!((95..=150).contains(&infer), "{infer}");
@@ -189,53 +191,62 @@ mod tests {
     fn a_lower_rate_holds_through_a_restart() {
         let mut s = schedule();
         [f32::NAN, 0.0, -1.0, f32::INFINITY].into_iter().for_each(|hz| s.limit_rate(hz));
-        let [_, _, infer] = run(&mut s, 10, Sight::Seen, 2_000, 20_000);
+        let [_, _, infer] = run(&mut s, 10, SEEN, 2_000, 20_000);
         assert!(infer >= 95, "{infer}");
         s.limit_rate(2.0);
         s.restart();
-        let [_, _, infer] = run(&mut s, 10, Sight::Seen, 2_000, 20_000);
+        let [_, _, infer] = run(&mut s, 10, SEEN, 2_000, 20_000);
         assert!((15..=21).contains(&infer), "{infer}");
     }
 
     #[test]
     fn without_a_face_nothing_is_inferred() {
-        let [detect, follow, infer] = run(&mut schedule(), 10, Sight::Nothing, 2_000, 20_000);
+        let [detect, follow, infer] = run(&mut schedule(), 10, NOTHING, 2_000, 20_000);
         assert!(detect >= 45, "{detect}");
         assert_eq!((follow, infer), (0, 0));
     }
 
     #[test]
     fn a_slow_detector_leaves_time_for_inference() {
-        let [detect, follow, infer] = run(&mut schedule(), 20, Sight::Seen, 400_000, 100_000);
+        let [detect, follow, infer] = run(&mut schedule(), 20, SEEN, 400_000, 100_000);
         let looking = (detect + follow) * 400_000;
         assert!(looking <= 20_000_000 * 35 / 100, "{looking} us of looking");
         assert!(infer >= 100, "{infer}");
-        let [_, _, infer] = run(&mut schedule(), 20, Sight::Missing, 400_000, 100_000);
+        let [_, _, infer] = run(&mut schedule(), 20, MISSING, 400_000, 100_000);
         assert!(infer >= 30, "a missing face is still inferred in turn: {infer}");
     }
 
     #[test]
-    fn the_same_frame_is_inferred_once_and_one_job_runs() {
+    fn without_a_fresh_face_nothing_is_inferred_and_one_job_runs() {
+        let seen_it = Sight { fresh: false, ..SEEN };
         let mut s = schedule();
-        assert_eq!(s.next_step(0, None, Sight::Nothing), Step::Wait(IDLE));
-        assert_eq!(s.next_step(0, Some(1), Sight::Seen), Step::Detect);
-        assert_eq!(s.next_step(0, Some(2), Sight::Seen), Step::Wait(IDLE));
+        assert_eq!(s.next_step(0, None, NOTHING), Step::Wait(IDLE));
+        assert_eq!(s.next_step(0, Some(1), SEEN), Step::Detect);
+        assert_eq!(s.next_step(0, Some(2), SEEN), Step::Wait(IDLE));
         s.finish(10);
-        assert_eq!(s.next_step(10, Some(2), Sight::Seen), Step::Infer);
+        assert_eq!(s.next_step(10, Some(2), SEEN), Step::Infer);
         s.finish(20);
-        assert!(matches!(s.next_step(90_000_000, Some(2), Sight::Seen), Step::Detect));
+        assert!(matches!(s.next_step(90_000_000, Some(2), seen_it), Step::Detect));
         s.finish(90_000_001);
-        assert_eq!(s.next_step(180_000_000, Some(2), Sight::Seen), Step::Wait(IDLE));
+        assert_eq!(s.next_step(180_000_000, Some(2), seen_it), Step::Wait(IDLE));
+        assert_eq!(s.next_step(180_000_000, Some(2), SEEN), Step::Infer, "another face of the same frame");
+    }
+
+    #[test]
+    fn many_faces_are_each_looked_at_as_often_as_one() {
+        let [_, follow, infer] = run(&mut schedule(), 10, Sight { faces: 4, ..SEEN }, 2_000, 20_000);
+        assert!((110..=160).contains(&follow), "{follow}");
+        assert!((95..=150).contains(&infer), "{infer}");
     }
 
     #[test]
     fn a_clock_that_goes_back_stalls_nothing() {
         let mut s = schedule();
-        s.next_step(1_000_000_000, Some(1_000_000_000), Sight::Seen);
+        s.next_step(1_000_000_000, Some(1_000_000_000), SEEN);
         s.finish(1_000_000_000);
-        s.next_step(1_000_000_001, Some(1_000_000_000), Sight::Seen);
+        s.next_step(1_000_000_001, Some(1_000_000_000), SEEN);
         s.finish(1_000_000_002);
-        assert!(!matches!(s.next_step(5, Some(4), Sight::Seen), Step::Wait(_)));
+        assert!(!matches!(s.next_step(5, Some(4), SEEN), Step::Wait(_)));
     }
 
     proptest! {
@@ -248,7 +259,7 @@ mod tests {
             for (passed, sight, frame) in events {
                 now += passed;
                 if frame { newest = now; }
-                let sight = [Sight::Nothing, Sight::Missing, Sight::Seen][usize::from(sight)];
+                let sight = [NOTHING, MISSING, SEEN][usize::from(sight)];
                 let busy = s.is_busy();
                 let step = s.next_step(now, Some(newest), sight);
                 if let Step::Wait(us) = step {
@@ -259,7 +270,7 @@ mod tests {
                     prop_assert!(!busy);
                     idle = 0;
                     if step == Step::Infer {
-                        prop_assert!(sight != Sight::Nothing);
+                        prop_assert!(sight != NOTHING);
                         prop_assert!(last.is_none_or(|l| now - l >= ScheduleSettings::default().infer_every()));
                         last = Some(now);
                     }

@@ -48,6 +48,10 @@ pub struct GazeSettings {
     pub move_tolerance: f32,
     /// The crop stays while the wanted side differs by at most this share, 0 to 1.
     pub size_tolerance: f32,
+    /// Most faces followed at once, 1 to 16; they take turns with the network.
+    pub faces: usize,
+    /// Which faces are followed when there are more.
+    pub choice: Choice,
     /// Faces with a lower detector score start no track, 0 to 1.
     pub min_score: f32,
     /// The network's box steers the track, and is reported, when its overlap (IoU) with the track is at least this, 0 to 1.
@@ -56,6 +60,19 @@ pub struct GazeSettings {
     pub lost_after: Micros,
     /// A face nobody has confirmed for this long is lost in any case, microseconds, `lost_after` to 600 s.
     pub forget_after: Micros,
+    /// A lost face that comes back near where it was within this time is the same one, with its id and its label,
+    /// microseconds, 0 (never) to 10 s.
+    pub recall: Micros,
+}
+
+/// Which faces are followed when there are more than can be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The largest: those who are near.
+    #[default]
+    Largest,
+    /// Those nearest to the middle of the picture: whom the robot looks at.
+    Central,
 }
 
 /// How often to look and to infer.
@@ -63,14 +80,16 @@ pub struct GazeSettings {
 pub struct ScheduleSettings {
     /// Pause between full detections while a face is followed, microseconds, 10 ms to 60 s.
     pub detect_every: Micros,
-    /// Pause between cheap looks at the followed face, microseconds, 10 ms to 60 s.
+    /// Pause between cheap looks at one followed face, microseconds, 10 ms to 60 s.
     pub follow_every: Micros,
-    /// Pause between full detections while no face is known, microseconds, 0 to 60 s.
+    /// Pause between full detections while no face is known or one is missing, microseconds, 0 to 60 s.
     pub search_every: Micros,
-    /// Most inferences a second, 0.1 to 240.
+    /// Most inferences a second, of all faces together, 0.1 to 240.
     pub max_hz: f32,
     /// Largest share of the time spent looking while a face is followed, 0.01 to 1.
     pub look_share: f32,
+    /// Infer only when asked: once for each face followed, with the first frame after [`crate::Pipeline::trigger`].
+    pub triggered: bool,
 }
 
 /// From probabilities to a label; every number is about time or probability, none about frames.
@@ -111,17 +130,27 @@ impl Default for GazeSettings {
         Self {
             move_tolerance: 0.08,
             size_tolerance: 0.15,
+            faces: 4,
+            choice: Choice::Largest,
             min_score: 0.6,
             steer_iou: 0.6,
             lost_after: 800_000,
             forget_after: 5_000_000,
+            recall: 1_000_000,
         }
     }
 }
 
 impl Default for ScheduleSettings {
     fn default() -> Self {
-        Self { detect_every: 1_000_000, follow_every: 200_000, search_every: 150_000, max_hz: 15.0, look_share: 0.3 }
+        Self {
+            detect_every: 1_000_000,
+            follow_every: 200_000,
+            search_every: 150_000,
+            max_hz: 15.0,
+            look_share: 0.3,
+            triggered: false,
+        }
     }
 }
 
@@ -166,10 +195,12 @@ impl GazeSettings {
     fn validate(&self) -> Result<(), SettingsError> {
         number("gaze.move_tolerance", self.move_tolerance, 0.0, 0.5, "0 to 0.5")?;
         number("gaze.size_tolerance", self.size_tolerance, 0.0, 1.0, "0 to 1")?;
+        time("gaze.faces", self.faces as u64, 1, 16, "1 to 16")?;
         number("gaze.min_score", self.min_score, 0.0, 1.0, "0 to 1")?;
         number("gaze.steer_iou", self.steer_iou, 0.0, 1.0, "0 to 1")?;
         time("gaze.lost_after", self.lost_after, 0, MINUTE, "0 to 60 s")?;
-        time("gaze.forget_after", self.forget_after, self.lost_after, 10 * MINUTE, "gaze.lost_after to 600 s")
+        time("gaze.forget_after", self.forget_after, self.lost_after, 10 * MINUTE, "gaze.lost_after to 600 s")?;
+        time("gaze.recall", self.recall, 0, 10_000_000, "0 to 10 s")
     }
 }
 

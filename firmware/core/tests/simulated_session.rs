@@ -3,8 +3,8 @@
 use mtcae_contract::{
     Clip, ClipSpec, Framing, Image, LANDMARKS, LabelSet, Manifest, Micros, Point, RawOutput, Rect, Sampling,
 };
-use mtcae_core::{Action, Captured, FoundFace, Outbox, OutboxLimits, Pipeline, RingLimits, Settings};
-use mtcae_wire::{Report, Up, encode};
+use mtcae_core::{Action, Captured, FoundFace, GazeSettings, Outbox, OutboxLimits, Pipeline, RingLimits, Settings};
+use mtcae_wire::{Quality, Report, Up, encode};
 use std::sync::Arc;
 
 const SECONDS: u64 = 600;
@@ -82,7 +82,7 @@ impl Sim {
             faults: 0,
             pushed: 0,
             made: 0,
-            received: Vec::new(),
+            received: Vec::with_capacity(10_000),
             barrier: 0,
             marks: std::collections::VecDeque::new(),
         }
@@ -137,6 +137,17 @@ impl Sim {
         let image = Image::filled(SIZE.0, SIZE.1, [mark; 3]).unwrap();
         self.pipeline.on_frame(Captured { image, captured, seq: self.seq, decode_us: 0 }, self.now);
         self.pushed += 1;
+    }
+
+    /// A frame in time, with nothing wrong.
+    fn steady_frame(&mut self) {
+        self.now += FRAME;
+        self.seq += 1;
+        self.pushed += 1;
+        self.marks.push_back((9, self.now));
+        self.marks.truncate(1);
+        let image = Image::filled(SIZE.0, SIZE.1, [9; 3]).unwrap();
+        self.pipeline.on_frame(Captured { image, captured: self.now, seq: self.seq, decode_us: 0 }, self.now);
     }
 
     fn wipe(&mut self) {
@@ -254,8 +265,11 @@ impl Sim {
 
     fn check(&self) {
         let limits = RingLimits::for_clip(&manifest().clip);
-        assert!(self.pipeline.frames_held() <= limits.frames && self.pipeline.crops_held() <= limits.frames);
-        assert!(self.pipeline.tracks().all().len() <= 1);
+        assert!(
+            self.pipeline.frames_held() <= limits.frames
+                && self.pipeline.crops_held() <= 2 * limits.frames * GazeSettings::default().faces
+        );
+        assert!(self.pipeline.tracks().all().len() <= GazeSettings::default().faces);
         assert!(self.outbox.reports() <= OutboxLimits::default().reports);
         let c = self.pipeline.counts();
         assert_eq!(c.frames.received, self.pushed);
@@ -298,6 +312,80 @@ fn ten_minutes_of_faults() {
     for seen in [c.frames.refused, c.frames.lost, c.frames.gaps, c.clips_failed, c.clips_discarded, c.looks_failed] {
         assert!(seen > 0, "a fault was never seen: {c:?}");
     }
+}
+
+#[test]
+fn with_a_trigger_there_is_one_answer_for_each_pulse() {
+    let mut settings = Settings::default();
+    settings.schedule.triggered = true;
+    let mut sim = Sim { pipeline: Pipeline::new(settings, &manifest(), 4, 77).unwrap(), ..Sim::new(4) };
+    let (mut pulses, mut at) = (0, 0);
+    let faces = |sim: &Sim| sim.received.iter().filter(|r| r.face.is_some()).count();
+    for frame in 0..600 {
+        sim.steady_frame();
+        sim.work();
+        sim.send();
+        if frame % 60 == 59 {
+            // Nonsense answers are no answers, but they use the pulse up.
+            assert!(faces(&sim) <= pulses, "{} answers to {pulses} pulses", faces(&sim));
+            assert!(sim.received.iter().all(|r| r.face.is_none() || r.captured_us >= at || pulses > 1));
+            sim.pipeline.trigger(sim.now + 1);
+            at = sim.now + 1;
+            pulses += 1;
+        }
+    }
+    assert!(faces(&sim) >= pulses - 3 && pulses == 10, "{} answers to {pulses} pulses", faces(&sim));
+}
+
+/// Resident memory of this process, KiB.
+fn rss_kib() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+#[ignore = "takes a minute or two: a day, with every fault, memory flat"]
+fn a_day_of_faults() {
+    let (mut sim, mut reports, mut after_an_hour, mut most) = (Sim::new(0x0DA7), 0, 0, 0);
+    for hour in 1..=24 {
+        while sim.now - sim.jumped < hour * 3_600_000_000 {
+            sim.frame();
+            sim.work();
+            sim.send();
+            sim.check();
+            if sim.received.len() == 10_000 {
+                assert!(sim.received.windows(2).all(|w| w[0].seq < w[1].seq), "reports out of order");
+                reports += sim.received.drain(..9_999).count();
+            }
+        }
+        most = most.max(rss_kib());
+        if hour == 1 {
+            after_an_hour = most;
+        }
+        assert!(most <= after_an_hour + 2048, "{most} KiB in hour {hour}, {after_an_hour} KiB after the first");
+    }
+    println!(
+        "24 hours: {} faults injected, {} frames, {} reports; {after_an_hour} KiB after an hour, at most {most} KiB",
+        sim.faults,
+        sim.pushed,
+        reports + sim.received.len()
+    );
+    assert!(sim.faults >= 144 * FEWEST_FAULTS);
+}
+
+#[test]
+fn a_clip_that_is_not_full_says_so() {
+    let mut sim = Sim::new(3);
+    let partial = |r: &Report| r.face.as_ref().map(|f| f.quality.has(Quality::PARTIAL));
+    while sim.now < 6_000_000 {
+        sim.steady_frame();
+        sim.work();
+        sim.send();
+    }
+    let said: Vec<bool> = sim.received.iter().filter_map(partial).collect();
+    assert!(said.len() > 20 && said[0], "{said:?}");
+    assert!(!said[said.len() - 1], "{said:?}");
 }
 
 #[test]

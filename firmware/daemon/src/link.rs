@@ -19,8 +19,10 @@ use std::time::Duration;
 
 /// Longest wait between two looks for a request.
 const POLL: Duration = Duration::from_millis(10);
-/// The same while a file comes in.
+/// The same while a file comes in, and for a while after a request.
 const AT_WORK: Duration = Duration::from_millis(1);
+/// Who has asked something may ask again, or set the clock: its next message is looked for quickly so long, microseconds.
+const CONVERSATION: Micros = 300_000;
 /// First pause before a lost line is opened again, microseconds; doubles with every try.
 const FIRST_RETRY: Micros = 250_000;
 /// Longest such pause, microseconds.
@@ -62,6 +64,8 @@ pub(crate) struct Link<'a> {
     status_at: Micros,
     look_at: Micros,
     condition: Option<Condition>,
+    /// When the last request came.
+    asked_at: Option<Micros>,
 }
 
 impl<'a> Link<'a> {
@@ -89,6 +93,7 @@ impl<'a> Link<'a> {
             status_at: 0,
             look_at: FIRST_STATUS.min(status_every),
             condition: None,
+            asked_at: None,
         }
     }
 
@@ -199,6 +204,7 @@ impl<'a> Link<'a> {
         for _ in 0..REQUESTS_AT_ONCE {
             let Some(message) = line.poll()? else { break };
             let now = self.shared.now();
+            self.asked_at = Some(now);
             if let Some(updates) = self.updates {
                 let (taken, answer) = updates.take(self.at, now, &message);
                 answer.into_iter().for_each(|answer| self.mail.answer(answer));
@@ -258,7 +264,9 @@ impl<'a> Link<'a> {
             _ => POLL,
         };
         // A file fills the line's buffer in a few milliseconds.
-        let time = if self.updates.is_some_and(|updates| updates.at_work(self.at)) { time.min(AT_WORK) } else { time };
+        let at_work = self.updates.is_some_and(|updates| updates.at_work(self.at));
+        let talking = self.asked_at.is_some_and(|at| self.shared.now().saturating_sub(at) < CONVERSATION);
+        let time = if at_work || talking { time.min(AT_WORK) } else { time };
         if !self.is_heard() || self.hello_due || busy.is_some() {
             drop(state);
             std::thread::sleep(time);

@@ -1,7 +1,7 @@
 //! The program `mtcae-firmware`: arguments, signals, lines on the error output, exit codes; the library does the rest.
 
 use clap::Parser;
-use mtcae_board_configs::{Board, MAX_BYTES, load, load_builtin};
+use mtcae_board_configs::{Board, MAX_BYTES, PrecisionChoice, load, load_builtin};
 use mtcae_daemon::{DaemonError, Event, OnEvent, Overrides, SinkChoice, SourceChoice, Summary, Watch, check, run};
 use mtcae_wire::Level;
 use std::fs::File;
@@ -32,6 +32,9 @@ struct Arguments {
     /// Model folder in place of the board's.
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+    /// Number format in place of the board's: auto, fp32, fp16, int8.
+    #[arg(long, value_parser = precision)]
+    precision: Option<PrecisionChoice>,
     /// Open everything but the sinks, run the model once, say what would run, and end.
     #[arg(long)]
     check: bool,
@@ -49,8 +52,13 @@ fn main() -> ExitCode {
 
 fn start(arguments: Arguments) -> Result<(), DaemonError> {
     let board = read_board(&arguments.board)?;
-    let overrides =
-        Overrides { source: arguments.source, sinks: arguments.sinks, model: arguments.model, watch: watch() };
+    let overrides = Overrides {
+        source: arguments.source,
+        sinks: arguments.sinks,
+        model: arguments.model,
+        precision: arguments.precision,
+        watch: watch(),
+    };
     if arguments.check {
         eprintln!("{}", check(board, &overrides)?);
         return Ok(());
@@ -63,6 +71,10 @@ fn start(arguments: Arguments) -> Result<(), DaemonError> {
     let summary = run(board, &overrides, stop, on_event())?;
     eprintln!("{}", farewell(&summary));
     Ok(())
+}
+
+fn precision(word: &str) -> Result<PrecisionChoice, String> {
+    PrecisionChoice::from_word(word).ok_or_else(|| format!("accepted: {}", PrecisionChoice::WORDS.join(", ")))
 }
 
 /// What systemd, or the launcher, says in the environment.

@@ -1,7 +1,7 @@
 //! What a command line may say instead of the board file.
 
 use crate::DaemonError;
-use mtcae_board_configs::{Board, Mqtt, Serial, Sink, SinkKind, Source, Tcp, V4l2, VideoFile, load};
+use mtcae_board_configs::{Board, Mqtt, PrecisionChoice, Serial, Sink, SinkKind, Source, Tcp, V4l2, VideoFile, load};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +24,8 @@ pub struct Overrides {
     pub sinks: Vec<SinkChoice>,
     /// Another model folder.
     pub model: Option<PathBuf>,
+    /// Another number format of the model.
+    pub precision: Option<PrecisionChoice>,
     /// Who wants signs of life.
     pub watch: Option<Watch>,
 }
@@ -150,6 +152,9 @@ impl Overrides {
         if let Some(path) = &self.model {
             board.model.path = path.to_string_lossy().into_owned();
         }
+        if let Some(precision) = self.precision {
+            board.model.precision = precision;
+        }
     }
 }
 
@@ -265,6 +270,9 @@ mod tests {
         let before = board.clone();
         Overrides::default().apply(&mut board);
         assert_eq!(board, before);
+        let int8 = Overrides { precision: Some(PrecisionChoice::Int8), ..Overrides::default() };
+        int8.apply(&mut board);
+        assert_eq!((board.model.precision, &board.model.path), (PrecisionChoice::Int8, &before.model.path));
         let file = Overrides { source: Some(SourceChoice::File("x.y4m".into())), ..Overrides::default() };
         file.apply(&mut board);
         let Source::File(clip) = &board.camera.source else { panic!("{:?}", board.camera) };

@@ -1,7 +1,7 @@
 //! From a board file to the settings of core and detector.
 
-use mtcae_board_configs::Board;
-use mtcae_core::{GapSettings, GazeSettings, OutboxLimits, ScheduleSettings, Settings, SmoothingSettings};
+use mtcae_board_configs::{Board, FirstChoice};
+use mtcae_core::{Choice, GapSettings, GazeSettings, OutboxLimits, ScheduleSettings, Settings, SmoothingSettings};
 use mtcae_detect::DetectorConfig;
 
 /// Reports that may wait for one sink: a second of them, about; older ones are of no use to a robot.
@@ -15,12 +15,20 @@ fn us_from_ms(ms: u32) -> u64 {
 pub(crate) fn pipeline_settings(board: &Board) -> Settings {
     Settings {
         gap: GapSettings::default(),
-        gaze: GazeSettings::default(),
+        gaze: GazeSettings {
+            faces: board.detector.faces as usize,
+            choice: match board.detector.first {
+                FirstChoice::Largest => Choice::Largest,
+                FirstChoice::Central => Choice::Central,
+            },
+            ..GazeSettings::default()
+        },
         schedule: ScheduleSettings {
             detect_every: us_from_ms(board.detector.every_ms),
             follow_every: us_from_ms(board.detector.follow_ms),
             search_every: us_from_ms(board.detector.search_ms),
             max_hz: board.report.max_hz,
+            triggered: board.pins.trigger.is_some(),
             ..ScheduleSettings::default()
         },
         smoothing: SmoothingSettings {
@@ -74,6 +82,7 @@ mod tests {
         let board = mtcae_board_configs::load_builtin("jetson-orin-nano").unwrap();
         let settings = pipeline_settings(&board);
         assert_eq!((settings.schedule.detect_every, settings.schedule.follow_every), (1_500_000, 300_000));
+        assert_eq!((settings.gaze.faces, settings.gaze.choice), (2, Choice::Largest));
         assert_eq!(outbox_limits(3), OutboxLimits { reports: 3, messages: 3, report_age: 5_000_000 });
     }
 }

@@ -65,7 +65,7 @@ pub use pixel::{Bayer, FrameLayout, PixelFormat, Samples};
 #[cfg(feature = "serial")]
 pub use serial::{SerialSink, serial_ports};
 #[cfg(feature = "stdout")]
-pub use stdout::{JsonLines, json_from_up};
+pub use stdout::JsonLines;
 #[cfg(feature = "store")]
 pub use store::DirStore;
 #[cfg(feature = "tcp")]

@@ -1,7 +1,7 @@
 //! One connection's thread: it writes what it is given until the broker goes, and then ends.
 
-use crate::topics::{Publication, Qos};
-use crate::{MqttError, MqttOptions, Topics, files};
+use crate::{MqttError, MqttOptions, files};
+use mtcae_json::{Publication, Qos, Topics};
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, NetworkOptions, Outgoing, Packet, QoS,
     StateError, TlsConfiguration, TlsError, Transport, mqttbytes,
@@ -134,7 +134,7 @@ pub(crate) fn start(options: &MqttOptions, topics: &Topics) -> Result<Connection
 
 /// Gives the thread `publication`; false when there is no room.
 pub(crate) fn give(client: &AsyncClient, shared: &Shared, publication: Publication) -> bool {
-    let Publication { topic, payload, qos: quality, retain } = publication;
+    let Publication { topic, payload, qos: quality, retain, .. } = publication;
     // Counted first: the thread may be faster.
     shared.lock().waiting += 1;
     let given = client.try_publish(topic, qos(quality), retain, payload).is_ok();

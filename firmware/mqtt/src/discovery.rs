@@ -1,6 +1,6 @@
 //! What makes Home Assistant find the board by itself: one retained configuration for each of its entities.
 
-use crate::topics::{OFFLINE, ONLINE, Part, Publication, Qos, Topics};
+use mtcae_json::{OFFLINE, ONLINE, Part, Publication, Qos, Topics};
 use mtcae_wire::Hello;
 use serde_json::{Value, json};
 
@@ -87,5 +87,46 @@ fn configuration(topics: &Topics, hello: &Hello, device: &str, entity: Entity) -
         }),
     );
     let topic = format!("{PREFIX}/{kind}/{unique}/config");
-    Publication { topic, payload: keys.to_string(), qos: Qos::AtLeastOnce, retain: true }
+    Publication { part, topic, payload: keys.to_string(), qos: Qos::AtLeastOnce, retain: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mtcae_wire::Text;
+    use serde_json::Value;
+
+    fn hello() -> Hello {
+        Hello {
+            protocol: mtcae_wire::VERSION,
+            boot: 7,
+            device: "desk".into(),
+            firmware: "0.1.0".into(),
+            model: "edge".into(),
+            model_version: "1.2.0".into(),
+            engine: "tract".into(),
+            labels: mtcae_wire::heapless::Vec::from_slice(&["neutral", "happy"].map(Text::from)).unwrap(),
+        }
+    }
+
+    #[test]
+    fn home_assistant_is_told_of_every_entity() {
+        let topics = Topics::new("mtcae", "desk");
+        let all = configurations(&topics, &hello());
+        assert!(all.len() <= mtcae_json::MOST_AT_ONCE && all.iter().all(|p| p.retain && p.qos == Qos::AtLeastOnce));
+        let names: Vec<&str> = all.iter().map(|p| p.topic.as_str()).collect();
+        insta::assert_snapshot!(names.join("\n"), @r#"
+        homeassistant/sensor/mtcae_desk_expression/config
+        homeassistant/binary_sensor/mtcae_desk_face/config
+        homeassistant/sensor/mtcae_desk_camera/config
+        homeassistant/sensor/mtcae_desk_fps/config
+        homeassistant/sensor/mtcae_desk_temperature/config
+        "#);
+        insta::assert_snapshot!(all[0].payload, @r#"{"availability_topic":"mtcae/desk/available","device":{"identifiers":["mtcae_desk"],"model":"edge 1.2.0","name":"desk","sw_version":"0.1.0"},"icon":"mdi:emoticon-outline","name":"Expression","payload_available":"online","payload_not_available":"offline","state_topic":"mtcae/desk/faces/+/expression","unique_id":"mtcae_desk_expression","value_template":"{{ value_json.expression or 'unknown' }}"}"#);
+        for publication in &all {
+            let json: Value = serde_json::from_str(&publication.payload).unwrap();
+            assert_eq!(json["payload_available"], ONLINE);
+            assert_eq!(json["availability_topic"], topics.topic(Part::Available, ""));
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! A broker as a sink: reports out, nothing in.
 
 use crate::connection::{self, Connection, Stage, WAITING, give};
-use crate::{MOST_AT_ONCE, MqttError, MqttOptions, Translator};
+use crate::{MqttError, MqttOptions, discovery};
 use mtcae_core::{Sink, SinkError};
+use mtcae_json::{MOST_AT_ONCE, Translator};
 use mtcae_wire::{FromHost, Up};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ const FAREWELL: Duration = Duration::from_millis(300);
 pub struct MqttSink {
     name: String,
     translator: Translator,
+    home_assistant: bool,
     /// Always there but while it is dropped.
     connection: Option<Connection>,
 }
@@ -26,10 +28,10 @@ impl MqttSink {
     /// [`SinkError::Lost`] when a file cannot be used, with the next step.
     pub fn open(options: &MqttOptions) -> Result<MqttSink, SinkError> {
         let name = options.name();
-        let mut translator = Translator::new(&options.prefix, &options.device, options.home_assistant);
+        let mut translator = Translator::new(&options.prefix, &options.device);
         translator.set_unix_offset(options.unix_offset_us);
         let connection = connection::start(options, translator.topics()).map_err(|e| lost(&name, &e))?;
-        Ok(MqttSink { name, translator, connection: Some(connection) })
+        Ok(MqttSink { name, translator, home_assistant: options.home_assistant, connection: Some(connection) })
     }
 
     /// 1 while it is connected, none before and after.
@@ -65,7 +67,13 @@ impl Sink for MqttSink {
             return Err(SinkError::Busy);
         }
         let Some(connection) = &self.connection else { return Err(SinkError::Busy) };
-        for publication in self.translator.publications(message) {
+        let mut publications = self.translator.publications(message);
+        if let Up::Hello(hello) = message
+            && self.home_assistant
+        {
+            publications.extend(discovery::configurations(self.translator.topics(), hello));
+        }
+        for publication in publications {
             // There was room for all of it, so the connection has ended this moment; the next poll says why.
             if !give(&connection.client, &connection.shared, publication) {
                 return Err(SinkError::Busy);

@@ -1,5 +1,5 @@
-//! A board's pins over `embedded-hal`: the privacy switch, which fails closed, and the status light; and Linux's GPIO
-//! lines as such pins.
+//! A board's pins over `embedded-hal`: the privacy switch, which fails closed, the status light and the frame trigger; and
+//! Linux's GPIO lines as such pins.
 //!
 //! Time is given, in microseconds of a monotonic clock; only [`Line`] touches the machine.
 #![forbid(unsafe_code)]
@@ -7,10 +7,12 @@
 mod light;
 mod line;
 mod privacy;
+mod trigger;
 
 pub use light::{Sign, StatusLight};
 pub use line::{Line, LineError};
 pub use privacy::PrivacySwitch;
+pub use trigger::FrameTrigger;
 
 /// Microseconds of a monotonic clock.
 pub type Micros = u64;

@@ -102,6 +102,16 @@ pub enum Failure {
     #[error("{0}")]
     #[diagnostic(code(mtcae::export))]
     Export(String),
+    /// A model is not what it should be, or cannot be looked at.
+    #[error("{reason}")]
+    #[diagnostic(code(mtcae::verify))]
+    Verify {
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        #[help]
+        help: String,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {source}", .path.display())]
     #[diagnostic(code(mtcae::file), help("give the path of a readable file"))]
@@ -176,6 +186,35 @@ pub enum Failure {
     Exists {
         /// The file.
         path: PathBuf,
+    },
+    /// A recording is in the place of another.
+    #[error("{} is there already", .path.display())]
+    #[diagnostic(code(mtcae::exists), help("give another name, or `--force` to put the new recording in its place"))]
+    RecordingExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A recording cannot be made, or not played.
+    #[error("{reason}")]
+    #[diagnostic(code(mtcae::recording))]
+    Recording {
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        #[help]
+        help: String,
+    },
+    /// The page for a browser cannot be served.
+    #[error("cannot serve a page at 127.0.0.1:{port}: {reason}")]
+    #[diagnostic(
+        code(mtcae::page),
+        help("another program may have the port: give another one, `--web 7481`, or `--web 0` for any")
+    )]
+    Page {
+        /// As given.
+        port: u16,
+        /// What the system says.
+        reason: io::Error,
     },
     /// An output cannot be written.
     #[error("cannot write {}: {reason}", .path.display())]

@@ -37,6 +37,7 @@ const AFTER_HELP: &str = "\
 Examples:
   mtcae demo                            see it work, without a board or a camera
   mtcae monitor --port /dev/ttyUSB0     show what a board sees
+  mtcae replay desk.mcap                show it again, from a recording
   mtcae devices                         list the boards at hand
   mtcae flash /dev/ttyUSB0 edge.mtcb    carry a bundle to one, until it is confirmed there
   mtcae doctor /dev/ttyUSB0             say what is wrong with it, and what to do

@@ -46,15 +46,7 @@ pub struct SelfTest {
 /// # Errors
 /// When no face is found there, the model does not run, or it answers the same to a black clip.
 pub fn make(folder: &Path, manifest: &Manifest, video: Option<&Path>) -> Result<SelfTest, Failure> {
-    let clip = match video {
-        Some(path) => {
-            let options = FileOptions { pacing: Pacing::Fast, ..FileOptions::default() };
-            let clock = Arc::new(MonotonicClock::start());
-            let mut source = FileSource::open(path, options, clock).map_err(|e| refused(e, VIDEO))?;
-            clip_from(&mut source, manifest)?
-        }
-        None => clip_from(&mut MovingCamera::new(manifest)?, manifest)?,
-    };
+    let clip = face_clip(manifest, video)?;
     let mut engine = TractEngine::load(folder, Precision::Fp32, 1).map_err(|e| refused(e, MODEL))?;
     let answer = engine.infer(&clip).map_err(|e| refused(e, MODEL))?;
     let allowed = manifest.artifacts.iter().map(|file| tolerance(file.precision)).fold(0.0, f32::max);
@@ -66,6 +58,20 @@ pub fn make(folder: &Path, manifest: &Manifest, video: Option<&Path>) -> Result<
     }
     let answer = reference.to_json().map_err(|e| refused(e, DEAD))?;
     Ok(SelfTest { clip: clip.bytes, answer })
+}
+
+/// A clip with a face, of `video` (or a folder of pictures), or of the portrait that ships.
+///
+/// # Errors
+/// When no face is found there.
+pub fn face_clip(manifest: &Manifest, video: Option<&Path>) -> Result<Clip, Failure> {
+    let Some(path) = video else {
+        return clip_from(&mut MovingCamera::new(manifest)?, manifest);
+    };
+    let options = FileOptions { pacing: Pacing::Fast, ..FileOptions::default() };
+    let clock = Arc::new(MonotonicClock::start());
+    let mut source = FileSource::open(path, options, clock).map_err(|e| refused(e, VIDEO))?;
+    clip_from(&mut source, manifest)
 }
 
 const VIDEO: &str = "`--reference` takes a video or a folder of pictures in which a face is seen";

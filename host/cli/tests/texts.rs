@@ -26,8 +26,18 @@ fn help_of_monitor() {
 }
 
 #[test]
+fn help_of_replay() {
+    insta::assert_snapshot!(said(&["replay", "--help"]));
+}
+
+#[test]
 fn help_of_cost() {
     insta::assert_snapshot!(said(&["cost", "--help"]));
+}
+
+#[test]
+fn help_of_verify() {
+    insta::assert_snapshot!(said(&["verify", "--help"]));
 }
 
 #[test]

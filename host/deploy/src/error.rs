@@ -30,6 +30,14 @@ pub enum ExportError {
     /// A manifest value out of range.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A model folder that is not whole.
+    #[error("{path}: {why}; a model folder is what `mtcae export` writes, with the checkpoint beside it")]
+    Folder {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A manifest made for another network.
     #[error(
         "manifest key `{key}` is {found}; accepted: {need}, as in {path}; correct the manifest or take another checkpoint"
@@ -50,6 +58,15 @@ pub enum ExportError {
     /// tract refuses the file or the clip, or answers something else than expected.
     #[error("tract does not run the exported graph: {0}; this is a defect of the exporter, please report it")]
     Engine(String),
+    /// ONNX Runtime's library cannot be used.
+    #[error("ONNX Runtime: {0}; give the path of libonnxruntime.so, such as the one in the Python package onnxruntime")]
+    Library(String),
+    /// ONNX Runtime refuses the file or the clip.
+    #[error("ONNX Runtime does not run the file: {0}")]
+    OnnxRuntime(String),
+    /// Bytes that are no ONNX file.
+    #[error("not an ONNX file: {0}")]
+    NotOnnx(String),
     /// The exported file computes something else than the checkpoint.
     #[error(
         "the exported graph differs from the checkpoint's own arithmetic by {error:.1e} in `{output}`; accepted: up to \

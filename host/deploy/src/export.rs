@@ -2,11 +2,11 @@
 
 use crate::check::{Agreement, agreement, reference, seeded_clip};
 use crate::error::ExportError;
+use crate::folder::hex_sha256;
 use crate::tract::TractModel;
 use mtcae_contract::{Artifact, Manifest, Precision};
 use mtcae_network::onnx::{EmitError, EmitOptions, emit};
 use mtcae_network::{Checkpoint, Network, count};
-use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ pub fn export(
     progress(Step::Load);
     let agreement = verify(&model, manifest, &onnx, checkpoint, progress)?.gate()?;
     progress(Step::Write);
-    let sha256: String = Sha256::digest(&onnx).iter().map(|b| format!("{b:02x}")).collect();
+    let sha256 = hex_sha256(&onnx);
     let file = format!("{}.fp32.onnx", manifest.name);
     let mut manifest = manifest.clone();
     manifest.artifacts = vec![Artifact { precision: Precision::Fp32, file: file.clone(), sha256: sha256.clone() }];
@@ -91,16 +91,21 @@ pub fn export(
 /// # Errors
 /// When the weights do not fit their configuration or the colours cannot be folded.
 pub fn onnx_bytes(checkpoint: &Checkpoint, manifest: &Manifest) -> Result<Vec<u8>, EmitError> {
-    let metadata = vec![("mtcae.contract".to_owned(), manifest.contract_hash())];
-    emit(checkpoint, &EmitOptions { mean: manifest.mean, std: manifest.std, metadata, opset: OPSET })
+    emit(checkpoint, &options(manifest))
 }
 
-fn read(path: &Path) -> Result<Checkpoint, ExportError> {
+/// What every exported file of a model has in common.
+pub(crate) fn options(manifest: &Manifest) -> EmitOptions {
+    let metadata = vec![("mtcae.contract".to_owned(), manifest.contract_hash())];
+    EmitOptions { mean: manifest.mean, std: manifest.std, metadata, opset: OPSET }
+}
+
+pub(crate) fn read(path: &Path) -> Result<Checkpoint, ExportError> {
     let bytes = std::fs::read(path).map_err(|source| ExportError::Io { action: "read", path: path.into(), source })?;
     Checkpoint::from_bytes(&bytes).map_err(|source| ExportError::Checkpoint { path: path.into(), source })
 }
 
-fn fits(checkpoint: &Checkpoint, manifest: &Manifest, path: &Path) -> Result<(), ExportError> {
+pub(crate) fn fits(checkpoint: &Checkpoint, manifest: &Manifest, path: &Path) -> Result<(), ExportError> {
     let c = &checkpoint.config;
     let checks = [
         ("clip.frames", manifest.clip.frames, c.frames),
@@ -113,7 +118,7 @@ fn fits(checkpoint: &Checkpoint, manifest: &Manifest, path: &Path) -> Result<(),
     }
 }
 
-fn verify(
+pub(crate) fn verify(
     checkpoint: &Checkpoint,
     manifest: &Manifest,
     onnx: &[u8],
@@ -132,7 +137,7 @@ fn verify(
     Ok(worst)
 }
 
-fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+pub(crate) fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     let failed = |source| ExportError::Io { action: "write", path: path.into(), source };
     // A model is no secret: the daemon, another user, reads it. The umask still has its say.
     let readable = std::fs::Permissions::from_mode(0o666);

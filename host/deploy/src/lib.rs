@@ -1,17 +1,30 @@
-//! From checkpoint to board: export to ONNX, and the check that the file runs right.
+//! From checkpoint to board: export to ONNX, int8, and the checks that a file runs right.
 //!
 //! Knows no terminal, no command line and no trainer; progress goes to a callback.
 //!
 //! ```text
 //! checkpoint + manifest -> ONNX bytes -> run in tract, compare with plain arithmetic -> name.fp32.onnx + manifest.toml
+//! model folder + clips -> ranges, layers that hurt -> int8 bytes -> compare with fp32 -> name.int8.onnx
+//! model folder -> graph, engines side by side -> differences, traps
 //! ```
 
 mod check;
 mod error;
 mod export;
+mod folder;
+mod onnxruntime;
+mod quantize;
 mod tract;
+mod verify;
 
 pub use check::{Agreement, GATE, agreement, reference, seeded_clip, tolerance};
 pub use error::ExportError;
 pub use export::{ExportReport, Step, export, onnx_bytes};
+pub use folder::{Model, Written, read_artifact, read_checkpoint, read_manifest};
+pub use onnxruntime::OnnxRuntime;
+pub use quantize::{
+    Accuracy, Form, Job, Keep, LayerReport, Limits, NoRange, QuantizeError, Quantized, RangeMethod,
+    Step as QuantizeStep, gate_accuracy, gate_difference, logits_apart, quantize, side_by_side,
+};
 pub use tract::{Outputs, TractModel};
+pub use verify::{Difference, EngineName, Finding, Parts, Severity, Verdict, Verification, traps, verify};

@@ -52,20 +52,36 @@ impl TractModel {
     /// Runs one clip of bytes, `[T, S, S, 3]`.
     ///
     /// # Errors
-    /// When the clip's length does not fit, or tract fails.
+    /// When the clip's length does not fit, tract fails, or there is an output that a network of ours does not have.
     pub fn run(&self, clip: &[u8]) -> Result<Outputs, ExportError> {
+        let mut outputs = Outputs { boxes: None, landmarks: None, logits: Vec::new() };
+        let mut unknown = None;
+        self.each_output(clip, &mut |name, values| match name {
+            "boxes" => outputs.boxes = Some(values.to_vec()),
+            "landmarks" => outputs.landmarks = Some(values.to_vec()),
+            "logits" => outputs.logits = values.to_vec(),
+            other => unknown = Some(other.to_owned()),
+        })?;
+        match unknown {
+            Some(name) => Err(ExportError::Engine(format!("it has an output `{name}`"))),
+            None => Ok(outputs),
+        }
+    }
+
+    /// Runs one clip of bytes, `[T, S, S, 3]`, and hands over each output's name and numbers, in the order of the file.
+    ///
+    /// # Errors
+    /// When the clip's length does not fit, tract fails, or an output is not of f32.
+    pub fn each_output(&self, clip: &[u8], take: &mut dyn FnMut(&str, &[f32])) -> Result<(), ExportError> {
         let input = Tensor::from_shape(&self.shape, clip).map_err(engine)?;
         let values = self.plan.run(tvec!(input.into())).map_err(engine)?;
-        let mut outputs = Outputs { boxes: None, landmarks: None, logits: Vec::new() };
         for (name, value) in self.names.iter().zip(values.iter()) {
-            let numbers = value.to_plain_array_view::<f32>().map_err(engine)?.iter().copied().collect();
-            match name.as_str() {
-                "boxes" => outputs.boxes = Some(numbers),
-                "landmarks" => outputs.landmarks = Some(numbers),
-                "logits" => outputs.logits = numbers,
-                other => return Err(ExportError::Engine(format!("it has an output `{other}`"))),
+            let view = value.to_plain_array_view::<f32>().map_err(engine)?;
+            match view.as_slice() {
+                Some(numbers) => take(name, numbers),
+                None => take(name, &view.iter().copied().collect::<Vec<_>>()),
             }
         }
-        Ok(outputs)
+        Ok(())
     }
 }

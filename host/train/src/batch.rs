@@ -105,6 +105,11 @@ impl Batch {
 
 /// A still's framing square as the board would cut it: `size * size * 3` bytes.
 pub fn crop_still(still: &StillRef<'_>, margin: f32, size: usize, cropper: &mut Cropper) -> Vec<u8> {
+    crop_at(still, still.framing(margin), size, cropper)
+}
+
+/// The square `view` (fractions of the stored square) of a still: `size * size * 3` bytes.
+pub fn crop_at(still: &StillRef<'_>, view: Rect, size: usize, cropper: &mut Cropper) -> Vec<u8> {
     let rgb = match still.channels {
         3 => still.image.to_vec(),
         _ => still.image.iter().flat_map(|v| [*v; 3]).collect(),
@@ -113,7 +118,7 @@ pub fn crop_still(still: &StillRef<'_>, margin: f32, size: usize, cropper: &mut 
     let side = still.side as u32;
     if let Ok(image) = Image::from_rgb(side, side, rgb) {
         let whole = Rect::whole(side, side);
-        cropper.crop_resize(&image, whole.rect_from_fraction(still.framing(margin)), size, &mut out);
+        cropper.crop_resize(&image, whole.rect_from_fraction(view), size, &mut out);
     }
     out
 }

@@ -76,11 +76,17 @@ pub fn answers(
 
 /// Scores `answers` to all of `data`, in order; each still was framed with `margin`.
 pub fn evaluate(data: &Stills, answers: &[StillAnswer], margin: f32) -> Scores {
+    let all: Vec<usize> = (0..data.len()).collect();
+    evaluate_samples(data, &all, answers, margin)
+}
+
+/// Scores `answers` to the `samples` of `data`, in their order; each still was framed with `margin`.
+pub fn evaluate_samples(data: &Stills, samples: &[usize], answers: &[StillAnswer], margin: f32) -> Scores {
     let classes = data.labels().len();
     let mut confusion = vec![vec![0; classes]; classes];
     let (mut iou, mut nme, mut known) = (0.0, 0.0, 0);
-    for (i, answer) in answers.iter().enumerate() {
-        let still = data.sample(i);
+    for (i, answer) in samples.iter().zip(answers) {
+        let still = data.sample(*i);
         let best = (0..classes).max_by(|a, b| answer.logits[*a].total_cmp(&answer.logits[*b])).unwrap_or(0);
         confusion[still.label][best] += 1;
         if !still.has_face || answer.face.is_empty() {

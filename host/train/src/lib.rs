@@ -1,7 +1,7 @@
 //! Trains MTCAE-DFER on burn: the training interpreter of the network, recipes, checkpoints.
 //!
 //! Knows no camera and no line. The architecture is `mtcae-network`'s, the pixels come through `mtcae-data`, and what goes
-//! out is a checkpoint; only `evaluate` borrows the board's engine, to score what a board would answer.
+//! out is a checkpoint; only `evaluate` and `quantize` borrow the board's engine, to score what a board would answer.
 //!
 //! ```text
 //! shards -> augment -> batch -> interpreter (forward, losses, backward) -> AdamW -> state file -> checkpoint
@@ -11,6 +11,7 @@ mod augment;
 mod batch;
 mod board;
 mod calibrate;
+mod clips;
 mod error;
 mod evaluate;
 mod interpreter;
@@ -22,10 +23,11 @@ mod step;
 
 pub use augment::{Augment, Warp};
 pub use batch::Batch;
-pub use board::board_answers;
+pub use board::{board_answers, face_margin, file_answers};
 pub use calibrate::{expected_error, fit_temperature};
+pub use clips::{Split, split, still_clip, swaying_clip};
 pub use error::TrainError;
-pub use evaluate::{Scores, StillAnswer, answers, evaluate};
+pub use evaluate::{Scores, StillAnswer, answers, evaluate, evaluate_samples};
 pub use interpreter::Interpreter;
 pub use optimizer::{AdamW, learning_rate};
 pub use recipe::{Losses, Phase, Recipe};

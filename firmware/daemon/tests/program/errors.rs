@@ -28,6 +28,12 @@ fn models_that_cannot_be_used() {
 }
 
 #[test]
+fn a_number_format_that_the_model_lacks() {
+    let bench = Bench::on_clip(false, "");
+    assert_snapshot!(one_line(bench.refusal(&["--precision", "int8"])), @"3: mtcae-firmware: model DIR/manifest.toml has no file of precision int8; it has: fp32; export that one, or configure another");
+}
+
+#[test]
 fn sources_that_cannot_be_used() {
     let missing = Bench::new("source = \"file\"\npath = \"no-such-clip.avi\"", "");
     let text = one_line(missing.refusal(&[]));
@@ -53,7 +59,9 @@ fn configurations_that_cannot_be_meant() {
     let board = std::fs::read_to_string(bench.board()).unwrap().replace("[model]", "[model]\nengine = \"cuda\"");
     std::fs::write(bench.board(), board).unwrap();
     assert_snapshot!(one_line(bench.refusal(&[])), @r#"2: mtcae-firmware: model.engine is "cuda"; this build has no such engine; accepted: "auto", "tract""#);
-    for arguments in [&["--source", "webcam"][..], &["--sink", "mqtt"], &["--sink", "serial:/dev/ttyS9:7"]] {
+    for arguments in
+        [&["--source", "webcam"][..], &["--sink", "mqtt"], &["--sink", "serial:/dev/ttyS9:7"], &["--precision", "int4"]]
+    {
         let (code, text) = bench.refusal(arguments);
         assert!(code == 2 && text.contains("accepted: "), "{code} {text}");
     }

@@ -1,7 +1,7 @@
 //! Serial lines that answer, come late, go away, or are never read.
 
 use super::firmware::Bench;
-use super::robot::Socket;
+use super::robot::{Robot, Socket};
 use mtcae_wire::{
     CameraAction, CameraOrder, CameraState, Down, Level, Mode, Ping, Reason, Request, SetTime, Subscribe, Up,
 };
@@ -29,6 +29,53 @@ fn requests_are_answered() {
     });
     robot.ask(Down::SetTime(SetTime { token: 6, unix_us: 3 }));
     robot.next_that(|m| matches!(m, Up::Nack(n) if n.token == 6 && n.reason == Reason::BadValue).then_some(()));
+}
+
+/// Microseconds since 1970 of this machine's clock.
+fn unix_us() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_micros() as u64
+}
+
+/// The way of the fastest of a few pings, there and back, and what the board's clock then lacks to this one's.
+fn compare_clocks(robot: &mut Robot, token: u32) -> (u64, i64) {
+    let ping = |i| {
+        let sent = unix_us();
+        robot.ask(Down::Ping(Ping { token: token + i }));
+        let board =
+            robot.next_that(|m| if let Up::Pong(p) = m { (p.token == token + i).then_some(p.board_us) } else { None });
+        let way = unix_us() - sent;
+        (way, (sent + way / 2) as i64 - board as i64)
+    };
+    (0..8).map(ping).min_by_key(|(way, _)| *way).unwrap()
+}
+
+/// As a robot does it (firmware/wire/README.md): half the way of the fastest ping is added to the time that is sent.
+#[test]
+fn the_time_of_a_report_can_be_placed_on_the_robots_clock() {
+    const TIMES: u32 = 10;
+    let socket = Socket::new();
+    let mut robot = socket.plug_in();
+    let bench = Bench::on_clip(true, &socket.sink());
+    let _firmware = bench.start(&[]);
+    robot.next_that(|m| matches!(m, Up::Status(_)).then_some(()));
+    let (mut errors, mut ways) = (Vec::new(), Vec::new());
+    for i in 0..TIMES {
+        let (way, _) = compare_clocks(&mut robot, 1000 + i * 100);
+        robot.ask(Down::SetTime(SetTime { token: i, unix_us: unix_us() + way / 2 }));
+        robot.next_that(|m| matches!(m, Up::Ack(a) if a.token == i).then_some(()));
+        let set = robot.next_that(|m| if let Up::Status(s) = m { s.unix_offset_us } else { None });
+        let (check, truth) = compare_clocks(&mut robot, 1050 + i * 100);
+        errors.push(set.abs_diff(truth));
+        ways.push(way.max(check));
+    }
+    errors.sort_unstable();
+    ways.sort_unstable();
+    println!("{TIMES} times set: error {errors:?} us, way there and back {ways:?} us");
+    // The time a message takes is halved: it may all have been spent on one of the two ways. A busy machine may let the
+    // program wait between a message and the look at its clock.
+    assert!(errors[errors.len() / 2] <= 3_000 + ways[ways.len() - 1], "{errors:?} us");
+    assert!(errors[errors.len() - 1] <= 100_000, "{errors:?} us");
 }
 
 #[test]

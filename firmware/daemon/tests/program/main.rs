@@ -2,6 +2,7 @@
 #![cfg(feature = "program")]
 
 mod errors;
+mod faults;
 mod firmware;
 mod lines;
 #[cfg(feature = "mqtt")]
@@ -11,3 +12,4 @@ mod robot;
 mod running;
 mod soak;
 mod tcp;
+mod trigger;

@@ -1,5 +1,6 @@
 //! The program with a real mosquitto, heard by mosquitto's own client.
 
+use super::faults::faults;
 use super::firmware::{Bench, Firmware, PATIENCE, in_order};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -8,9 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-/// Times the broker is killed under the program.
-const KILLS: usize = 10;
 
 /// The program of that name, wherever distributions put it.
 fn program(name: &str) -> Option<PathBuf> {
@@ -136,8 +134,8 @@ fn a_broker_may_come_and_go() {
     let bench = Bench::on_clip(true, "");
     let Some((mut broker, client)) = Broker::start(bench.dir.path()) else { return };
     let mut firmware = start(&bench, broker.port);
-    let (mut slowest, mut last) = (Duration::ZERO, 0);
-    for kill in 0..=KILLS {
+    let (mut slowest, mut last, kills) = (Duration::ZERO, 0, faults());
+    for kill in 0..=kills {
         let listener = Listener::start(&client, broker.port);
         let begun = Instant::now();
         listener.wait(0, "mtcae/bench/available", |p| p == "online");
@@ -161,16 +159,16 @@ fn a_broker_may_come_and_go() {
             .collect();
         assert!(seqs.windows(2).all(|pair| pair[0] < pair[1]), "out of order: {seqs:?}");
         last = *seqs.last().unwrap();
-        if kill < KILLS {
+        if kill < kills {
             broker.kill();
             firmware.next_that(|m| m["type"] == "status" && m["sink"] == "lost");
             broker.start_again();
         }
     }
     let status = firmware.next_that(|m| m["type"] == "status" && m["sink"] == "connected");
-    println!("{KILLS} kills; slowest recovery {slowest:?}; {}", status["counters"]);
+    println!("{kills} kills; slowest recovery {slowest:?}; {}", status["counters"]);
     assert!(slowest <= Duration::from_secs(3), "{slowest:?}");
-    assert_eq!(status["counters"]["reconnects"], KILLS);
+    assert_eq!(status["counters"]["reconnects"], kills);
     let listener = Listener::start(&client, broker.port);
     listener.wait(0, "/roi", |_| true);
     let before = listener.count();
@@ -179,7 +177,7 @@ fn a_broker_may_come_and_go() {
     listener.wait(before, "mtcae/bench/available", |p| p == "offline");
     // The other sink never waited for the broker.
     let (reports, _) = in_order(&firmware.rest());
-    assert!(firmware.errors().iter().filter(|l| l.contains("sink lost: mqtt:127.0.0.1:")).count() == KILLS);
+    assert!(firmware.errors().iter().filter(|l| l.contains("sink lost: mqtt:127.0.0.1:")).count() == kills);
     assert!(reports <= 20, "{reports} reports waited for nobody");
 }
 

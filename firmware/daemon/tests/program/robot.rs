@@ -26,7 +26,8 @@ impl Socket {
     }
 
     pub fn plug_in(&self) -> Robot {
-        let fd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        // A program started later must not hold this end open, or nobody would notice that it is unplugged.
+        let fd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&fd).unwrap();
         unlockpt(&fd).unwrap();
         fcntl_setfl(&fd, OFlags::RDWR | OFlags::NONBLOCK).unwrap();

@@ -82,6 +82,43 @@ fn a_hot_board_works_less_and_says_so() {
 }
 
 #[test]
+fn two_faces_take_turns() {
+    let bench = Bench::new("source = \"file\"\npath = \"pictures\"\nloop = true\nrealtime = true", "");
+    let folder = bench.dir.path().join("pictures");
+    std::fs::create_dir(&folder).unwrap();
+    let face = shipped("firmware/drivers/tests/fixtures/face.jpg");
+    // The same face twice, the right one mirrored.
+    let done = std::process::Command::new("ffmpeg")
+        .args(["-loglevel", "error", "-i"])
+        .arg(&face)
+        .args(["-filter_complex", "[0]scale=320:240,split[a][b];[b]hflip[c];[a][c]hstack", "-q:v", "2"])
+        .arg(folder.join("both.jpg"))
+        .status();
+    match done {
+        Ok(status) => assert!(status.success()),
+        Err(e) => return println!("skipped: two faces in one picture because ffmpeg does not start: {e}"),
+    }
+    std::fs::copy(folder.join("both.jpg"), folder.join("again.jpg")).unwrap();
+    let firmware = bench.start(&["--source", &format!("file:{}", folder.display())]);
+    firmware.next_that(|m| m["type"] == "report" && m["faces"] == 2);
+    let reports: Vec<_> = (0..16).map(|_| firmware.next_of("report")).collect();
+    let places: Vec<(u64, f64)> = reports
+        .iter()
+        .map(|r| {
+            assert_eq!(r["faces"], 2, "{r}");
+            let (x, w) = (r["face"]["box"]["x"].as_f64().unwrap(), r["face"]["box"]["w"].as_f64().unwrap());
+            assert!(w > 0.05 && w < 0.5, "{r}");
+            (r["face"]["id"].as_u64().unwrap(), x + w / 2.0)
+        })
+        .collect();
+    assert!(places.windows(2).all(|w| w[0].0 != w[1].0), "not in turn: {places:?}");
+    assert!(places.windows(3).all(|w| w[0].0 == w[2].0), "other ids: {places:?}");
+    let side = |id: u64| places.iter().filter(|p| p.0 == id).map(|p| p.1 < 0.5).collect::<Vec<_>>();
+    let (first, second) = (side(places[0].0), side(places[1].0));
+    assert!(first.iter().all(|left| *left == first[0]) && second.iter().all(|left| *left != first[0]), "{places:?}");
+}
+
+#[test]
 fn truncated_pictures_are_skipped_and_counted() {
     let jpeg = std::fs::read(shipped("firmware/drivers/tests/fixtures/face.jpg")).unwrap();
     let bench = Bench::new("source = \"file\"\npath = \"pictures\"\nloop = true", "");

@@ -62,7 +62,11 @@ impl Reader for Folder {
         let Some(path) = self.pictures.get(self.next) else { return Ok(Found::End) };
         self.next += 1;
         frame.clear();
-        let bad = |e: std::io::Error| ReadError::Bad(format!("{}: {e}", path.display()));
+        let bad = |e: std::io::Error| match path.parent() {
+            // The whole folder is gone, as a disk that was unplugged.
+            Some(folder) if !folder.is_dir() => ReadError::Io(e),
+            _ => ReadError::Bad(format!("{}: {e}", path.display())),
+        };
         let read = File::open(path).map_err(bad)?.take(MAX_BYTES + 1).read_to_end(frame).map_err(bad)?;
         if read as u64 > MAX_BYTES {
             return Err(ReadError::Bad(format!("{}: larger than {} MiB", path.display(), MAX_BYTES >> 20)));

@@ -66,6 +66,9 @@ def decode(frame, down=False):
     message = (DOWN if down else UP)(reader)
     if reader.rest:
         raise BadFrame("bytes behind the message")
+    for kind, fields in message.items() if isinstance(message, dict) else ():
+        if kind in RULES and not RULES[kind](fields):
+            raise BadFrame(f"the fields of {kind} contradict each other")
     return message
 
 
@@ -333,6 +336,23 @@ DOWN = kinds(
     Camera=record(token=u32, action=variant(Stop=None, Start=None, Choose=MODE)),
     Subscribe=record(token=u32, report_every_ms=option(u16), status_every_ms=option(unsigned(32)), log=option(LEVEL)),
     long={"UpdateChunk": record(transfer=u32, index=u32, data=listed(1024, byte))})
+
+
+def face_holds(face):
+    index = face["label"]
+    return (index is None or index < len(face["scores"])) and (face["smoothing"] == "Unsure") == (index is None)
+
+
+# What must hold among the fields of a message.
+RULES = {
+    "Hello": lambda m: len(set(m["labels"])) == len(m["labels"]),
+    "Report": lambda m: (m["faces"] == 0) == (m["face"] is None) and (m["face"] is None or face_holds(m["face"])),
+    "UpdateState": lambda m: (m["checked"] <= m["durable"] <= m["received"] <= m["chunks"]
+                              and m["later"] >> max(m["chunks"] - m["received"] - 1, 0) == 0),
+    "CameraMode": lambda m: m["index"] < m["count"],
+    "UpdateBegin": lambda m: m["offer"]["length"] > 0 and len(m["offer"]["families"]) > 0,
+    "Subscribe": lambda m: m["status_every_ms"] is None or m["status_every_ms"] >= 100,
+    "UpdateChunk": lambda m: len(m["data"]) > 0}
 
 
 # ---- an example: prints each face's expression -------------------------------------------------------------------

@@ -66,6 +66,21 @@ def test_single_bits():
     return f"{count} pieces with a flipped bit refused"
 
 
+def test_rules():
+    def chunk(data):
+        return b"\x40\1\2" + bytes([len(data)]) + data
+    refused = [client.subscribe(1, status_every_ms=99), chunk(b"")]
+    accepted = [client.subscribe(1, status_every_ms=100), client.subscribe(1, None, None, None), chunk(b"x")]
+    for body in refused + accepted:
+        try:
+            client.decode(client.encode(body)[:-1], down=True)
+        except client.BadFrame:
+            assert body in refused, f"refused: {body}"
+        else:
+            assert body in accepted, f"accepted: {body}"
+    return f"{len(refused)} requests that contradict themselves refused"
+
+
 def test_stream():
     up = [(frame, said) for name, frame, said in golden() if name.startswith("up")]
     stream = b"\x05noise\0" + b"".join(frame for frame, _ in up) + b"x" * 1000 + b"\0" + up[0][0]
@@ -81,5 +96,5 @@ def test_stream():
 
 
 if __name__ == "__main__":
-    for test in (test_decode, test_encode, test_single_bits, test_stream):
+    for test in (test_decode, test_encode, test_single_bits, test_rules, test_stream):
         print("python client:", test())

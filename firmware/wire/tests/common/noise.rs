@@ -1,4 +1,5 @@
 //! What a line does to a frame, from a seed.
+#![allow(dead_code, reason = "each test file takes what it needs")]
 
 /// SplitMix64: a few lines, and the same numbers on every machine.
 pub struct Rng(pub u64);

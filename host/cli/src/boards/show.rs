@@ -1,7 +1,7 @@
 //! How a board is, for people and as JSON.
 
 use mtcae_boards::{RootStatus, Session};
-use mtcae_drivers::json_from_up;
+use mtcae_json::json_from_up;
 use mtcae_update::Standing;
 use mtcae_wire::{CameraState, Hello, Slot, SlotState, Slots, Status, Up, UpdatePhase, UpdateState};
 use serde_json::{Value, json};

@@ -4,6 +4,7 @@
 //! clip -> mtcae-daemon (threads) -> wire bytes -> pseudo-terminal -> monitor
 //! ```
 
+use super::beside::{Record, Web, surfaces};
 use crate::assets;
 use crate::failure::Failure;
 use crate::monitor::link::{Line, Opener};
@@ -36,6 +37,7 @@ Examples:
   mtcae demo
   mtcae demo --clip my-video.mp4          any video, if ffmpeg is installed
   mtcae demo --seconds 20 --stats         and how long each stage takes
+  mtcae demo --web                        and in a browser
   mtcae demo --json --seconds 6")]
 pub struct Args {
     /// carphone (a man who talks), astronaut (a camera that moves over a portrait), or a video file
@@ -56,6 +58,10 @@ pub struct Args {
     /// At the end print the time of each stage and the memory
     #[arg(long)]
     stats: bool,
+    #[command(flatten)]
+    record: Record,
+    #[command(flatten)]
+    web: Web,
 }
 
 impl Args {
@@ -72,9 +78,11 @@ impl Args {
             source: Some(SourceChoice::File(self.clip()?)),
             sinks: vec![SinkChoice::Serial { port, baud: BAUD }],
             model: Some(self.model(&board)?),
-            watch: None,
+            ..Overrides::default()
         };
         let stop = monitor::stop_on_signals()?;
+        let name = format!("demo {}", self.clip);
+        let beside = surfaces(&self.record, &self.web, &name)?;
         let daemon = Daemon::start(board, overrides, &stop)?;
         let Some(report) = daemon.wait() else {
             return daemon.end().map(drop);
@@ -83,12 +91,12 @@ impl Args {
             eprintln!("{report}\n");
         }
         let settings = monitor::Settings {
-            port: format!("demo {}", self.clip),
+            port: name,
             output: Output::choose(self.json),
             length: self.seconds.map(Duration::from_secs),
             stop,
         };
-        let monitored = monitor::run(Box::new(ours), never_again(), &settings);
+        let monitored = monitor::run(Box::new(ours), never_again(), &settings, beside);
         // The daemon's own error tells more than what the monitor saw of it.
         let summary = daemon.end()?;
         drop(theirs);

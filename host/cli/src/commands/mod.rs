@@ -1,5 +1,6 @@
 //! The commands, one file each: a struct of arguments and a `run`.
 
+mod beside;
 mod bundle;
 mod camera;
 mod completions;
@@ -16,11 +17,13 @@ mod logs;
 mod monitor;
 mod open;
 mod provision;
+mod replay;
 mod rollback;
 mod seal;
 mod status;
 mod trainer;
 mod trust_board;
+mod verify;
 
 use crate::failure::Failure;
 use clap::Subcommand;
@@ -32,6 +35,8 @@ pub enum Command {
     Demo(demo::Args),
     /// Show what a board sees: faces, expressions, latency, and how the line is
     Monitor(monitor::Args),
+    /// Show a recording of `mtcae monitor --record` as it was
+    Replay(replay::Args),
     /// List serial ports and boards, and who answers on them
     Devices(devices::Args),
     /// Show what a board is: health, versions, slots, an update on its way
@@ -54,6 +59,8 @@ pub enum Command {
     Cost(cost::Args),
     /// Write a trained network as an ONNX file, checked by running it
     Export(export::Args),
+    /// Run a model in every engine that is there, and look for known traps in its files
+    Verify(verify::Args),
     /// Pack a model, firmware or both into one signed file for boards
     Bundle(Box<bundle::Args>),
     /// Show what a bundle is, who signed it, and whether it is whole
@@ -73,6 +80,9 @@ pub enum Command {
     /// Measure a trained network (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Evaluate(trainer::Args),
+    /// Write a model in int8, checked against fp32 (runs mtcae-train)
+    #[command(disable_help_flag = true)]
+    Quantize(trainer::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -83,6 +93,7 @@ impl Command {
         match self {
             Self::Demo(args) => args.run(),
             Self::Monitor(args) => args.run(),
+            Self::Replay(args) => args.run(),
             Self::Devices(args) => args.run(),
             Self::Status(args) => args.run(),
             Self::Flash(args) => args.run(),
@@ -94,6 +105,7 @@ impl Command {
             Self::Provision(args) => args.run(),
             Self::Cost(args) => args.run(),
             Self::Export(args) => args.run(),
+            Self::Verify(args) => args.run(),
             Self::Bundle(args) => args.run(),
             Self::Inspect(args) => args.run(),
             Self::Keys(args) => args.run(),
@@ -102,6 +114,7 @@ impl Command {
             Self::Data(args) => args.run("data"),
             Self::Train(args) => args.run("train"),
             Self::Evaluate(args) => args.run("evaluate"),
+            Self::Quantize(args) => args.run("quantize"),
             Self::Completions(args) => args.run(),
         }
     }

@@ -1,5 +1,6 @@
 //! `mtcae monitor`.
 
+use super::beside::{Record, Web, surfaces};
 use crate::failure::Failure;
 use crate::known::known_boards;
 use crate::monitor::link::{Line, Opener};
@@ -15,11 +16,13 @@ use std::time::Duration;
 In a terminal it draws until `q`; into a pipe it prints a line for each report.
 PORT is a device, or tcp:HOST:PORT for a board on the network that `mtcae keys trust-board` knows.
 A port that is lost later is opened again as soon as it is back, and counted.
+A recording and the page hold faces and expressions, no pictures; the page is for this machine alone.
 
 Examples:
   mtcae monitor --port /dev/ttyUSB0
   mtcae monitor --port /dev/ttyTHS1 --baud 921600
   mtcae monitor --port tcp:board-17.local:7452
+  mtcae monitor --port /dev/ttyUSB0 --record desk.mcap --web
   mtcae monitor --port /dev/ttyUSB0 --json --seconds 10 | jq -r 'select(.face) | .face.label'")]
 pub struct Args {
     /// Serial port the board is on, or tcp:HOST:PORT
@@ -34,19 +37,24 @@ pub struct Args {
     /// Stop after this many seconds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     seconds: Option<u64>,
+    #[command(flatten)]
+    record: Record,
+    #[command(flatten)]
+    web: Web,
 }
 
 impl Args {
     /// Monitors until the person, a signal or the time ends it.
     pub fn run(self) -> Result<(), Failure> {
         let (line, open) = if self.port.starts_with("tcp:") { self.tcp()? } else { self.serial()? };
+        let beside = surfaces(&self.record, &self.web, &self.port)?;
         let settings = monitor::Settings {
             port: self.port,
             output: Output::choose(self.json),
             length: self.seconds.map(Duration::from_secs),
             stop: monitor::stop_on_signals()?,
         };
-        monitor::run(line, open, &settings).map(drop)
+        monitor::run(line, open, &settings, beside).map(drop)
     }
 
     fn serial(&self) -> Result<(Box<dyn Line>, Opener), Failure> {

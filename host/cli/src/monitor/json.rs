@@ -3,7 +3,8 @@
 
 use super::Surface;
 use super::view::{LinkEvent, View};
-use mtcae_drivers::json_from_up;
+use crate::failure::Failure;
+use mtcae_json::{JsonError, json_from_up, up_from_json};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::time::Duration;
@@ -12,12 +13,12 @@ use std::time::Duration;
 pub struct JsonLines<W>(pub W);
 
 impl<W: Write> Surface for JsonLines<W> {
-    fn event(&mut self, _now: Duration, event: &LinkEvent, view: &View) -> io::Result<()> {
-        line(&mut self.0, &object(event, view))
+    fn event(&mut self, _now: Duration, event: &LinkEvent, view: &View) -> Result<(), Failure> {
+        Ok(line(&mut self.0, &object(event, view))?)
     }
 
-    fn finish(&mut self, now: Duration, view: &View) -> io::Result<()> {
-        line(&mut self.0, &summary(now, view))
+    fn finish(&mut self, now: Duration, view: &View) -> Result<(), Failure> {
+        Ok(line(&mut self.0, &summary(now, view))?)
     }
 }
 
@@ -27,11 +28,12 @@ pub fn line<W: Write>(out: &mut W, value: &Value) -> io::Result<()> {
     out.flush()
 }
 
-fn object(event: &LinkEvent, view: &View) -> Value {
+/// An event that `view` has taken.
+pub fn object(event: &LinkEvent, view: &View) -> Value {
     match event {
         LinkEvent::Connected => json!({ "type": "link", "state": "connected", "port": view.port }),
         LinkEvent::Lost(why) => json!({ "type": "link", "state": "lost", "port": view.port, "reason": why }),
-        LinkEvent::Bad(error) => json!({ "type": "bad_frame", "error": error.to_string() }),
+        LinkEvent::Bad(error) => json!({ "type": "bad_frame", "error": error }),
         LinkEvent::RoundTrip(took) => json!({ "type": "round_trip", "us": took.as_micros() as u64 }),
         LinkEvent::Message(message) => {
             // Labels of another start of the board would name the wrong scores.
@@ -39,6 +41,28 @@ fn object(event: &LinkEvent, view: &View) -> Value {
             json_from_up(message, &labels)
         }
     }
+}
+
+/// The way back: the event that `line` tells of; `None` for what a view has no use for. `labels` are the last hello's.
+///
+/// # Errors
+/// When a field of it is missing or out of its range.
+pub fn event_from_line(line: &Value, labels: &[String]) -> Result<Option<LinkEvent>, JsonError> {
+    let text = |field: &str| printable(line[field].as_str().unwrap_or_default());
+    Ok(match line["type"].as_str() {
+        Some("link") if line["state"] == "lost" => Some(LinkEvent::Lost(text("reason"))),
+        Some("link") => Some(LinkEvent::Connected),
+        Some("bad_frame") => Some(LinkEvent::Bad(text("error"))),
+        Some("round_trip") => {
+            Some(LinkEvent::RoundTrip(Duration::from_micros(line["us"].as_u64().unwrap_or_default())))
+        }
+        _ => up_from_json(line, labels)?.map(|up| LinkEvent::Message(Box::new(up))),
+    })
+}
+
+/// Without control characters: a file may come from anybody, and a terminal obeys them.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// What was seen until `now`, the time since the start.
@@ -73,10 +97,34 @@ mod tests {
     fn the_lines_own_events_and_the_summary() {
         insta::assert_snapshot!(lines(vec![
             LinkEvent::RoundTrip(Duration::from_micros(2345)),
-            LinkEvent::Bad(mtcae_wire::DecodeError::Direction),
+            LinkEvent::Bad(mtcae_wire::DecodeError::Direction.to_string()),
             LinkEvent::Lost("unplugged".into()),
             LinkEvent::Connected,
         ]));
+    }
+
+    #[test]
+    fn every_event_comes_back_from_its_line() {
+        let mut view = View::new("p", Duration::ZERO);
+        let message = |up| LinkEvent::Message(Box::new(up));
+        let events = [
+            message(Up::Hello(sample::hello())),
+            message(Up::Report(sample::report(1, Some(1)))),
+            message(Up::Status(sample::status())),
+            message(Up::Log(sample::log("camera opened"))),
+            LinkEvent::RoundTrip(Duration::from_micros(2345)),
+            LinkEvent::Bad("the framing".into()),
+            LinkEvent::Lost("unplugged".into()),
+            LinkEvent::Connected,
+        ];
+        for event in events {
+            view.take(Duration::ZERO, &event);
+            assert_eq!(event_from_line(&object(&event, &view), &view.labels()).unwrap(), Some(event));
+        }
+        let evil = json!({ "type": "link", "state": "lost", "reason": "\u{1b}[2J" });
+        assert_eq!(event_from_line(&evil, &[]).unwrap(), Some(LinkEvent::Lost(" [2J".into())));
+        assert_eq!(event_from_line(&json!({ "type": "recording" }), &[]).unwrap(), None);
+        assert!(event_from_line(&json!({ "type": "report" }), &[]).is_err());
     }
 
     #[test]

@@ -2,23 +2,24 @@
 
 use super::Surface;
 use super::view::{LinkEvent, View};
+use crate::failure::Failure;
 use mtcae_wire::{FaceReport, Level, Report, Smoothing, Up};
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 /// Writes one line for each report and each change of the line's state, and a closing line.
 pub struct TextLines<W>(pub W);
 
 impl<W: Write> Surface for TextLines<W> {
-    fn event(&mut self, now: Duration, event: &LinkEvent, view: &View) -> io::Result<()> {
+    fn event(&mut self, now: Duration, event: &LinkEvent, view: &View) -> Result<(), Failure> {
         let Some(text) = text(event, view) else { return Ok(()) };
         writeln!(self.0, "{:9.3}  {text}", now.as_secs_f64())?;
-        self.0.flush()
+        Ok(self.0.flush()?)
     }
 
-    fn finish(&mut self, now: Duration, view: &View) -> io::Result<()> {
+    fn finish(&mut self, now: Duration, view: &View) -> Result<(), Failure> {
         writeln!(self.0, "{}", closing(now, view))?;
-        self.0.flush()
+        Ok(self.0.flush()?)
     }
 }
 
@@ -61,6 +62,12 @@ pub fn smoothing_name(smoothing: Smoothing) -> &'static str {
     }
 }
 
+/// What makes a face's answer doubtful; `None` when nothing does.
+pub fn quality_words(face: &FaceReport) -> Option<String> {
+    let words: Vec<_> = face.quality.words().collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
 fn text(event: &LinkEvent, view: &View) -> Option<String> {
     Some(match event {
         LinkEvent::Connected => format!("connected to {} again", view.port),
@@ -83,7 +90,8 @@ fn text(event: &LinkEvent, view: &View) -> Option<String> {
 fn report_text(report: &Report, view: &View) -> String {
     let age = ms(Duration::from_micros(report.age_us.into()));
     let what = report.face.as_ref().map_or_else(|| "no face".to_owned(), |face| face_text(face, view));
-    format!("#{:<6} {what}  age {age}", report.seq)
+    let others = if report.faces > 1 { format!("  one of {} faces", report.faces) } else { String::new() };
+    format!("#{:<6} {what}  age {age}{others}", report.seq)
 }
 
 fn face_text(face: &FaceReport, view: &View) -> String {
@@ -97,7 +105,8 @@ fn face_text(face: &FaceReport, view: &View) -> String {
     };
     let [x, y, w, h] = face.area.to_f32();
     let smoothing = smoothing_name(face.smoothing);
-    format!("{name:8} {score:.2} {smoothing:7}  face {:08x} at {x:.3},{y:.3} size {w:.3}x{h:.3}", face.id)
+    let doubt = quality_words(face).map_or(String::new(), |words| format!("  {words}"));
+    format!("{name:8} {score:.2} {smoothing:7}  face {:08x} at {x:.3},{y:.3} size {w:.3}x{h:.3}{doubt}", face.id)
 }
 
 #[cfg(test)]
@@ -118,7 +127,10 @@ mod tests {
             Up::Log(sample::log("camera opened")),
         ];
         let mut events: Vec<_> = ups.into_iter().map(|up| LinkEvent::Message(Box::new(up))).collect();
-        events.extend([LinkEvent::Bad(mtcae_wire::DecodeError::Direction), LinkEvent::Lost("unplugged".into())]);
+        events.extend([
+            LinkEvent::Bad(mtcae_wire::DecodeError::Direction.to_string()),
+            LinkEvent::Lost("unplugged".into()),
+        ]);
         events.push(LinkEvent::Connected);
         for (n, event) in events.iter().enumerate() {
             let now = Duration::from_millis(n as u64 * 100);

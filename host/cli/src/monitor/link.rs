@@ -134,7 +134,8 @@ impl Worker {
                 Err(error) => return End::Lost(error.to_string()),
             };
             for result in decoder.feed(&bytes[..got]) {
-                let event = result.map_or_else(LinkEvent::Bad, |up| LinkEvent::Message(Box::new(up)));
+                let event = result
+                    .map_or_else(|error| LinkEvent::Bad(error.to_string()), |up| LinkEvent::Message(Box::new(up)));
                 if !self.deliver(event) {
                     return End::Stopped;
                 }

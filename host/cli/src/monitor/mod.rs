@@ -1,21 +1,26 @@
 //! The monitor: from a line's bytes to what a person or a program sees of a board.
 //!
 //! ```text
-//! port -> link (thread: decode, ask, reconnect) -> LinkEvent -> View (what is known) -> Surface: screen | lines | json
+//! port -> link (thread: decode, ask, reconnect) -> LinkEvent -> View (what is known) -> Surfaces: screen | lines | json
+//! recording -> replay (at its pace) ---------------^                                              recording, web page
 //! ```
 
 mod draw;
+mod faces;
 mod history;
 mod json;
 mod lines;
 pub mod link;
 pub mod port;
+pub mod recording;
+pub mod replay;
 mod requests;
 #[cfg(test)]
 mod sample;
 mod screen;
 mod sequence;
 pub mod view;
+pub mod web;
 
 use crate::failure::Failure;
 pub use json::line as json_line;
@@ -34,18 +39,41 @@ const BATCH: usize = 256;
 
 /// Where the monitor shows what it knows.
 pub trait Surface {
+    /// What a person at the screen should know of it.
+    fn note(&self) -> Option<String> {
+        None
+    }
+
     /// Shows an event that `view` has just taken.
-    fn event(&mut self, _now: Duration, _event: &LinkEvent, _view: &View) -> io::Result<()> {
+    fn event(&mut self, _now: Duration, _event: &LinkEvent, _view: &View) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// Called many times a second; false when the person wants to quit.
-    fn tick(&mut self, _now: Duration, _view: &View) -> io::Result<bool> {
+    /// Called many times a second; false when the monitor is to end.
+    fn tick(&mut self, _now: Duration, _view: &View) -> Result<bool, Failure> {
         Ok(true)
     }
 
     /// Called once, at the end.
-    fn finish(&mut self, now: Duration, view: &View) -> io::Result<()>;
+    fn finish(&mut self, now: Duration, view: &View) -> Result<(), Failure>;
+}
+
+/// Several surfaces; the first is the person's.
+pub type Surfaces = Vec<Box<dyn Surface>>;
+
+/// As one: it ends when one of them ends.
+impl Surface for Surfaces {
+    fn event(&mut self, now: Duration, event: &LinkEvent, view: &View) -> Result<(), Failure> {
+        self.iter_mut().try_for_each(|surface| surface.event(now, event, view))
+    }
+
+    fn tick(&mut self, now: Duration, view: &View) -> Result<bool, Failure> {
+        self.iter_mut().try_fold(true, |goes_on, surface| Ok(surface.tick(now, view)? && goes_on))
+    }
+
+    fn finish(&mut self, now: Duration, view: &View) -> Result<(), Failure> {
+        self.iter_mut().try_for_each(|surface| surface.finish(now, view))
+    }
 }
 
 /// The form of the output.
@@ -93,21 +121,30 @@ pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     Ok(stop)
 }
 
-/// Monitors `line`, which `open` opens again when it is lost; gives what was known at the end.
-pub fn run(line: Box<dyn Line>, open: Opener, settings: &Settings) -> Result<View, Failure> {
-    let mut surface = surface(settings.output)?;
+/// Monitors `line`, which `open` opens again when it is lost, also on the surfaces `beside`; gives what was known at the
+/// end.
+pub fn run(line: Box<dyn Line>, open: Opener, settings: &Settings, beside: Surfaces) -> Result<View, Failure> {
+    let mut view = View::new(&settings.port, Duration::ZERO);
+    let mut surfaces = surfaces(settings.output, beside, &mut view)?;
     let began = Instant::now();
     let link = LinkThread::start(line, open).map_err(|source| Failure::System { what: "start a thread", source })?;
-    let mut view = View::new(&settings.port, Duration::ZERO);
     loop {
-        take_events(&link, began, &mut view, &mut *surface)?;
+        take_events(&link, began, &mut view, &mut surfaces)?;
         let now = began.elapsed();
         let over = settings.length.is_some_and(|length| now >= length) || settings.stop.load(Ordering::Relaxed);
-        if over || !surface.tick(now, &view)? {
-            surface.finish(now, &view)?;
+        if over || !surfaces.tick(now, &view)? {
+            surfaces.finish(now, &view)?;
             return Ok(view);
         }
     }
+}
+
+/// The person's surface and those `beside` it, which the view tells of.
+fn surfaces(output: Output, beside: Surfaces, view: &mut View) -> Result<Surfaces, Failure> {
+    view.notes = beside.iter().filter_map(|surface| surface.note()).collect();
+    let mut surfaces = vec![surface(output)?];
+    surfaces.extend(beside);
+    Ok(surfaces)
 }
 
 fn surface(output: Output) -> Result<Box<dyn Surface>, Failure> {
@@ -118,13 +155,13 @@ fn surface(output: Output) -> Result<Box<dyn Surface>, Failure> {
     })
 }
 
-fn take_events(link: &LinkThread, began: Instant, view: &mut View, surface: &mut dyn Surface) -> io::Result<()> {
+fn take_events(link: &LinkThread, began: Instant, view: &mut View, surfaces: &mut Surfaces) -> Result<(), Failure> {
     let mut wait = TICK;
     for _ in 0..BATCH {
         let Some((at, event)) = link.next(wait) else { break };
         let now = at.saturating_duration_since(began);
         view.take(now, &event);
-        surface.event(now, &event, view)?;
+        surfaces.event(now, &event, view)?;
         wait = Duration::ZERO;
     }
     Ok(())

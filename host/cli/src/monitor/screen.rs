@@ -2,6 +2,7 @@
 
 use super::view::View;
 use super::{Surface, draw, lines};
+use crate::failure::Failure;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::io::{self, Write};
@@ -36,7 +37,7 @@ impl Drop for Screen {
 }
 
 impl Surface for Screen {
-    fn tick(&mut self, now: Duration, view: &View) -> io::Result<bool> {
+    fn tick(&mut self, now: Duration, view: &View) -> Result<bool, Failure> {
         while event::poll(Duration::ZERO)? {
             match event::read()? {
                 Event::Key(key) if quits(&key) => return Ok(false),
@@ -51,9 +52,9 @@ impl Surface for Screen {
         Ok(true)
     }
 
-    fn finish(&mut self, now: Duration, view: &View) -> io::Result<()> {
+    fn finish(&mut self, now: Duration, view: &View) -> Result<(), Failure> {
         ratatui::try_restore()?;
-        writeln!(io::stdout(), "{}", lines::closing(now, view))
+        Ok(writeln!(io::stdout(), "{}", lines::closing(now, view))?)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the monitor knows: a plain value fed with what the line brings and the time it came, read by the screen.
 
+use super::faces::Faces;
 use super::history::{Durations, Shown, TimeLine};
 use super::sequence::{Arrival, Sequence};
-use mtcae_wire::{DecodeError, Hello, Log, Report, Status, Up};
+use mtcae_wire::{Hello, Log, Report, Status, Up};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ pub enum LinkEvent {
     Lost(String),
     /// A message.
     Message(Box<Up>),
-    /// Bytes that are no message.
-    Bad(DecodeError),
+    /// Bytes that are no message, and what is wrong with them.
+    Bad(String),
     /// From sending a ping to its answer.
     RoundTrip(Duration),
 }
@@ -42,14 +43,20 @@ pub enum Link {
 /// Everything the monitor shows.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// The port's name.
+    /// The port's name, or that of a recording.
     pub port: String,
+    /// It is a recording that is shown, and the times are its own.
+    pub replayed: bool,
+    /// What else is done with what comes, for the person to know.
+    pub notes: Vec<String>,
     /// State of the line.
     pub link: Link,
     /// Who the board is, once it has said so.
     pub hello: Option<Hello>,
     /// The newest report and when it came.
     pub report: Option<(Duration, Report)>,
+    /// The faces in view.
+    pub faces: Faces,
     /// The board's newest status.
     pub status: Option<Status>,
     /// The newest lines of the board's log, oldest first.
@@ -59,7 +66,7 @@ pub struct View {
     /// Frames on the line that were no message.
     pub bad_frames: u32,
     /// What was wrong with the newest of them.
-    pub last_bad: Option<DecodeError>,
+    pub last_bad: Option<String>,
     /// Times the port was opened again after it was lost.
     pub reconnects: u32,
     /// From capture to the encoding of the report, newest last.
@@ -76,9 +83,12 @@ impl View {
     pub fn new(port: &str, now: Duration) -> Self {
         Self {
             port: port.to_owned(),
+            replayed: false,
+            notes: Vec::new(),
             link: Link::Connected(now),
             hello: None,
             report: None,
+            faces: Faces::default(),
             status: None,
             logs: VecDeque::new(),
             sequence: Sequence::default(),
@@ -104,7 +114,7 @@ impl View {
             LinkEvent::Message(message) => self.take_message(now, message),
             LinkEvent::Bad(error) => {
                 self.bad_frames = self.bad_frames.saturating_add(1);
-                self.last_bad = Some(*error);
+                self.last_bad = Some(error.clone());
             }
             LinkEvent::RoundTrip(took) => self.round_trips.push(*took),
         }
@@ -143,6 +153,10 @@ impl View {
         self.ages.push(Duration::from_micros(report.age_us.into()));
         self.time_line.push(now, shown(report));
         if arrival != Arrival::Late {
+            if self.report.as_ref().is_some_and(|(_, before)| before.boot != report.boot) {
+                self.faces.clear();
+            }
+            self.faces.take(now, report);
             self.report = Some((now, report.clone()));
         }
     }

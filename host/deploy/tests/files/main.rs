@@ -4,3 +4,4 @@ mod cases;
 mod export;
 mod onnxruntime;
 mod pytorch;
+mod quantize;

@@ -2,6 +2,7 @@
 
 use super::EmitOptions;
 use super::graph::Builder;
+use super::int8::{Int8Layers, LinearLayer, RoundedWeight};
 use super::proto::{Attribute, UINT8, ValueInfo};
 use crate::checkpoint::Checkpoint;
 use crate::layers::{Conv, Linear, Norm, PatchEmbed, Qkv};
@@ -27,15 +28,18 @@ pub(super) struct Map {
 pub(super) struct Emitter<'a> {
     checkpoint: &'a Checkpoint,
     options: &'a EmitOptions,
+    int8: &'a Int8Layers,
     pub builder: Builder,
+    /// The linear layers that may compute in int8, in the order of the graph.
+    pub layers: Vec<LinearLayer>,
 }
 
 /// Name of the graph's input.
 pub(super) const INPUT: &str = "clip";
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new(checkpoint: &'a Checkpoint, options: &'a EmitOptions) -> Emitter<'a> {
-        Emitter { checkpoint, options, builder: Builder::default() }
+    pub(super) fn new(checkpoint: &'a Checkpoint, options: &'a EmitOptions, int8: &'a Int8Layers) -> Emitter<'a> {
+        Emitter { checkpoint, options, int8, builder: Builder::default(), layers: Vec::new() }
     }
 
     pub(super) fn input(&self) -> ValueInfo {
@@ -46,6 +50,25 @@ impl<'a> Emitter<'a> {
     /// `emit` has checked that every parameter is there.
     fn values(&self, p: &Param) -> &'a [f32] {
         &self.checkpoint.tensors[&p.name].values
+    }
+
+    /// `x W + b` with `weight` as the checkpoint has it, `[outputs, inputs]`; in int8 when the layer is one of those.
+    fn project(&mut self, x: &Seq, name: &str, weight: &[f32], bias: Option<Vec<f32>>) -> Seq {
+        let (inputs, outputs) = (x.d, weight.len() / x.d);
+        // What a head reads is one token, or a few: nothing to gain, and the answer itself to lose.
+        if !name.starts_with("heads.") {
+            let reads = x.name.clone();
+            self.layers.push(LinearLayer { name: name.into(), reads, tokens: x.n, inputs, outputs });
+        }
+        let name = match self.int8.get(name) {
+            Some(activation) => {
+                let weight: Vec<f32> = transposed(weight, outputs).collect();
+                let weight = RoundedWeight::new(&weight, outputs);
+                self.builder.affine_int8(&x.name, name, &weight, bias, (*activation, self.options.opset))
+            }
+            None => self.builder.affine(&x.name, name, (inputs, outputs), transposed(weight, outputs), bias),
+        };
+        Seq { name, n: x.n, d: outputs }
     }
 
     fn cast(&mut self, x: &str) -> String {
@@ -159,10 +182,7 @@ impl Ops for Emitter<'_> {
 
     fn linear(&mut self, x: &Seq, layer: &Linear) -> Seq {
         let (weight, bias) = (self.values(&layer.weight), self.values(&layer.bias).to_vec());
-        let sides = (layer.inputs(), layer.outputs());
-        let name = layer.weight.name.trim_end_matches(".weight");
-        let name = self.builder.affine(&x.name, name, sides, transposed(weight, sides.1), Some(bias));
-        Seq { name, n: x.n, d: sides.1 }
+        self.project(x, layer.weight.name.trim_end_matches(".weight"), weight, Some(bias))
     }
 
     fn qkv(&mut self, x: &Seq, layer: &Qkv) -> (Seq, Seq, Seq) {
@@ -171,10 +191,8 @@ impl Ops for Emitter<'_> {
         let stem = layer.weight.name.trim_end_matches("qkv.weight");
         let biases = [Some(&layer.q_bias), None, Some(&layer.v_bias)].map(|b| b.map(|b| self.values(b).to_vec()));
         let [q, k, v] = [0, 1, 2].map(|i| {
-            let part = &w[i * d * d..(i + 1) * d * d];
             let name = format!("{stem}{}", ["q", "k", "v"][i]);
-            let name = self.builder.affine(&x.name, &name, (d, d), transposed(part, d), biases[i].clone());
-            Seq { name, ..*x }
+            self.project(x, &name, &w[i * d * d..(i + 1) * d * d], biases[i].clone())
         });
         (q, k, v)
     }

@@ -1,6 +1,7 @@
 //! Nodes and constants of a graph under construction.
 
-use super::proto::{Attribute, FLOAT, Graph, INT64, Node, Tensor, ValueInfo};
+use super::int8::{Activation, RoundedWeight, ZERO_POINT};
+use super::proto::{Attribute, FLOAT, Graph, INT8, INT64, Node, Tensor, UINT8, ValueInfo};
 use std::collections::HashMap;
 
 /// Where a projection's constants stand, so that a later operation can be folded into them.
@@ -16,6 +17,15 @@ pub(super) struct Builder {
     constants: Vec<Tensor>,
     shapes: HashMap<Vec<i64>, String>,
     affine: HashMap<String, Affine>,
+    /// Values that were made bytes, by name, bits of the scale and zero point: queries, keys and values share one.
+    bytes_of: HashMap<(String, u32, u8), Bytes>,
+}
+
+/// A value as unsigned bytes, and by what a product with them is multiplied when each token has its own scale.
+#[derive(Debug, Clone)]
+struct Bytes {
+    name: String,
+    token_scale: Option<String>,
 }
 
 impl Builder {
@@ -34,8 +44,12 @@ impl Builder {
         let mut raw_data = Vec::with_capacity(len * 4);
         values.for_each(|v| raw_data.extend_from_slice(&v.to_le_bytes()));
         debug_assert_eq!(raw_data.len(), len * 4, "{name}");
+        self.raw_constant(name, shape, FLOAT, raw_data)
+    }
+
+    fn raw_constant(&mut self, name: &str, shape: &[usize], data_type: i32, raw_data: Vec<u8>) -> String {
         let dims = shape.iter().map(|&d| d as i64).collect();
-        self.constants.push(Tensor { dims, data_type: FLOAT, name: name.into(), raw_data });
+        self.constants.push(Tensor { dims, data_type, name: name.into(), raw_data });
         name.into()
     }
 
@@ -86,6 +100,88 @@ impl Builder {
         y
     }
 
+    /// The same with the product in int8: bytes times `weight`, then the scales, then the bias. What belongs to an output
+    /// channel (its weight's scale, and the activation's when that is one number) is one constant.
+    pub(super) fn affine_int8(
+        &mut self,
+        x: &str,
+        name: &str,
+        weight: &RoundedWeight,
+        bias: Option<Vec<f32>>,
+        (activation, opset): (Activation, u32),
+    ) -> String {
+        let bytes = self.bytes_of(x, activation, opset);
+        let sides = [weight.inputs, weight.outputs];
+        let raw = weight.values.iter().map(|v| v.to_le_bytes()[0]).collect();
+        let w = self.raw_constant(&format!("{name}.weight"), &sides, INT8, raw);
+        let zero = self.zero_point(activation.zero_point());
+        let y = self.node("MatMulInteger", &[&bytes.name, &w, &zero], vec![]);
+        let y = self.node("Cast", &[&y], vec![Attribute::int("to", i64::from(FLOAT))]);
+        let at = self.constants.len();
+        let shared = activation.scale().unwrap_or(1.0);
+        let scales = weight.scales.iter().map(|s| s * shared);
+        let s = self.constant(&format!("{name}.scale"), &[weight.outputs], scales);
+        let mut y = self.node("Mul", &[&y, &s], vec![]);
+        if let Some(token_scale) = &bytes.token_scale {
+            y = self.node("Mul", &[&y, token_scale], vec![]);
+        }
+        let Some(bias) = bias else { return y };
+        let b = self.constant(&format!("{name}.bias"), &[weight.outputs], bias.into_iter());
+        let y = self.node("Add", &[&y, &b], vec![]);
+        self.affine.insert(y.clone(), Affine { weight: at, bias: at + 1 });
+        y
+    }
+
+    fn zero_point(&mut self, value: u8) -> String {
+        let name = format!("zero_point_{value}");
+        if !self.constants.iter().any(|c| c.name == name) {
+            self.raw_constant(&name, &[], UINT8, vec![value]);
+        }
+        name
+    }
+
+    fn bytes_of(&mut self, x: &str, activation: Activation, opset: u32) -> Bytes {
+        // A scale of zero is no static one.
+        let key = (x.to_owned(), activation.scale().unwrap_or(0.0).to_bits(), activation.zero_point());
+        if let Some(bytes) = self.bytes_of.get(&key) {
+            return bytes.clone();
+        }
+        let bytes = match activation {
+            Activation::Static { scale, zero_point } => {
+                let s = format!("bytes_{}.scale", self.bytes_of.len());
+                let s = self.constant(&s, &[], std::iter::once(scale));
+                let zero = self.zero_point(zero_point);
+                Bytes { name: self.node("QuantizeLinear", &[x, &s, &zero], vec![]), token_scale: None }
+            }
+            Activation::Dynamic => self.bytes_by_token(x, opset),
+        };
+        self.bytes_of.insert(key, bytes.clone());
+        bytes
+    }
+
+    /// Each token by its largest value, in plain operations: `DynamicQuantizeLinear` has one scale for all of them.
+    fn bytes_by_token(&mut self, x: &str, opset: u32) -> Bytes {
+        let tag = format!("bytes_{}", self.bytes_of.len());
+        let mut scalar = |part: &str, v: f32| self.constant(&format!("{tag}.{part}"), &[], std::iter::once(v));
+        let (step, least, middle) =
+            (scalar("step", 1.0 / 127.0), scalar("least", 1e-12), scalar("middle", f32::from(ZERO_POINT)));
+        let size = self.node("Abs", &[x], vec![]);
+        let top = if opset >= 18 {
+            let axes = self.integers(&[-1]);
+            self.node("ReduceMax", &[&size, &axes], vec![Attribute::int("keepdims", 1)])
+        } else {
+            self.node("ReduceMax", &[&size], vec![Attribute::ints("axes", &[-1]), Attribute::int("keepdims", 1)])
+        };
+        let scale = self.node("Mul", &[&top, &step], vec![]);
+        // A token of zeros must not be divided by zero.
+        let scale = self.node("Max", &[&scale, &least], vec![]);
+        let y = self.node("Div", &[x, &scale], vec![]);
+        let y = self.node("Round", &[&y], vec![]);
+        let y = self.node("Add", &[&y, &middle], vec![]);
+        let name = self.node("Cast", &[&y], vec![Attribute::int("to", i64::from(UINT8))]);
+        Bytes { name, token_scale: Some(scale) }
+    }
+
     /// Multiplies `x` by `factor`: inside the projection that makes it when nothing reads that yet, else by a node.
     pub(super) fn scaled(&mut self, x: &str, factor: f32) -> String {
         let unread = !self.nodes.iter().any(|n| n.input.iter().any(|i| i == x));
@@ -117,6 +213,11 @@ impl Builder {
         self.constants[affine.bias].raw_data = sums;
         self.constants[affine.bias].dims = vec![1, rows as i64, width as i64];
         x.to_owned()
+    }
+
+    /// Makes `x` one more output, under its own name.
+    pub(super) fn tap(x: &str, shape: &[usize]) -> ValueInfo {
+        ValueInfo::new(x, FLOAT, shape)
     }
 
     /// Makes `x` an output of the graph.

@@ -2,13 +2,18 @@
 
 mod emitter;
 mod graph;
+mod int8;
 mod proto;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::decoder::Network;
 use emitter::Emitter;
+use graph::Builder;
 use prost::Message;
+use std::collections::BTreeSet;
 use thiserror::Error;
+
+pub use int8::{Activation, Int8Layers, LinearLayer, ZERO_POINT};
 
 /// Operator sets the exporter writes.
 pub const OPSETS: [u32; 2] = [17, 20];
@@ -37,6 +42,22 @@ pub enum EmitError {
         /// What would be accepted.
         accepted: &'static str,
     },
+    /// A layer that is to compute in int8 and is not there, or cannot.
+    #[error("`{name}` is no linear layer that can compute in int8; accepted: {accepted}")]
+    Layer {
+        /// The name found.
+        name: String,
+        /// The names of those that can.
+        accepted: String,
+    },
+    /// A scale that makes no bytes.
+    #[error("the scale of what `{layer}` reads is {scale}; accepted: a number above 0")]
+    Scale {
+        /// The layer.
+        layer: String,
+        /// Its scale.
+        scale: f32,
+    },
     /// Beyond what protobuf holds.
     #[error("the ONNX file would have {0} bytes; accepted: up to {LARGEST_FILE}; take a smaller preset")]
     TooLarge(usize),
@@ -61,12 +82,39 @@ pub struct EmitOptions {
 /// # Errors
 /// When the weights do not fit their configuration or an option is out of range.
 pub fn emit(checkpoint: &Checkpoint, options: &EmitOptions) -> Result<Vec<u8>, EmitError> {
+    emit_int8(checkpoint, options, &Int8Layers::new())
+}
+
+/// The same network with some linear layers in int8; input and outputs are those of [`emit`].
+///
+/// # Errors
+/// As [`emit`], and when `layers` names one that is not there or has a scale that is not above 0.
+pub fn emit_int8(checkpoint: &Checkpoint, options: &EmitOptions, layers: &Int8Layers) -> Result<Vec<u8>, EmitError> {
+    write(checkpoint, options, layers, false).map(|(bytes, _)| bytes)
+}
+
+/// The f32 network with everything that its linear layers read as further outputs, f32 `[1, tokens, inputs]` under the names
+/// [`LinearLayer::reads`]; and those layers, in the order of the graph.
+///
+/// # Errors
+/// As [`emit`].
+pub fn emit_tapped(checkpoint: &Checkpoint, options: &EmitOptions) -> Result<(Vec<u8>, Vec<LinearLayer>), EmitError> {
+    write(checkpoint, options, &Int8Layers::new(), true)
+}
+
+fn write(
+    checkpoint: &Checkpoint,
+    options: &EmitOptions,
+    int8: &Int8Layers,
+    tapped: bool,
+) -> Result<(Vec<u8>, Vec<LinearLayer>), EmitError> {
     check(options)?;
     checkpoint.check()?;
     let config = &checkpoint.config;
     let network = Network::new(config.clone()).map_err(|e| CheckpointError::Config(e.to_string()))?;
-    let mut emitter = Emitter::new(checkpoint, options);
+    let mut emitter = Emitter::new(checkpoint, options, int8);
     let answer = network.forward(&mut emitter);
+    check_layers(int8, &emitter.layers)?;
     let mut outputs = Vec::new();
     if let Some(boxes) = answer.boxes {
         outputs.push(emitter.builder.output(&boxes.name, "boxes", &[1, config.frames, 4]));
@@ -75,22 +123,43 @@ pub fn emit(checkpoint: &Checkpoint, options: &EmitOptions) -> Result<Vec<u8>, E
         outputs.push(emitter.builder.output(&landmarks.name, "landmarks", &[1, config.frames, 5, 2]));
     }
     outputs.push(emitter.builder.output(&answer.logits.name, "logits", &[1, config.classes]));
+    if tapped {
+        let mut seen = BTreeSet::new();
+        let once = emitter.layers.iter().filter(|l| seen.insert(&l.reads));
+        outputs.extend(once.map(|l| Builder::tap(&l.reads, &[1, l.tokens, l.inputs])));
+    }
     let input = emitter.input();
-    let graph = emitter.builder.graph("mtcae", input, outputs);
+    let Emitter { builder, layers, .. } = emitter;
     let text = serde_json::to_string(config).map_err(|e| CheckpointError::Config(e.to_string()))?;
     let metadata = options.metadata.iter().cloned().chain([("mtcae.config".to_owned(), text)]);
     let model = proto::Model {
         ir_version: IR_VERSION + i64::from(options.opset > 17),
         producer_name: "mtcae".into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(graph),
+        graph: Some(builder.graph("mtcae", input, outputs)),
         opset_import: vec![proto::OperatorSet { domain: Some(String::new()), version: i64::from(options.opset) }],
         metadata_props: metadata.map(|(key, value)| proto::Entry { key, value }).collect(),
     };
     match model.encoded_len() {
         len if len > LARGEST_FILE => Err(EmitError::TooLarge(len)),
-        _ => Ok(model.encode_to_vec()),
+        _ => Ok((model.encode_to_vec(), layers)),
     }
+}
+
+fn check_layers(int8: &Int8Layers, there: &[LinearLayer]) -> Result<(), EmitError> {
+    for (name, activation) in int8 {
+        if !there.iter().any(|l| l.name == *name) {
+            let accepted: Vec<&str> = there.iter().map(|l| l.name.as_str()).collect();
+            return Err(EmitError::Layer { name: name.clone(), accepted: accepted.join(", ") });
+        }
+        match activation.scale() {
+            Some(scale) if !(scale.is_finite() && scale > 0.0) => {
+                return Err(EmitError::Scale { layer: name.clone(), scale });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn check(options: &EmitOptions) -> Result<(), EmitError> {
@@ -105,4 +174,86 @@ fn check(options: &EmitOptions) -> Result<(), EmitError> {
         return Err(EmitError::Colour { key: "std", value: std, accepted: "three numbers, 0.001 to 1" });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::NetworkConfig;
+
+    fn small() -> (Checkpoint, EmitOptions) {
+        let mut config = NetworkConfig::preset("tiny").unwrap();
+        (config.size, config.frames, config.encoder.depth, config.decoder.layers) = (32, 4, 1, 1);
+        let options = EmitOptions { mean: [0.5; 3], std: [0.5; 3], metadata: vec![], opset: 17 };
+        (Checkpoint::random(config, 4).unwrap(), options)
+    }
+
+    fn graph(bytes: &[u8]) -> proto::Graph {
+        proto::Model::decode(bytes).unwrap().graph.unwrap()
+    }
+
+    fn count(graph: &proto::Graph, op: &str) -> usize {
+        graph.node.iter().filter(|n| n.op_type == op).count()
+    }
+
+    #[test]
+    fn the_layers_that_can_be_int8_are_the_linear_ones_without_the_heads() {
+        let (checkpoint, options) = small();
+        let (bytes, layers) = emit_tapped(&checkpoint, &options).unwrap();
+        let names: Vec<&str> = layers.iter().map(|l| l.name.as_str()).collect();
+        assert_eq!(
+            &names[..7],
+            [
+                "stem.merge",
+                "blocks.0.attn.q",
+                "blocks.0.attn.k",
+                "blocks.0.attn.v",
+                "blocks.0.attn.proj",
+                "blocks.0.mlp.fc1",
+                "blocks.0.mlp.fc2"
+            ]
+        );
+        assert_eq!(
+            names.len(),
+            7 + 3 * 7,
+            "three decoders of an embedding, four projections and two layers: {names:?}"
+        );
+        assert_eq!(layers[1].reads, layers[3].reads, "queries, keys and values read one value");
+        let taps: BTreeSet<&str> = layers.iter().map(|l| l.reads.as_str()).collect();
+        assert_eq!(graph(&bytes).output.len(), 3 + taps.len());
+    }
+
+    #[test]
+    fn int8_layers_share_bytes_and_leave_the_rest_as_it_is() {
+        let (checkpoint, options) = small();
+        let names = ["blocks.0.attn.q", "blocks.0.attn.k", "blocks.0.attn.v", "blocks.0.mlp.fc2"];
+        let with = |activation| {
+            let layers = names.iter().map(|n| ((*n).to_owned(), activation)).collect();
+            graph(&emit_int8(&checkpoint, &options, &layers).unwrap())
+        };
+        let f32 = graph(&emit(&checkpoint, &options).unwrap());
+        let int8 = with(Activation::Static { scale: 0.05, zero_point: ZERO_POINT });
+        assert_eq!(count(&int8, "MatMulInteger"), 4);
+        assert_eq!(count(&int8, "QuantizeLinear"), 2, "three of the four read one value");
+        assert_eq!(count(&int8, "MatMul"), count(&f32, "MatMul") - 4);
+        assert!(int8.node.iter().all(|n| n.op_type != "MatMulInteger" || n.input.len() == 3), "no fourth input");
+        let dynamic = with(Activation::Dynamic);
+        assert_eq!((count(&dynamic, "MatMulInteger"), count(&dynamic, "ReduceMax")), (4, 2));
+        assert_eq!((&int8.input, &int8.output), (&f32.input, &f32.output));
+    }
+
+    #[test]
+    fn what_cannot_be_int8_is_named() {
+        let (checkpoint, options) = small();
+        let refused = |name: &str, scale: f32| {
+            let layers = [(name.to_owned(), Activation::Static { scale, zero_point: ZERO_POINT })].into();
+            emit_int8(&checkpoint, &options, &layers).unwrap_err().to_string()
+        };
+        assert!(
+            refused("heads.boxes.fc", 1.0)
+                .starts_with("`heads.boxes.fc` is no linear layer that can compute in int8; accepted: stem.merge, ")
+        );
+        insta::assert_snapshot!(refused("stem.merge", 0.0), @"the scale of what `stem.merge` reads is 0; accepted: a number above 0");
+        insta::assert_snapshot!(refused("stem.merge", f32::NAN), @"the scale of what `stem.merge` reads is NaN; accepted: a number above 0");
+    }
 }

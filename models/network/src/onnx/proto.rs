@@ -93,6 +93,7 @@ impl Attribute {
 /// Codes of number formats.
 pub(super) const FLOAT: i32 = 1;
 pub(super) const UINT8: i32 = 2;
+pub(super) const INT8: i32 = 3;
 pub(super) const INT64: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]

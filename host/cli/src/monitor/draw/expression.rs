@@ -1,6 +1,6 @@
 //! A row for each label: its bar now, and where it was the label during the last minute.
 
-use super::{DIM, inside, label_color, panel};
+use super::{DIM, face, inside, label_color, panel};
 use crate::monitor::history::{SPAN, Shown};
 use crate::monitor::lines::smoothing_name;
 use crate::monitor::view::View;
@@ -19,9 +19,11 @@ const EIGHTHS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'
 
 /// Draws the rows into `area`.
 pub fn draw(frame: &mut Frame, area: Rect, view: &View, now: Duration) {
-    let face = view.report.as_ref().and_then(|(_, report)| report.face.as_ref());
+    let several = view.faces.shown(now).len() > 1;
+    let face = view.faces.main(now).map(|shown| shown.face);
+    let whose = face.filter(|_| several).map_or(String::new(), |face| format!(" of face {}", face::id(face)));
     let state = face.map_or("no face", |face| smoothing_name(face.smoothing));
-    let title = format!(" expression: {state} ");
+    let title = format!(" expression{whose}: {state} ");
     let block = panel(title).title(Line::raw(format!(" last {} s → now ", SPAN.as_secs())).right_aligned());
     frame.render_widget(block, area);
     let inner = inside(area);

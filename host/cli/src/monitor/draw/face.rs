@@ -1,20 +1,18 @@
-//! The face as shapes in the camera's rectangle: no picture crosses the wire, so none can be shown.
+//! The faces as shapes in the camera's rectangle: no picture crosses the wire, so none can be shown.
 
 use super::{DIM, inside, label_color, panel};
-use crate::monitor::lines::smoothing_name;
+use crate::monitor::faces::Shown;
+use crate::monitor::lines::{quality_words, smoothing_name};
 use crate::monitor::view::View;
 use mtcae_wire::{FaceReport, Report};
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Color;
+use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::Line as Text;
 use ratatui::widgets::canvas::{Canvas, Circle, Context, Line, Rectangle};
 use ratatui::widgets::{Paragraph, Wrap};
 use std::time::Duration;
-
-/// After this long without a report the shapes are drawn grey.
-const FRESH: Duration = Duration::from_millis(1500);
 
 /// Width by height of the camera's picture; 16:9 while it is unknown.
 pub fn aspect(view: &View) -> f64 {
@@ -26,34 +24,76 @@ pub fn aspect(view: &View) -> f64 {
     }
 }
 
-/// Draws the face of the newest report into `area`.
+/// A face's label, `unsure` without one.
+pub fn name<'a>(face: &FaceReport, labels: &'a [String]) -> &'a str {
+    face.label.map_or("unsure", |index| labels.get(usize::from(index)).map_or("?", String::as_str))
+}
+
+/// The colour of a face: its label's, grey when it is old news.
+pub fn color(shown: &Shown, labels: &[String]) -> Color {
+    match shown.face.label {
+        _ if shown.faded => Color::DarkGray,
+        Some(index) => label_color(name(shown.face, labels), index.into()),
+        None => Color::White,
+    }
+}
+
+/// A face's number, as short as it is told apart.
+pub fn id(face: &FaceReport) -> String {
+    format!("{:04x}", face.id & 0xffff)
+}
+
+/// Draws the faces in view into `area`.
 pub fn draw(frame: &mut Frame, area: Rect, view: &View, now: Duration) {
-    let Some((at, report)) = &view.report else {
+    let Some((_, report)) = &view.report else {
         frame.render_widget(panel(" camera ".to_owned()), area);
         return note(frame, area, waiting(view));
     };
-    let block = panel(format!(" camera {}x{} ", report.width, report.height));
-    let Some(face) = &report.face else {
+    let faces = view.faces.shown(now);
+    let many = if faces.len() > 1 { format!("· {} faces ", faces.len()) } else { String::new() };
+    let block = panel(format!(" camera {}x{} {many}", report.width, report.height));
+    let Some(newest) = faces.iter().find(|shown| shown.newest) else {
         frame.render_widget(block, area);
-        return note(frame, area, "no face in view");
+        let nobody = report.face.is_none();
+        return note(frame, area, if nobody { "no face in view" } else { "no report for a while" });
     };
     let labels = view.labels();
-    let name = face.label.map(|index| labels.get(usize::from(index)).map_or("?", String::as_str));
-    let color = match (name, face.label) {
-        _ if now.saturating_sub(*at) > FRESH => Color::DarkGray,
-        (Some(name), Some(index)) => label_color(name, index.into()),
-        _ => Color::White,
-    };
-    let caption = format!(" {} · {} ", name.unwrap_or("unsure"), smoothing_name(face.smoothing));
-    let sure = format!(" face {:04x} {:.2} ", face.id & 0xffff, face.confidence.to_f32());
-    let block = block.title_bottom(Text::styled(caption, color)).title_bottom(Text::styled(sure, DIM).right_aligned());
+    let face = newest.face;
+    let doubt = quality_words(face).map_or(String::new(), |words| format!("· {words} "));
+    let caption = format!(" {} · {} {doubt}", name(face, &labels), smoothing_name(face.smoothing));
+    let sure = format!(" face {} {:.2} ", id(face), face.confidence.to_f32());
+    let block = block
+        .title_bottom(Text::styled(caption, color(newest, &labels)))
+        .title_bottom(Text::styled(sure, DIM).right_aligned());
     let canvas = Canvas::default()
         .block(block)
         .marker(Marker::Braille)
         .x_bounds([0.0, 1.0])
         .y_bounds([0.0, 1.0])
-        .paint(|context| shapes(context, face, report, color));
+        .paint(|context| picture(context, &faces, report, &labels));
     frame.render_widget(canvas, area);
+}
+
+/// All boxes; the face reported last lies over the others and has its features drawn.
+fn picture(context: &mut Context, faces: &[Shown], report: &Report, labels: &[String]) {
+    let (newest, others): (Vec<&Shown>, Vec<&Shown>) = faces.iter().partition(|shown| shown.newest);
+    for shown in others {
+        outline(context, shown.face, color(shown, labels));
+    }
+    for shown in newest {
+        context.layer();
+        outline(context, shown.face, color(shown, labels));
+        features(context, shown.face, report, color(shown, labels));
+    }
+    // One alone is told of below the picture.
+    for shown in faces.iter().filter(|_| faces.len() > 1) {
+        let [x, y, ..] = shown.face.area.to_f32().map(f64::from);
+        let style = Style::new().fg(color(shown, labels));
+        let style = if shown.newest { style.add_modifier(Modifier::BOLD) } else { style };
+        let mark = if shown.newest { "▸" } else { "" };
+        let text = format!("{mark}{} {}", id(shown.face), name(shown.face, labels));
+        context.print(x.clamp(0.0, 1.0), (1.0 - y).clamp(0.0, 1.0), Text::styled(text, style));
+    }
 }
 
 fn waiting(view: &View) -> &'static str {
@@ -75,9 +115,14 @@ fn note(frame: &mut Frame, area: Rect, text: &str) {
 }
 
 /// The canvas is the camera's picture, 0 to 1 both ways, upwards.
-fn shapes(context: &mut Context, face: &FaceReport, report: &Report, color: Color) {
+fn outline(context: &mut Context, face: &FaceReport, color: Color) {
     let [x, y, width, height] = face.area.to_f32().map(f64::from);
     context.draw(&Rectangle { x, y: 1.0 - y - height, width, height, color });
+}
+
+/// Eyes, nose and mouth.
+fn features(context: &mut Context, face: &FaceReport, report: &Report, color: Color) {
+    let [_, _, width, height] = face.area.to_f32().map(f64::from);
     let points = face.landmarks.map(|point| point.to_f32().map(f64::from)).map(|[x, y]| (x, 1.0 - y));
     let [left_eye, right_eye, nose, left_mouth, right_mouth] = points;
     let radius = width / 14.0;

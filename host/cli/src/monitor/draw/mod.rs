@@ -2,7 +2,9 @@
 
 mod expression;
 mod face;
+mod faces;
 mod health;
+mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -39,12 +41,13 @@ pub fn draw(frame: &mut Frame, view: &View, now: Duration) {
     .areas(area);
     // A cell is about twice as high as wide: the camera's picture gets its own shape, the rest goes to the numbers.
     let camera = (f64::from(upper.height - 2) * 2.0 * face::aspect(view)).round() as u16 + 2;
-    let widest = area.width - 42.min(area.width / 2);
+    let numbers = if area.width < 110 { 42 } else { 56 };
+    let widest = area.width - numbers.min(area.width / 2);
     let [left, right] = Layout::horizontal([Constraint::Length(camera.min(widest)), Constraint::Fill(1)]).areas(upper);
     frame.render_widget(head_line(view, now), head);
     frame.render_widget(board_line(view), board);
     face::draw(frame, left, view, now);
-    health::draw(frame, right, view);
+    health::draw(frame, right, view, now);
     expression::draw(frame, lower, view, now);
     frame.render_widget(foot_line(view), foot);
 }
@@ -81,12 +84,13 @@ fn head_line(view: &View, now: Duration) -> Line<'static> {
                 format!("● connected, no report for {} s", silent.as_secs()),
                 Style::new().fg(Color::Yellow),
             ),
+            None if view.replayed => Span::styled(format!("▶ {}", clock(now, *since)), Style::new().fg(Color::Cyan)),
             None => Span::styled(format!("● connected {}", clock(now, *since)), Style::new().fg(Color::Green)),
         },
     };
     let bold = Style::new().add_modifier(Modifier::BOLD);
     Line::from(vec![
-        Span::styled(" mtcae monitor ", bold),
+        Span::styled(if view.replayed { " mtcae replay " } else { " mtcae monitor " }, bold),
         Span::raw(format!(" {}  ", view.port)),
         state,
         Span::styled(format!("  {:.1} reports/s", view.rate(now)), DIM),
@@ -105,7 +109,8 @@ fn board_line(view: &View) -> Line<'static> {
 
 fn foot_line(view: &View) -> Line<'static> {
     let log = view.logs.back().map(|log| format!("   {}: {}", level_name(log.level), log.text));
-    Line::styled(format!(" q quit{}", log.unwrap_or_default()), DIM)
+    let notes: String = view.notes.iter().map(|note| format!("   {note}")).collect();
+    Line::styled(format!(" q quit{notes}{}", log.unwrap_or_default()), DIM)
 }
 
 fn clock(now: Duration, since: Duration) -> String {

@@ -1,7 +1,9 @@
-//! The training binary: `mtcae data`, `mtcae train` and `mtcae evaluate` run it.
+//! The training binary: `mtcae data`, `mtcae train`, `mtcae evaluate` and `mtcae quantize` run it.
 
 mod data;
 mod evaluate;
+mod quantize;
+mod quantize_text;
 mod train;
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +12,7 @@ use mtcae_data::Stills;
 use mtcae_network::Checkpoint;
 use std::path::{Path, PathBuf};
 
-/// Prepare data, train and evaluate MTCAE-DFER.
+/// Prepare data, train, evaluate and quantize MTCAE-DFER.
 #[derive(Parser)]
 #[command(name = "mtcae-train", version, max_term_width = 100)]
 struct Cli {
@@ -27,6 +29,7 @@ enum Command {
     Train(train::Args),
     /// Score a checkpoint or an exported model on annotated stills.
     Evaluate(evaluate::Args),
+    Quantize(Box<quantize::Args>),
 }
 
 fn main() -> Result<()> {
@@ -36,6 +39,7 @@ fn main() -> Result<()> {
         Command::Data(command) => command.run(),
         Command::Train(args) => args.run(),
         Command::Evaluate(args) => args.run(),
+        Command::Quantize(args) => args.run(),
     }
 }
 

@@ -82,7 +82,9 @@ fn run_train(args: &Args) -> Result<()> {
     train(&recipe, &data, &mut state, &state_file, args.every, args.workers, &mut report)?;
     bar.finish();
     let checkpoint = args.out.join("checkpoint.safetensors");
-    write_checkpoint(&checkpoint, &state.averaged(&config)?)?;
+    // What it was last trained on is what it is good at.
+    let size = recipe.phase.last().and_then(|p| p.size).unwrap_or(config.size);
+    write_checkpoint(&checkpoint, &state.averaged(&NetworkConfig { size, ..config })?)?;
     println!("wrote {}", checkpoint.display());
     Ok(())
 }
@@ -97,7 +99,8 @@ fn first_state(args: &Args, recipe: &Recipe, config: &NetworkConfig, network: &N
         None => Checkpoint::random(config.clone(), recipe.seed)?,
         Some(path) => read_checkpoint(path)?,
     };
-    if checkpoint.config != *config {
+    // Positions are computed, so weights take any size.
+    if (NetworkConfig { size: config.size, ..checkpoint.config.clone() }) != *config {
         bail!("{:?} is not a checkpoint of preset {}", args.init, recipe.preset);
     }
     Ok(State::from_checkpoint(&checkpoint)?)

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{hello, report, status};
-use mtcae_mqtt::{MOST_AT_ONCE, ONLINE, Part, Publication, Qos, Topics, Translator};
+use mtcae_json::{Publication, Qos, Translator};
 use mtcae_wire::{Level, Log, Up};
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ fn lines(publications: &[Publication]) -> String {
 }
 
 fn ready() -> Translator {
-    let mut translator = Translator::new("mtcae", "desk", false);
+    let mut translator = Translator::new("mtcae", "desk");
     assert_eq!(translator.publications(&hello()), []);
     translator.publications(&status(500));
     translator
@@ -57,10 +57,10 @@ fn no_face() {
 
 #[test]
 fn the_state() {
-    let mut translator = Translator::new("lab/mtcae", "desk", false);
+    let mut translator = Translator::new("lab/mtcae", "desk");
     translator.publications(&hello());
-    insta::assert_snapshot!(lines(&translator.publications(&status(500))), @r#"1 kept lab/mtcae/desk/status {"boot":7,"camera":"streaming","counters":{"bad_received":0,"clips":0,"dropped_frames":0,"dropped_reports":0,"frames":300,"reconnects":0,"reports":150},"device":"desk","engine":"tract","firmware":"0.1.0","fps":29.8,"labels":["neutral","happy","sad","angry","fear","disgust","surprise","contempt"],"latency_us":{"crop":{"p50":0,"p99":0},"decode":{"p50":0,"p99":0},"encode":{"p50":0,"p99":0},"infer":{"p50":0,"p99":0},"outputs":{"p50":0,"p99":0}},"model":"edge","model_version":"1.2.0","protocol":1,"rss_kib":41000,"sink":"connected","temperature_c":48.5,"unix_offset_us":1764000000000000,"uptime_ms":500}"#);
-    let nothing_said = Translator::new("mtcae", "desk", false).publications(&status(500));
+    insta::assert_snapshot!(lines(&translator.publications(&status(500))), @r#"1 kept lab/mtcae/desk/status {"boot":7,"camera":"streaming","clips_per_s":10.0,"counters":{"bad_received":0,"clips":0,"dropped_frames":0,"dropped_reports":0,"frames":300,"reconnects":0,"reports":150},"device":"desk","engine":"tract","firmware":"0.1.0","fps":29.8,"labels":["neutral","happy","sad","angry","fear","disgust","surprise","contempt"],"latency_us":{"crop":{"p50":0,"p99":0},"decode":{"p50":0,"p99":0},"encode":{"p50":0,"p99":0},"infer":{"p50":0,"p99":0},"outputs":{"p50":0,"p99":0}},"model":"edge","model_version":"1.2.0","parts":{"clock":"unknown","engine":"unknown","memory":"unknown","storage":"unknown","temperature":"unknown"},"protocol":1,"rss_kib":41000,"sink":"connected","temperature_c":48.5,"unix_offset_us":1764000000000000,"uptime_ms":500}"#);
+    let nothing_said = Translator::new("mtcae", "desk").publications(&status(500));
     assert_eq!(payload(&nothing_said, "status")["model"], Value::Null);
     insta::assert_snapshot!(lines(&[translator.topics().available(true), translator.topics().available(false)]), @r#"
     1 kept lab/mtcae/desk/available online
@@ -154,7 +154,7 @@ fn faces_are_tracked_until_nobody_tells_of_them() {
 
 #[test]
 fn times_are_zero_until_the_board_knows_the_time() {
-    let mut translator = Translator::new("mtcae", "desk", false);
+    let mut translator = Translator::new("mtcae", "desk");
     let all = translator.publications(&Up::Report(report(1, 1, Some(3))));
     assert_eq!(payload(&all, "roi")["header"].to_string(), r#"{"frame_id":"desk","stamp":{"nanosec":0,"sec":0}}"#);
     translator.set_unix_offset(Some(1_764_000_000_000_000));
@@ -166,27 +166,8 @@ fn times_are_zero_until_the_board_knows_the_time() {
 
 #[test]
 fn lines_of_the_log_stay_on_the_board() {
-    let line = Up::Log(Log { level: Level::Info, at_us: 0, text: "a person was here".into() });
-    assert_eq!(ready().publications(&line), []);
-}
-
-#[test]
-fn home_assistant_is_told_of_every_entity() {
-    let mut translator = Translator::new("mtcae", "desk", true);
-    let all = translator.publications(&hello());
-    assert!(all.len() <= MOST_AT_ONCE && all.iter().all(|p| p.retain && p.qos == Qos::AtLeastOnce));
-    let topics: Vec<&str> = all.iter().map(|p| p.topic.as_str()).collect();
-    insta::assert_snapshot!(topics.join("\n"), @r#"
-    homeassistant/sensor/mtcae_desk_expression/config
-    homeassistant/binary_sensor/mtcae_desk_face/config
-    homeassistant/sensor/mtcae_desk_camera/config
-    homeassistant/sensor/mtcae_desk_fps/config
-    homeassistant/sensor/mtcae_desk_temperature/config
-    "#);
-    insta::assert_snapshot!(all[0].payload, @r#"{"availability_topic":"mtcae/desk/available","device":{"identifiers":["mtcae_desk"],"model":"edge 1.2.0","name":"desk","sw_version":"0.1.0"},"icon":"mdi:emoticon-outline","name":"Expression","payload_available":"online","payload_not_available":"offline","state_topic":"mtcae/desk/faces/+/expression","unique_id":"mtcae_desk_expression","value_template":"{{ value_json.expression or 'unknown' }}"}"#);
-    for publication in &all {
-        let json: Value = serde_json::from_str(&publication.payload).unwrap();
-        assert_eq!(json["payload_available"], ONLINE);
-        assert_eq!(json["availability_topic"], Topics::new("mtcae", "desk").topic(Part::Available, ""));
-    }
+    let line = Log { level: Level::Warn, at_us: 500_000, text: "a person was here".into() };
+    assert_eq!(ready().publications(&Up::Log(line.clone())), []);
+    // For those who may read it, the way of ROS 2.
+    insta::assert_snapshot!(lines(&[ready().log(&line)]), @r#"0 - mtcae/desk/log {"stamp":{"sec":1764000000,"nanosec":500000000},"level":30,"name":"desk","msg":"a person was here","file":"","function":"","line":0}"#);
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{LABELS, hello, report, status};
-use mtcae_mqtt::{Translator, hri};
+use mtcae_json::{Translator, hri};
 use mtcae_wire::Up;
 use serde_json::{Value, json};
 
@@ -122,7 +122,7 @@ fn check(value: &Value, kind: &str, place: &str) -> Result<(), String> {
 
 #[test]
 fn every_payload_is_a_message_of_hri_msgs() {
-    let mut translator = Translator::new("mtcae", "desk", false);
+    let mut translator = Translator::new("mtcae", "desk");
     let mut checked = [0; TOPICS.len()];
     for seq in 0..400u32 {
         // With and without a Hello, the time, a label, a face.

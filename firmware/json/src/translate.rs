@@ -1,13 +1,12 @@
-//! From the wire's messages to what the broker is given.
+//! From the wire's messages to topics and payloads in REP-155's words.
 
-use crate::discovery;
 use crate::hri::{
     Expression, FacialLandmarks, Header, IdsList, LANDMARK_OF_POINT, LANDMARKS, NormalizedPointOfInterest2D,
     NormalizedRegionOfInterest2D, Time, word_from_label,
 };
-use crate::status::status;
+use crate::lines::json_from_up;
 use crate::topics::{Part, Publication, Topics, face_id};
-use mtcae_wire::{FaceReport, Hello, Report, Smoothing, Status, Up};
+use mtcae_wire::{FaceReport, Hello, Level, Log, Report, Smoothing, Status, Up};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -24,7 +23,6 @@ const FACES: usize = 16;
 pub struct Translator {
     topics: Topics,
     device: String,
-    home_assistant: bool,
     hello: Option<Hello>,
     unix_offset_us: Option<i64>,
     /// Track, and when it was captured last, microseconds of the board's clock.
@@ -32,12 +30,11 @@ pub struct Translator {
 }
 
 impl Translator {
-    /// For the board `device`, with topics below `prefix`; `home_assistant` adds what its discovery wants.
-    pub fn new(prefix: &str, device: &str, home_assistant: bool) -> Translator {
+    /// For the board `device`, with topics below `prefix`.
+    pub fn new(prefix: &str, device: &str) -> Translator {
         Translator {
             topics: Topics::new(prefix, device),
             device: device.to_owned(),
-            home_assistant,
             hello: None,
             unix_offset_us: None,
             faces: Vec::new(),
@@ -54,13 +51,13 @@ impl Translator {
         &self.topics
     }
 
-    /// What the broker is given for `message`, at most [`MOST_AT_ONCE`]; nothing for answers to requests, which never
-    /// come this way, and for lines of the log.
+    /// What `message` becomes, at most [`MOST_AT_ONCE`]; nothing for answers to requests, which never come this way, and
+    /// for lines of the log: see [`Translator::log`].
     pub fn publications(&mut self, message: &Up) -> Vec<Publication> {
         match message {
             Up::Hello(hello) => {
                 self.hello = Some(hello.clone());
-                if self.home_assistant { discovery::configurations(&self.topics, hello) } else { Vec::new() }
+                Vec::new()
             }
             Up::Report(report) => self.report(report),
             Up::Status(status) => self.status(status),
@@ -96,7 +93,7 @@ impl Translator {
 
     fn status(&mut self, message: &Status) -> Vec<Publication> {
         self.unix_offset_us = message.unix_offset_us;
-        let payload = status(message, self.hello.as_ref()).to_string();
+        let payload = self.state(message).to_string();
         let mut all = vec![self.topics.publication(Part::Status, "", payload)];
         // Without reports nobody else says that faces are gone.
         let before = self.faces.len();
@@ -106,6 +103,42 @@ impl Translator {
             all.push(self.tracked(now));
         }
         all
+    }
+
+    /// What a Status says, with what the last Hello said; null where there was none.
+    fn state(&self, message: &Status) -> Value {
+        let hello = self.hello.as_ref();
+        let labels = |h: &Hello| h.labels.iter().map(|l| l.as_str().to_owned()).collect::<Vec<_>>();
+        let mut state = json_from_up(&Up::Status(message.clone()), &[]);
+        if let Some(fields) = state.as_object_mut() {
+            fields.remove("type");
+        }
+        state["device"] = json!(hello.map(|h| h.device.as_str()));
+        state["protocol"] = json!(hello.map(|h| h.protocol));
+        state["firmware"] = json!(hello.map(|h| h.firmware.as_str()));
+        state["model"] = json!(hello.map(|h| h.model.as_str()));
+        state["model_version"] = json!(hello.map(|h| h.model_version.as_str()));
+        state["labels"] = json!(hello.map(labels));
+        state
+    }
+
+    /// A line of the board's log as `rcl_interfaces/Log`. For those who may read it: it does not go to a broker.
+    pub fn log(&self, log: &Log) -> Publication {
+        let message = crate::hri::Log {
+            stamp: self.header(log.at_us).stamp,
+            level: match log.level {
+                Level::Debug => 10,
+                Level::Info => 20,
+                Level::Warn => 30,
+                Level::Error => 40,
+            },
+            name: self.device.clone(),
+            msg: log.text.as_str().to_owned(),
+            file: String::new(),
+            function: String::new(),
+            line: 0,
+        };
+        self.topics.publication(Part::Log, "", json_text(&message))
     }
 
     fn see(&mut self, track: u32, now: u64) {

@@ -22,6 +22,8 @@ pub enum Part {
     Expression,
     /// A face's expression in the model's words.
     Scores,
+    /// A line of the board's log; never given to a broker.
+    Log,
 }
 
 /// How often a message arrives.
@@ -35,22 +37,34 @@ pub enum Qos {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Part; 7] =
-        [Part::Available, Part::Status, Part::Tracked, Part::Roi, Part::Landmarks, Part::Expression, Part::Scores];
+    pub const ALL: [Part; 8] = [
+        Part::Available,
+        Part::Status,
+        Part::Tracked,
+        Part::Roi,
+        Part::Landmarks,
+        Part::Expression,
+        Part::Scores,
+        Part::Log,
+    ];
 
     /// Its quality of service and whether it is retained.
     pub fn delivery(self) -> (Qos, bool) {
         match self {
             Part::Available | Part::Status => (Qos::AtLeastOnce, true),
             // An old face is worse than none.
-            Part::Tracked | Part::Roi | Part::Landmarks | Part::Expression | Part::Scores => (Qos::AtMostOnce, false),
+            Part::Tracked | Part::Roi | Part::Landmarks | Part::Expression | Part::Scores | Part::Log => {
+                (Qos::AtMostOnce, false)
+            }
         }
     }
 }
 
-/// One message for the broker.
+/// One message on one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
+    /// What it is about.
+    pub part: Part,
     /// Full topic.
     pub topic: String,
     /// JSON, except for [`Part::Available`].
@@ -84,12 +98,13 @@ impl Topics {
             Part::Landmarks => format!("{root}/faces/{face}/landmarks"),
             Part::Expression => format!("{root}/faces/{face}/expression"),
             Part::Scores => format!("{root}/faces/{face}/scores"),
+            Part::Log => format!("{root}/log"),
         }
     }
 
     pub(crate) fn publication(&self, part: Part, face: &str, payload: String) -> Publication {
         let (qos, retain) = part.delivery();
-        Publication { topic: self.topic(part, face), payload, qos, retain }
+        Publication { part, topic: self.topic(part, face), payload, qos, retain }
     }
 
     /// That the board is connected, or that it is not.

@@ -110,6 +110,25 @@ pub struct Expression {
     pub confidence: f32,
 }
 
+/// `rcl_interfaces/Log`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Log {
+    /// When it was logged.
+    pub stamp: Time,
+    /// 10 debug, 20 info, 30 warn, 40 error.
+    pub level: u8,
+    /// Who logged it: the device.
+    pub name: String,
+    /// The line.
+    pub msg: String,
+    /// Not told: empty.
+    pub file: String,
+    /// Not told: empty.
+    pub function: String,
+    /// Not told: 0.
+    pub line: u32,
+}
+
 /// REP-155's word for a model's label; `None` when it has none, as for contempt.
 pub fn word_from_label(label: &str) -> Option<&'static str> {
     Some(match label {

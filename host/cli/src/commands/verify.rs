@@ -1,0 +1,206 @@
+//! `mtcae verify`.
+
+use crate::failure::Failure;
+use crate::reference::face_clip;
+use clap::ValueHint;
+use mtcae_contract::{Manifest, Precision};
+use mtcae_deploy::{
+    Agreement, Difference, EngineName, ExportError, Finding, Parts, Severity, Verdict, Verification, read_artifact,
+    read_checkpoint, read_manifest, seeded_clip, verify,
+};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Where ONNX Runtime's own tools look for the library.
+const LIBRARY: &str = "ORT_DYLIB_PATH";
+/// Clips of seeded noise, beside that with a face.
+const SEEDED: u64 = 3;
+
+/// Run a model in every engine that is there, and look for known traps in its files
+#[derive(clap::Args)]
+#[command(after_help = "\
+Every file of the model answers the same clips (seeded noise, and a face) in tract and, where its library is at hand, in
+ONNX Runtime; the fp32 file also against the checkpoint's own arithmetic. The exit code is 1 when answers are too far
+apart, a file does not run, or a trap is in it that makes an engine answer wrongly.
+
+Examples:
+  mtcae verify models/zoo/edge
+  mtcae verify models/zoo/edge --onnxruntime /usr/lib/libonnxruntime.so --clip me.mp4")]
+pub struct Args {
+    /// Model folder
+    #[arg(value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    model: PathBuf,
+    /// ONNX Runtime's library; else where ORT_DYLIB_PATH points
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    onnxruntime: Option<PathBuf>,
+    /// Video with a face, or a folder of pictures, in place of the portrait that ships; may be given again
+    #[arg(long = "clip", value_name = "VIDEO", value_hint = ValueHint::AnyPath)]
+    clips: Vec<PathBuf>,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Runs the engines and says what differs.
+    pub fn run(self) -> Result<(), Failure> {
+        let manifest = read_manifest(&self.model).map_err(refused)?;
+        let checkpoint = read_checkpoint(&self.model, &manifest).map_err(refused)?;
+        let files = self.files(&manifest)?;
+        let clips = self.clips(&manifest)?;
+        let library = self.onnxruntime.clone().or_else(|| std::env::var_os(LIBRARY).map(PathBuf::from));
+        let parts = Parts {
+            manifest: &manifest,
+            checkpoint: checkpoint.as_ref(),
+            files: &files,
+            clips: &clips,
+            onnxruntime: library.as_deref(),
+        };
+        let shown = io::stderr().is_terminal();
+        let mut progress = |precision: Precision, engine: EngineName| {
+            if shown {
+                eprintln!("running the {} file in {engine}", name(precision));
+            }
+        };
+        let found = verify(&parts, &mut progress).map_err(refused)?;
+        let text = match self.json {
+            true => format!("{}\n", json_text(&found, library.as_deref())),
+            false => report_text(&found, library.as_deref()),
+        };
+        io::stdout().write_all(text.as_bytes())?;
+        match found.verdict() {
+            Verdict::Good | Verdict::Slow => Ok(()),
+            Verdict::Wrong => Err(Failure::Verify {
+                reason: format!("{} is not what it should be", self.model.display()),
+                help: "what is wrong is above; export or quantize it again".to_owned(),
+            }),
+        }
+    }
+
+    /// The files that the manifest lists, the fp32 one first.
+    fn files(&self, manifest: &Manifest) -> Result<Vec<(Precision, Vec<u8>)>, Failure> {
+        let all = [Precision::Fp32, Precision::Fp16, Precision::Int8].into_iter();
+        let listed = all.filter(|p| manifest.artifact(*p).is_some());
+        let files: Result<Vec<_>, Failure> =
+            listed.map(|p| Ok((p, read_artifact(&self.model, manifest, p).map_err(refused)?))).collect();
+        match files? {
+            files if files.is_empty() => Err(Failure::Verify {
+                reason: format!("the manifest in {} lists no files", self.model.display()),
+                help: "`mtcae export` writes the files of a model and lists them there".to_owned(),
+            }),
+            files => Ok(files),
+        }
+    }
+
+    fn clips(&self, manifest: &Manifest) -> Result<Vec<Vec<u8>>, Failure> {
+        let spec = manifest.clip;
+        let mut clips: Vec<Vec<u8>> = (1..=SEEDED).map(|seed| seeded_clip(spec.frames, spec.size, seed)).collect();
+        if self.clips.is_empty() {
+            clips.push(face_clip(manifest, None)?.bytes);
+        }
+        for video in &self.clips {
+            clips.push(face_clip(manifest, Some(video))?.bytes);
+        }
+        Ok(clips)
+    }
+}
+
+fn refused(error: ExportError) -> Failure {
+    let help = "give a folder that `mtcae export` or `mtcae quantize` wrote".to_owned();
+    Failure::Verify { reason: error.to_string(), help }
+}
+
+fn name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Fp32 => "fp32",
+        Precision::Fp16 => "fp16",
+        Precision::Int8 => "int8",
+    }
+}
+
+fn who((precision, engine): (Precision, EngineName)) -> String {
+    match engine {
+        EngineName::Arithmetic => "the checkpoint's arithmetic".to_owned(),
+        _ => format!("{} in {engine}", name(precision)),
+    }
+}
+
+fn report_text(found: &Verification, library: Option<&Path>) -> String {
+    let mut text = format!("{} clips; largest differences, in parts of an output's largest value\n", found.clips);
+    let head = ["boxes", "landmarks", "logits", "accepted"];
+    text += &format!("{:19} {:28}", "", "against");
+    head.iter().for_each(|h| text += &format!(" {h:>9}"));
+    text += "\n";
+    for d in &found.differences {
+        let r = d.relative;
+        let verdict = if d.near() { "" } else { "  TOO FAR" };
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            text,
+            "{:19} {:28} {:9.1e} {:9.1e} {:9.1e} {:9.0e}{verdict}",
+            who(d.file),
+            who(d.against),
+            r.boxes,
+            r.landmarks,
+            r.logits,
+            d.limit
+        );
+    }
+    for (precision, engine, why) in &found.failures {
+        let _ = writeln!(text, "{:19} DOES NOT RUN: {why}", who((*precision, *engine)));
+    }
+    if library.is_none() {
+        let _ = writeln!(text, "onnxruntime was not asked: give its library with `--onnxruntime FILE` or {LIBRARY}");
+    }
+    for (precision, f) in &found.findings {
+        let severity = if f.severity == Severity::Wrong { "WRONG" } else { "slow" };
+        let _ = writeln!(
+            text,
+            "{severity}: the {} file has trap `{}` {} time(s), first at {}: {}; {}",
+            name(*precision),
+            f.trap,
+            f.count,
+            f.node,
+            f.means,
+            f.next
+        );
+    }
+    text += match found.verdict() {
+        Verdict::Good => "good: no known trap, and all engines agree\n",
+        Verdict::Slow => "right, but slower than it could be\n",
+        Verdict::Wrong => "",
+    };
+    text
+}
+
+fn json_text(found: &Verification, library: Option<&Path>) -> Value {
+    let side = |(precision, engine): (Precision, EngineName)| json!({ "precision": name(precision), "engine": engine.to_string() });
+    let outputs = |a: &Agreement| json!({ "boxes": a.boxes, "landmarks": a.landmarks, "logits": a.logits });
+    let difference = |d: &Difference| {
+        json!({
+            "file": side(d.file), "against": side(d.against), "largest": outputs(&d.largest),
+            "relative": outputs(&d.relative), "limit": d.limit, "near": d.near(),
+        })
+    };
+    let finding = |(precision, f): &(Precision, Finding)| {
+        let severity = if f.severity == Severity::Wrong { "wrong" } else { "slow" };
+        json!({
+            "precision": name(*precision), "trap": f.trap, "severity": severity, "count": f.count, "node": f.node,
+            "means": f.means, "next": f.next,
+        })
+    };
+    let failure = |(precision, engine, why): &(Precision, EngineName, String)| json!({ "file": side((*precision, *engine)), "why": why });
+    let verdict = match found.verdict() {
+        Verdict::Good => "good",
+        Verdict::Slow => "slow",
+        Verdict::Wrong => "wrong",
+    };
+    json!({
+        "verdict": verdict, "clips": found.clips, "onnxruntime": library,
+        "differences": found.differences.iter().map(difference).collect::<Vec<_>>(),
+        "failures": found.failures.iter().map(failure).collect::<Vec<_>>(),
+        "findings": found.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,89 @@
+//! Stills as clips of bytes, and which of them a model is calibrated and judged on.
+
+use crate::batch::{crop_at, crop_still};
+use mtcae_contract::{ClipSpec, Cropper, Rect};
+use mtcae_data::{StillRef, Stills};
+use mtcae_network::SplitMix;
+use std::f32::consts::TAU;
+
+/// How far a hand-held camera sways, as a fraction of the framing square.
+const SWAY: f32 = 0.04;
+
+/// A still as the board would cut it, the same in every frame: bytes `[T, S, S, 3]`.
+pub fn still_clip(still: &StillRef<'_>, margin: f32, spec: ClipSpec, cropper: &mut Cropper) -> Vec<u8> {
+    crop_still(still, margin, spec.size, cropper).repeat(spec.frames)
+}
+
+/// A still in front of a camera that sways once around during the clip, from `phase` on (0 to 1): bytes `[T, S, S, 3]`.
+pub fn swaying_clip(still: &StillRef<'_>, margin: f32, spec: ClipSpec, phase: f32, cropper: &mut Cropper) -> Vec<u8> {
+    let square = still.framing(margin);
+    let frame = |t: usize| {
+        let (sin, cos) = (TAU * (phase + t as f32 / spec.frames as f32)).sin_cos();
+        let view = Rect { x: square.x + SWAY * square.w * sin, y: square.y + SWAY * square.h * cos, ..square };
+        crop_at(still, view, spec.size, cropper)
+    };
+    (0..spec.frames).flat_map(frame).collect()
+}
+
+/// Samples to find ranges on and samples to judge on; no person is in both.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Split {
+    /// To find ranges on.
+    pub calibration: Vec<usize>,
+    /// To judge on.
+    pub held_out: Vec<usize>,
+}
+
+/// Splits `data` in two by a hash of the person, and takes at most so many samples of each half, evenly spread over the
+/// data set. The same for the same data.
+pub fn split(data: &Stills, calibration: usize, held_out: usize) -> Split {
+    let held = |i: &usize| SplitMix::new(data.sample(*i).subject).bits() % 2 == 1;
+    let (others, judged): (Vec<usize>, Vec<usize>) = (0..data.len()).partition(|i| !held(i));
+    Split { calibration: spread(&others, calibration), held_out: spread(&judged, held_out) }
+}
+
+/// At most `n` of `from`, evenly spread.
+fn spread(from: &[usize], n: usize) -> Vec<usize> {
+    let n = n.min(from.len());
+    (0..n).map(|i| from[i * from.len() / n]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_reaches_from_end_to_end() {
+        let from: Vec<usize> = (10..20).collect();
+        assert_eq!(spread(&from, 5), [10, 12, 14, 16, 18]);
+        assert_eq!(spread(&from, 99), from);
+        assert_eq!(spread(&from, 0), [0; 0]);
+        assert_eq!(spread(&[], 3), [0; 0]);
+    }
+
+    #[test]
+    fn a_camera_that_sways_comes_back() {
+        let image: Vec<u8> = (0..64 * 64).map(|i| (i % 64 * 4) as u8).collect();
+        let still = StillRef {
+            image: &image,
+            side: 64,
+            channels: 1,
+            face: Rect { x: 0.3, y: 0.3, w: 0.4, h: 0.4 },
+            landmarks: Default::default(),
+            has_face: true,
+            label: 0,
+            subject: 0,
+        };
+        let spec = ClipSpec { frames: 8, size: 16, seconds: 1.0 };
+        let mut cropper = Cropper::new();
+        let clip = swaying_clip(&still, 0.1, spec, 0.0, &mut cropper);
+        let frames: Vec<&[u8]> = clip.chunks(16 * 16 * 3).collect();
+        let plain = still_clip(&still, 0.1, spec, &mut cropper);
+        assert_eq!((clip.len(), plain.len()), (spec.bytes(), spec.bytes()));
+        // Brightness rises to the right: the view is furthest right after a quarter and furthest left after three.
+        let mean = |frame: &[u8]| frame.iter().map(|v| f64::from(*v)).sum::<f64>() / frame.len() as f64;
+        let still_mean = mean(&plain[..16 * 16 * 3]);
+        assert!(mean(frames[2]) > still_mean + 1.0 && mean(frames[6]) < still_mean - 1.0);
+        assert!((mean(frames[0]) - still_mean).abs() < 0.5 && (mean(frames[4]) - still_mean).abs() < 0.5);
+    }
+}

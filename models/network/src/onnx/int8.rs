@@ -1,0 +1,123 @@
+//! Linear layers in int8: how activations become bytes, and how weights are rounded.
+//!
+//! ```text
+//! x f32 -> bytes u8 -> MatMulInteger with weights i8 -> f32 -> times scales [outputs] -> plus bias
+//! ```
+//!
+//! Patch embedding, convolutions, attention products, softmax, norms, GELU and heads stay f32: rounding all of a ViT ruins it.
+
+use std::collections::BTreeMap;
+
+/// The byte that stands for 0 in a symmetric range. Unsigned bytes, as products of two signed ones are several times slower in
+/// ONNX Runtime on x86.
+pub const ZERO_POINT: u8 = 128;
+/// Largest rounded weight; -128 is not used, so that ranges are symmetric.
+const TOP: f32 = 127.0;
+
+/// How the inputs of a linear layer become bytes: `round(x / scale) + zero point`, cut to 0..=255.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Activation {
+    /// One scale for all clips, which calibration finds.
+    Static {
+        /// What one step of a byte is worth, above 0.
+        scale: f32,
+        /// The byte that stands for 0; [`ZERO_POINT`] in a symmetric range.
+        zero_point: u8,
+    },
+    /// Each token by its own largest value, found while the graph runs. Needs no calibration and takes more time.
+    Dynamic,
+}
+
+impl Activation {
+    /// The scale, where it is known before the graph runs.
+    pub(super) fn scale(self) -> Option<f32> {
+        match self {
+            Activation::Static { scale, .. } => Some(scale),
+            Activation::Dynamic => None,
+        }
+    }
+
+    pub(super) fn zero_point(self) -> u8 {
+        match self {
+            Activation::Static { zero_point, .. } => zero_point,
+            Activation::Dynamic => ZERO_POINT,
+        }
+    }
+}
+
+/// Which linear layers compute in int8, by name ([`super::LinearLayer::name`]); all others stay f32.
+pub type Int8Layers = BTreeMap<String, Activation>;
+
+/// A linear layer that may compute in int8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinearLayer {
+    /// Its name in the graph, for example `blocks.0.mlp.fc1`; queries, keys and values are three layers.
+    pub name: String,
+    /// The value in the graph that it reads, `[1, tokens, inputs]`; several layers may read one.
+    pub reads: String,
+    /// Tokens of a clip.
+    pub tokens: usize,
+    /// Channels in.
+    pub inputs: usize,
+    /// Channels out.
+    pub outputs: usize,
+}
+
+impl LinearLayer {
+    /// Bytes of its weight and scales in the file.
+    pub fn bytes(&self, int8: bool) -> usize {
+        if int8 { self.inputs * self.outputs + 4 * self.outputs } else { 4 * self.inputs * self.outputs }
+    }
+}
+
+/// A weight `[inputs, outputs]` in -127..=127, symmetric, with a scale for each output.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RoundedWeight {
+    pub inputs: usize,
+    pub outputs: usize,
+    pub values: Vec<i8>,
+    pub scales: Vec<f32>,
+}
+
+impl RoundedWeight {
+    /// Rounds `weight`, `[inputs, outputs]` row by row.
+    pub fn new(weight: &[f32], outputs: usize) -> RoundedWeight {
+        let mut scales = vec![0.0f32; outputs];
+        for row in weight.chunks(outputs) {
+            scales.iter_mut().zip(row).for_each(|(top, v)| *top = top.max(v.abs()));
+        }
+        // A channel of zeros has any scale.
+        scales.iter_mut().for_each(|s| *s = if *s > 0.0 { *s / TOP } else { 1.0 });
+        let rounded = |row: &[f32]| -> Vec<i8> {
+            row.iter().zip(&scales).map(|(v, s)| (v / s).round_ties_even().clamp(-TOP, TOP) as i8).collect()
+        };
+        let values = weight.chunks(outputs).flat_map(rounded).collect();
+        RoundedWeight { inputs: weight.len() / outputs, outputs, values, scales }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_is_rounded_within_half_a_step_of_its_channel() {
+        let weight: Vec<f32> = (0..60).map(|i| ((i * 37) % 61) as f32 / 61.0 * [1.0, -0.01, 0.0][i % 3]).collect();
+        let rounded = RoundedWeight::new(&weight, 3);
+        assert_eq!((rounded.inputs, rounded.outputs, rounded.scales[2]), (20, 3, 1.0));
+        for (i, (v, q)) in weight.iter().zip(&rounded.values).enumerate() {
+            let step = rounded.scales[i % 3];
+            assert!((v - f32::from(*q) * step).abs() <= 0.5001 * step, "{i}: {v} became {q} of {step}");
+        }
+        for channel in 0..2 {
+            let top = rounded.values.iter().skip(channel).step_by(3).map(|q| q.unsigned_abs()).max();
+            assert_eq!(top, Some(127), "channel {channel} uses its whole range");
+        }
+    }
+
+    #[test]
+    fn a_layer_in_int8_takes_a_quarter_and_its_scales() {
+        let layer = LinearLayer { name: "a".into(), reads: "b".into(), tokens: 1, inputs: 100, outputs: 10 };
+        assert_eq!((layer.bytes(false), layer.bytes(true)), (4000, 1040));
+    }
+}
