@@ -1,4 +1,4 @@
-//! `mtcae monitor --web` with a real client, Python's HTTP library, and with many bad ones.
+//! `mtcae monitor --web` with a real client, Python's HTTP library, with many bad ones, and in a browser where there is one.
 
 mod common;
 
@@ -6,7 +6,7 @@ use common::{Board, hello, mtcae, report};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A monitor with a page.
 struct Monitor {
@@ -99,4 +99,56 @@ fn many_slow_clients_and_noise_leave_the_monitor_as_it_is() {
     drop(idle);
     (0..2_000).for_each(|seq| board.send(&report(seq)));
     assert!(monitor.child.try_wait().unwrap().is_none(), "the monitor goes on");
+}
+
+/// A browser's program, if one is installed.
+fn browser() -> Option<&'static str> {
+    let there = |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(there)
+}
+
+/// What a browser's debugging port at `port` says of its pages.
+fn pages(port: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    write!(stream, "GET /json/list HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = Vec::new();
+    // It may keep the connection: then the time is over, and the answer is there all the same.
+    let _ = stream.read_to_end(&mut answer);
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[test]
+fn a_browser_draws_the_page() {
+    let Some(browser) = browser() else {
+        println!("skipped: the monitor's page in a browser because no chromium is installed");
+        return;
+    };
+    let mut board = Board::new();
+    let monitor = Monitor::start(&board);
+    board.wait_for_the_monitor();
+    board.send(&hello());
+    let profile = tempfile::tempdir().unwrap();
+    let log = std::fs::File::create(profile.path().join("log")).unwrap();
+    let mut child = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--remote-debugging-port=0"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("http://127.0.0.1:{}/", monitor.port))
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let (until, mut listed, mut seq) = (Instant::now() + Duration::from_secs(60), String::new(), 0);
+    while !listed.contains("happy · mtcae monitor") && Instant::now() < until {
+        board.send(&report(seq));
+        seq += 1;
+        std::thread::sleep(Duration::from_millis(100));
+        let port = std::fs::read_to_string(profile.path().join("DevToolsActivePort")).unwrap_or_default();
+        listed = port.lines().next().and_then(pages).unwrap_or(listed);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let log = std::fs::read_to_string(profile.path().join("log")).unwrap();
+    assert!(listed.contains("happy · mtcae monitor"), "{listed}\n{log}");
+    assert!(!log.contains("Content Security Policy") && !log.contains("Uncaught"), "{log}");
 }
