@@ -42,7 +42,8 @@ fn folders_that_are_no_good_are_named() {
     std::fs::write(folder.path().join("edge.fp32.onnx"), b"not what was listed").unwrap();
     let damaged = refused(&["verify", place]);
     assert!(damaged.contains("DIR/edge.fp32.onnx: its SHA-256 is"), "{damaged}");
-    std::fs::write(folder.path().join("manifest.toml"), b"format = 2").unwrap();
+    let manifest = std::fs::read_to_string(folder.path().join("manifest.toml")).unwrap();
+    std::fs::write(folder.path().join("manifest.toml"), manifest.replace("format = 1", "format = 2")).unwrap();
     all += &refused(&["verify", place]);
     insta::assert_snapshot!(all);
 }

@@ -115,7 +115,7 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, ExportError> {
     let path = folder.join(MANIFEST);
     let text = read(&path)?;
     let text = String::from_utf8(text).map_err(|_| folder_error(&path, "it is not text".to_owned()))?;
-    Manifest::from_toml(&text).map_err(|e| folder_error(&path, e.to_string()))
+    Manifest::from_toml(&text).map_err(|e| folder_error(&path, e.to_string().trim_end().to_owned()))
 }
 
 /// The checkpoint of the model in `folder`, if it has one.
