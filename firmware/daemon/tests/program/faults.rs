@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 /// How soon reports flow again.
 const RECOVERY: Duration = Duration::from_secs(3);
-/// Memory that may come on top of that after the first few faults, KiB.
-const FLAT: u64 = 4 * 1024;
+/// Memory that may come on top of what it had after the first few faults, KiB: caches are still filling then.
+const FLAT: u64 = 16 * 1024;
 
 /// Faults of each kind in one run.
 pub fn faults() -> usize {
