@@ -1,9 +1,10 @@
 //! Four people before the robot for ten minutes: they cross, hide each other, turn away for a moment and leave; the detector
 //! jitters, misses and imagines. Counts how often an id went to another person, and how often a person got another id.
 
-use mtcae_contract::{
-    Clip, ClipSpec, Framing, Image, LANDMARKS, LabelSet, Manifest, Micros, Point, RawOutput, Rect, Sampling,
-};
+mod common;
+
+use common::{Dice, manifest};
+use mtcae_contract::{Clip, Image, LANDMARKS, Micros, Point, RawOutput, Rect};
 use mtcae_core::{Action, Captured, FoundFace, Pipeline, Settings};
 use mtcae_wire::{Quality, Report};
 use std::collections::HashMap;
@@ -12,40 +13,6 @@ const SECONDS: u64 = 600;
 const FRAME: Micros = 33_333;
 const SIZE: (u32, u32) = (640, 360);
 const PEOPLE: usize = 4;
-
-fn manifest() -> Manifest {
-    Manifest {
-        format: 1,
-        name: "sim".into(),
-        version: "0.0.1".into(),
-        preset: "tiny".into(),
-        labels: LabelSet::seven(),
-        sampling: Sampling::Uniform,
-        temperature: 1.0,
-        clip: ClipSpec { frames: 16, size: 16, seconds: 1.0 },
-        framing: Framing::Face { margin: 0.2 },
-        mean: [0.5; 3],
-        std: [0.2; 3],
-        artifacts: vec![],
-    }
-}
-
-/// xorshift64*; enough for dice.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % n
-    }
-
-    /// From -1 to 1.
-    fn around(&mut self) -> f32 {
-        self.below(20_001) as f32 / 10_000.0 - 1.0
-    }
-}
 
 /// Where people stand, pixels from the left.
 const SPOTS: [f32; 6] = [70.0, 170.0, 270.0, 370.0, 470.0, 570.0];

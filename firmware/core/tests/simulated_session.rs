@@ -1,8 +1,9 @@
 //! Ten minutes at 60 frames a second with everything going wrong that can, in seconds: bounds, order and counts hold.
 
-use mtcae_contract::{
-    Clip, ClipSpec, Framing, Image, LANDMARKS, LabelSet, Manifest, Micros, Point, RawOutput, Rect, Sampling,
-};
+mod common;
+
+use common::{Dice, manifest};
+use mtcae_contract::{Clip, Image, LANDMARKS, Micros, Point, RawOutput, Rect};
 use mtcae_core::{Action, Captured, FoundFace, GazeSettings, Outbox, OutboxLimits, Pipeline, RingLimits, Settings};
 use mtcae_wire::{Quality, Report, Up, encode};
 use std::sync::Arc;
@@ -12,39 +13,6 @@ const FRAME: Micros = 1_000_000 / 60;
 const SIZE: (u32, u32) = (96, 54);
 /// Fewer faults than this and the simulation no longer tests what it says.
 const FEWEST_FAULTS: u64 = 1_400;
-
-fn manifest() -> Manifest {
-    Manifest {
-        format: 1,
-        name: "sim".into(),
-        version: "0.0.1".into(),
-        preset: "tiny".into(),
-        labels: LabelSet::seven(),
-        sampling: Sampling::Uniform,
-        temperature: 1.0,
-        clip: ClipSpec { frames: 16, size: 16, seconds: 1.0 },
-        framing: Framing::Face { margin: 0.2 },
-        mean: [0.5; 3],
-        std: [0.2; 3],
-        artifacts: vec![],
-    }
-}
-
-/// xorshift64*; enough for dice.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % n
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
 
 struct Sim {
     dice: Dice,
