@@ -322,16 +322,16 @@ fn a_day_of_faults() {
             sim.work();
             sim.send();
             sim.check();
-            if sim.received.len() == 10_000 {
+            if sim.received.len() >= 9_000 {
                 assert!(sim.received.windows(2).all(|w| w[0].seq < w[1].seq), "reports out of order");
-                reports += sim.received.drain(..9_999).count();
+                reports += sim.received.drain(..sim.received.len() - 1).count();
             }
         }
         most = most.max(rss_kib());
         if hour == 1 {
             after_an_hour = most;
         }
-        assert!(most <= after_an_hour + 2048, "{most} KiB in hour {hour}, {after_an_hour} KiB after the first");
+        assert!(most <= after_an_hour + 512, "{most} KiB in hour {hour}, {after_an_hour} KiB after the first");
     }
     println!(
         "24 hours: {} faults injected, {} frames, {} reports; {after_an_hour} KiB after an hour, at most {most} KiB",
