@@ -7,7 +7,8 @@
 //! REPORTS.jsonl is what `mtcae-firmware --sink stdout` wrote with `ema_ms = 0` on a video of `make_sequences.py`, TRUTH.txt
 //! what that said. Each segment of the video shows one picture. What the network sees there is the class that leads in the mean of
 //! its answers of the segment's second half; **lag** is the time from the segment's begin until the label is that class,
-//! **flicker** every change of the label after that, and a segment whose label never gets there is **missed**.
+//! **flicker** every change of the label after that, and a segment whose label never gets there is **missed**. **Right when named** is
+//! the share of the second half's answers that name the picture's own label, of those that name any.
 
 use mtcae_core::{Smoother, SmoothingSettings};
 use serde_json::Value;
@@ -20,8 +21,10 @@ struct Answer {
 struct Segment {
     answers: Vec<Answer>,
     begin: u64,
+    /// What the network sees.
     sees: usize,
-    right: bool,
+    /// What the picture is labelled with.
+    is: Option<usize>,
 }
 
 #[derive(Default)]
@@ -30,6 +33,9 @@ struct Outcome {
     flicker: u64,
     missed: u64,
     unsure: u64,
+    /// Answers of a segment's second half that name a class, and those that name the right one.
+    named: u64,
+    right: u64,
     answers: u64,
 }
 
@@ -37,15 +43,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, reports, truth] = &arguments[..] else { return Err("give REPORTS.jsonl and TRUTH.txt".into()) };
     let segments = read(&std::fs::read_to_string(reports)?, &std::fs::read_to_string(truth)?)?;
-    let right = segments.iter().filter(|s| s.right).count();
+    let right = segments.iter().filter(|s| s.is == Some(s.sees)).count();
     let minutes: f64 =
         segments.iter().map(|s| (s.answers.last().map_or(s.begin, |a| a.at) - s.begin) as f64 / 6e7).sum();
     println!(
         "{} segments, {minutes:.1} minutes; in {right} the network sees what the picture is labelled with",
         segments.len()
     );
-    println!("| ema_ms | enter | lead | min_dwell_ms | lag p50 ms | lag p90 ms | flicker a minute | missed | unsure |");
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!(
+        "| ema_ms | enter | lead | min_dwell_ms | lag p50 ms | lag p90 ms | flicker a minute | missed | unsure | right when named |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     let default = SmoothingSettings::default();
     for tau in [0, 150, 250, 350, 500, 700, 1000] {
         for (enter, lead, dwell) in [
@@ -64,12 +72,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let o = smooth(&segments, &settings);
             let lag = |percent: usize| o.lags.get(o.lags.len() * percent / 100).map_or(0, |us| us / 1000);
             println!(
-                "| {mark}{tau}{mark} | {enter} | {lead} | {dwell} | {} | {} | {:.1} | {:.1} % | {:.1} % |",
+                "| {mark}{tau}{mark} | {enter} | {lead} | {dwell} | {} | {} | {:.1} | {:.1} % | {:.1} % | {:.1} % |",
                 lag(50),
                 lag(90),
                 o.flicker as f64 / minutes,
                 100.0 * o.missed as f64 / segments.len() as f64,
-                100.0 * o.unsure as f64 / o.answers as f64
+                100.0 * o.unsure as f64 / o.answers as f64,
+                100.0 * o.right as f64 / o.named.max(1) as f64
             );
         }
     }
@@ -88,6 +97,10 @@ fn smooth(segments: &[Segment], settings: &SmoothingSettings) -> Outcome {
             outcome.unsure += u64::from(state.label.is_none());
             outcome.flicker += u64::from(arrived.is_some() && state.label != label);
             label = state.label;
+            if answer.at >= segment.begin + 2_000_000 {
+                outcome.named += u64::from(label.is_some());
+                outcome.right += u64::from(label.is_some() && label == segment.is);
+            }
             if arrived.is_none() && label == Some(segment.sees) {
                 arrived = Some(answer.at - segment.begin);
             }
@@ -139,7 +152,8 @@ fn read(reports: &str, truth: &str) -> Result<Vec<Segment>, Box<dyn std::error::
         }
         let sum = |class: usize| steady.iter().map(|a| a.scores[class]).sum::<f32>();
         let sees = (0..labels.len()).max_by(|a, b| sum(*a).total_cmp(&sum(*b))).ok_or("no labels")?;
-        segments.push(Segment { begin: *start, sees, right: labels[sees] == *label, answers: own });
+        let is = labels.iter().position(|l| l == label);
+        segments.push(Segment { begin: *start, sees, is, answers: own });
     }
     Ok(segments)
 }
