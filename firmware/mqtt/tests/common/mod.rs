@@ -42,15 +42,19 @@ impl Broker {
     pub fn start(program: &Path, settings: &str, prepare: impl FnOnce(&Path)) -> Broker {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let settings = settings.replace("DIR", folder.path().to_str().unwrap());
-        // Started as root, it would become a user who may not read the folder.
-        let text = format!("user root\npersistence false\nlistener {port} 127.0.0.1\n{settings}\n");
-        fs::write(folder.path().join("mosquitto.conf"), text).unwrap();
-        let child = spawn(program, folder.path());
-        let mut broker = Broker { program: program.to_owned(), child, port, folder };
-        broker.wait();
-        broker
+        // A port that was free a moment ago may be another broker's now; ours then ends.
+        for _ in 0..10 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            // Started as root, it would become a user who may not read the folder.
+            let text = format!("user root\npersistence false\nlistener {port} 127.0.0.1\n{settings}\n");
+            fs::write(folder.path().join("mosquitto.conf"), text).unwrap();
+            let mut child = spawn(program, folder.path());
+            if answers(&mut child, port) {
+                return Broker { program: program.to_owned(), child, port, folder };
+            }
+        }
+        panic!("mosquitto does not run: {}", log(folder.path()));
     }
 
     /// One that admits everyone.
@@ -75,14 +79,26 @@ impl Broker {
 
     /// Until it answers.
     fn wait(&mut self) {
-        let end = Instant::now() + LONG;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(self.child.try_wait().unwrap().is_none(), "mosquitto has ended: {}", log());
-            assert!(Instant::now() < end, "mosquitto does not answer: {}", log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        assert!(answers(&mut self.child, self.port), "mosquitto does not run: {}", log(self.folder.path()));
     }
+}
+
+fn log(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
+
+/// Waits until `port` answers; false when it is not `child` that does.
+fn answers(child: &mut Child, port: u16) -> bool {
+    let end = Instant::now() + LONG;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        assert!(Instant::now() < end, "mosquitto does not answer");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    child.try_wait().unwrap().is_none()
 }
 
 impl Drop for Broker {
