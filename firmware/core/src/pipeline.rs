@@ -134,6 +134,11 @@ impl Pipeline {
             self.expire(now);
         }
         let newest = self.ring.newest().map(|f| f.captured);
+        let tracks = self.tracks.all();
+        if !tracks.is_empty() && tracks.iter().all(|t| self.shown(t.id) >= self.trigger) {
+            // Who comes later was not asked for.
+            self.trigger = None;
+        }
         match self.schedule.next_step(now, newest, self.sight(newest)) {
             Step::Wait(us) => Action::Wait(us),
             step => self.start(step).unwrap_or_else(|| {
@@ -327,6 +332,9 @@ impl Pipeline {
         if !self.tracks.all().is_empty() {
             self.absent_at = None;
             return None;
+        }
+        if Some(view.captured) >= self.trigger {
+            self.trigger = None;
         }
         let due = self.absent_at.is_none_or(|at| now < at || now - at >= self.settings.absent_every);
         due.then(|| {

@@ -303,6 +303,23 @@ fn with_a_trigger_there_is_one_answer_for_each_pulse() {
         }
     }
     assert!(faces(&sim) >= pulses - 3 && pulses == 10, "{} answers to {pulses} pulses", faces(&sim));
+    // Nobody is there when it comes: that is the answer, and who comes later is not asked for.
+    sim.face_back_at = sim.now + 4_000_000;
+    let before = faces(&sim);
+    for frame in 0..600 {
+        sim.steady_frame();
+        sim.work();
+        sim.send();
+        if frame == 200 {
+            assert!(sim.pipeline.tracks().all().is_empty());
+            sim.pipeline.trigger(sim.now + 1);
+            at = sim.now + 1;
+        }
+    }
+    assert!(sim.received.iter().any(|r| r.face.is_none() && r.captured_us >= at), "nobody said that nobody is there");
+    assert!(!sim.pipeline.tracks().all().is_empty(), "the face came back");
+    // One clip of the last pulse may still have been out.
+    assert!(faces(&sim) <= before + 1, "{} answers without a pulse", faces(&sim) - before);
 }
 
 /// Resident memory of this process, KiB.
