@@ -5,7 +5,7 @@ use crate::error::TrainError;
 use crate::evaluate::StillAnswer;
 use mtcae_contract::{Clip, Cropper, Framing, LANDMARKS, Manifest, Precision};
 use mtcae_core::Engine;
-use mtcae_data::Stills;
+use mtcae_data::{StillRef, Stills};
 use mtcae_drivers::{ModelFile, TractEngine, read_manifest};
 use std::path::Path;
 
@@ -39,14 +39,34 @@ pub fn file_answers(
     workers: usize,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<StillAnswer>, TrainError> {
+    answers_to(file, data, samples, workers, &|i, answer| answer(&data.sample(i)), done)
+}
+
+/// What becomes of a sample before it is answered: calls once with what the model is to see.
+pub type Show<'a> = dyn Fn(usize, &mut dyn FnMut(&StillRef<'_>) -> Result<StillAnswer, TrainError>) -> Result<StillAnswer, TrainError>
+    + Sync
+    + 'a;
+
+/// The same where `show` says what is seen of each sample.
+///
+/// # Errors
+/// As [`board_answers`].
+pub fn answers_to(
+    file: &ModelFile,
+    data: &Stills,
+    samples: &[usize],
+    workers: usize,
+    show: &Show<'_>,
+    done: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<StillAnswer>, TrainError> {
     let margin = face_margin(&file.manifest, data)?;
     let share = samples.len().div_ceil(workers.max(1)).max(1);
     let part = |samples: &[usize]| -> Result<Vec<StillAnswer>, TrainError> {
         let mut engine = TractEngine::load_file(file, 1).map_err(model)?;
         let mut cropper = Cropper::new();
         let spec = file.manifest.clip;
-        let answer = |i: &usize| {
-            let bytes = still_clip(&data.sample(*i), margin, spec, &mut cropper);
+        let mut answer = |still: &StillRef<'_>| {
+            let bytes = still_clip(still, margin, spec, &mut cropper);
             let clip = Clip { bytes, frames: spec.frames, size: spec.size, crop: Default::default() };
             let raw = engine.infer(&clip).map_err(model)?;
             done(1);
@@ -57,7 +77,7 @@ pub fn file_answers(
                 logits: raw.logits,
             })
         };
-        samples.iter().map(answer).collect()
+        samples.iter().map(|i| show(*i, &mut answer)).collect()
     };
     let part = &part;
     let parts: Result<Vec<_>, _> = std::thread::scope(|scope| {

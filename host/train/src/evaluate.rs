@@ -6,7 +6,7 @@ use crate::state::Slot;
 use crate::step::{leaves, numbers, tensor};
 use burn::tensor::Device;
 use mtcae_contract::{Cropper, Rect};
-use mtcae_data::{FACE_MARGIN, Stills};
+use mtcae_data::{FACE_MARGIN, StillRef, Stills};
 use mtcae_network::Network;
 
 /// How right a model is.
@@ -82,11 +82,20 @@ pub fn evaluate(data: &Stills, answers: &[StillAnswer], margin: f32) -> Scores {
 
 /// Scores `answers` to the `samples` of `data`, in their order; each still was framed with `margin`.
 pub fn evaluate_samples(data: &Stills, samples: &[usize], answers: &[StillAnswer], margin: f32) -> Scores {
-    let classes = data.labels().len();
+    let stills = samples.iter().map(|i| data.sample(*i));
+    evaluate_stills(data.labels().len(), stills, answers, margin)
+}
+
+/// Scores `answers` to `stills` of `classes` classes, in their order; each was framed with `margin`.
+pub fn evaluate_stills<'a>(
+    classes: usize,
+    stills: impl Iterator<Item = StillRef<'a>>,
+    answers: &[StillAnswer],
+    margin: f32,
+) -> Scores {
     let mut confusion = vec![vec![0; classes]; classes];
     let (mut iou, mut nme, mut known) = (0.0, 0.0, 0);
-    for (i, answer) in samples.iter().zip(answers) {
-        let still = data.sample(*i);
+    for (still, answer) in stills.zip(answers) {
         let best = (0..classes).max_by(|a, b| answer.logits[*a].total_cmp(&answer.logits[*b])).unwrap_or(0);
         confusion[still.label][best] += 1;
         if !still.has_face || answer.face.is_empty() {

@@ -1,10 +1,10 @@
 //! The network on burn tensors: numbers with gradients.
 
+use crate::{convolve::convolve, gelu::gelu};
 use burn::tensor::{
     Device, Tensor, TensorData,
-    activation::{gelu, relu, softmax},
-    module::{batch_norm, batch_norm_train, conv2d, layer_norm},
-    ops::ConvOptions,
+    activation::{relu, softmax},
+    module::{batch_norm, batch_norm_train, layer_norm},
 };
 use mtcae_network::{Conv, Linear, Norm, Ops, Param, PatchEmbed, Qkv, SplitMix, position_table};
 use std::collections::HashMap;
@@ -93,8 +93,7 @@ impl Ops for Interpreter<'_> {
     fn conv(&mut self, x: &Tensor<4>, layer: &Conv) -> Tensor<4> {
         let s = &layer.weight.shape;
         let weight = self.param(&layer.weight, [s[0], s[1], s[2], s[3]]);
-        let options = ConvOptions::new([layer.stride; 2], [1, 1], [1, 1], 1);
-        let y = conv2d(x.clone(), weight, None, options);
+        let y = convolve(x.clone(), weight, layer.stride);
         let (scale, shift) = (self.flat(&layer.norm_weight), self.flat(&layer.norm_bias));
         match self.mode {
             Mode::Evaluate => {

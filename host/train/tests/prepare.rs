@@ -109,6 +109,21 @@ fn pictures_become_shards_that_a_model_is_scored_on() {
     let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge");
     let scored = desk.said(&["evaluate", zoo, "--data", "out/mine"]);
     assert!(scored.starts_with("exit code: 0\n") && scored.contains("WAR"), "{scored}");
+
+    let arguments = ["curves", zoo, "--data", "out/mine", "--harms", "dark,rotated", "--json", "--plot", "curves.svg"];
+    let said = desk.said(&arguments);
+    let object: serde_json::Value = serde_json::from_str(said.strip_prefix("exit code: 0\n").expect(&said)).unwrap();
+    let points = object["curves"].as_array().unwrap();
+    let amounts: Vec<_> = points.iter().map(|p| (p["harm"].as_str(), p["amount"].as_f64())).collect();
+    assert_eq!(amounts.len(), 9);
+    assert_eq!((amounts[0], amounts[8]), ((None, None), (Some("rotated"), Some(45.0))));
+    // The landmarks turn with the face, and a network that was never turned so far cannot follow.
+    let error = |i: usize| points[i]["landmark_nme"].as_f64().unwrap();
+    assert!(error(0) < 0.2 && error(8) > error(0), "{said}");
+    let plot = std::fs::read_to_string(desk.0.path().join("curves.svg")).unwrap();
+    assert_eq!(plot.matches("<polyline").count(), 4);
+    let wrong = desk.said(&["curves", zoo, "--data", "out/mine", "--harms", "melted"]);
+    assert!(wrong.contains("melted") && wrong.contains("occluded"), "{wrong}");
 }
 
 #[test]

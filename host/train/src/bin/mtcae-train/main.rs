@@ -1,5 +1,6 @@
 //! The training binary: `mtcae data`, `mtcae train`, `mtcae evaluate` and `mtcae quantize` run it.
 
+mod curves;
 mod data;
 mod evaluate;
 mod quantize;
@@ -29,6 +30,7 @@ enum Command {
     Train(train::Args),
     /// Score a checkpoint or an exported model on annotated stills.
     Evaluate(evaluate::Args),
+    Curves(curves::Args),
     Quantize(Box<quantize::Args>),
 }
 
@@ -39,6 +41,7 @@ fn main() -> Result<()> {
         Command::Data(command) => command.run(),
         Command::Train(args) => args.run(),
         Command::Evaluate(args) => args.run(),
+        Command::Curves(args) => args.run(),
         Command::Quantize(args) => args.run(),
     }
 }

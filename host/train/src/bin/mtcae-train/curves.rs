@@ -1,0 +1,175 @@
+//! `mtcae-train curves`: what a model still reads from pictures that were made worse.
+
+use crate::open;
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use mtcae_contract::Precision;
+use mtcae_data::Stills;
+use mtcae_drivers::ModelFile;
+use mtcae_train::{Harm, Scores, Spoiled, answers_to, evaluate_stills, face_margin};
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// Score a model on faces that are dark, blurred, small, rotated, occluded or noisy.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Every amount of every harm is done to the same samples, evenly spread over the data set; the board's own engine and
+preprocessing answer. The first row is the samples as they are.
+
+Example:
+  mtcae curves models/zoo/edge --data shards/mine --samples 500 --plot curves.svg")]
+pub struct Args {
+    /// Model folder
+    model: PathBuf,
+    /// Shards to take samples from
+    #[arg(long = "data", required = true)]
+    data: Vec<PathBuf>,
+    /// Samples for each amount; fewer are faster and less sure
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    samples: u32,
+    /// Only these harms
+    #[arg(long, value_delimiter = ',', value_parser = Harm::ALL.map(Harm::name))]
+    harms: Vec<String>,
+    /// File of the model folder to run
+    #[arg(long, default_value = "fp32", value_parser = ["fp32", "int8"])]
+    precision: String,
+    /// Processor cores to use
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+    /// Also draw the curves into this SVG file
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// A point of a curve.
+struct Point {
+    /// `None` for the samples as they are.
+    harm: Option<(Harm, f32)>,
+    scores: Scores,
+}
+
+impl Args {
+    /// Answers all samples under all harms and prints the scores.
+    pub fn run(&self) -> Result<()> {
+        let data = open(&self.data)?;
+        let precision = if self.precision == "int8" { Precision::Int8 } else { Precision::Fp32 };
+        let file = ModelFile::read(&self.model, precision)?;
+        let n = (self.samples as usize).min(data.len());
+        let samples: Vec<usize> = (0..n).map(|i| i * data.len() / n).collect();
+        let wanted = |harm: &Harm| self.harms.is_empty() || self.harms.iter().any(|name| name == harm.name());
+        let harms = Harm::ALL.into_iter().filter(wanted);
+        let cases: Vec<_> =
+            std::iter::once(None).chain(harms.flat_map(|h| h.amounts().map(|amount| Some((h, amount))))).collect();
+        let bar = ProgressBar::new((cases.len() * n) as u64)
+            .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} clips, {per_sec}, {eta} left")?);
+        let score = |harm| self.score(&file, &data, &samples, harm, &bar);
+        let points = cases.into_iter().map(score).collect::<Result<Vec<_>>>()?;
+        bar.finish_and_clear();
+        if let Some(path) = &self.plot {
+            std::fs::write(path, plot(&points)).with_context(|| path.display().to_string())?;
+        }
+        print!("{}", if self.json { format!("{}\n", json(&points)) } else { table(&points) });
+        Ok(())
+    }
+
+    fn score(
+        &self,
+        file: &ModelFile,
+        data: &Stills,
+        samples: &[usize],
+        harm: Option<(Harm, f32)>,
+        bar: &ProgressBar,
+    ) -> Result<Point> {
+        let spoiled = |i: usize| harm.map(|(harm, amount)| Spoiled::new(&data.sample(i), harm, amount, i as u64));
+        let answers = answers_to(
+            file,
+            data,
+            samples,
+            self.workers.max(1),
+            &|i, answer| match spoiled(i) {
+                Some(worse) => answer(&worse.still(&data.sample(i))),
+                None => answer(&data.sample(i)),
+            },
+            &|n| bar.inc(n),
+        )?;
+        let all: Vec<_> = samples.iter().map(|i| spoiled(*i)).collect();
+        let stills = samples.iter().zip(&all).map(|(i, worse)| match worse {
+            Some(worse) => worse.still(&data.sample(*i)),
+            None => data.sample(*i),
+        });
+        let margin = face_margin(&file.manifest, data)?;
+        Ok(Point { harm, scores: evaluate_stills(data.labels().len(), stills, &answers, margin) })
+    }
+}
+
+fn table(points: &[Point]) -> String {
+    let mut text = format!("{:34}{:>8}{:>8}{:>9}{:>9}\n", "", "WAR", "UAR", "box IoU", "NME");
+    for Point { harm, scores } in points {
+        let what = harm.map_or("as they are".to_owned(), |(h, a)| format!("{:9} {a} {}", h.name(), h.unit()));
+        let _ = writeln!(
+            text,
+            "{what:34}{:>8.3}{:>8.3}{:>9.3}{:>9.3}",
+            scores.war, scores.uar, scores.box_iou, scores.landmark_nme
+        );
+    }
+    text
+}
+
+fn json(points: &[Point]) -> serde_json::Value {
+    let one = |Point { harm, scores }: &Point| {
+        serde_json::json!({
+            "harm": harm.map(|(h, _)| h.name()), "amount": harm.map(|(_, a)| a), "unit": harm.map(|(h, _)| h.unit()),
+            "samples": scores.samples, "war": scores.war, "uar": scores.uar, "recall": scores.recall,
+            "box_iou": scores.box_iou, "landmark_nme": scores.landmark_nme,
+        })
+    };
+    serde_json::json!({ "curves": points.iter().map(one).collect::<Vec<_>>() })
+}
+
+/// One small picture a harm: WAR (dark) and UAR (light) over the amounts, from the samples as they are on the left.
+fn plot(points: &[Point]) -> String {
+    const W: f32 = 150.0;
+    const H: f32 = 110.0;
+    let harms: Vec<Harm> =
+        Harm::ALL.into_iter().filter(|h| points.iter().any(|p| p.harm.is_some_and(|(one, _)| one == *h))).collect();
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" font-size=\"9\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
+        (W + 40.0) * harms.len().clamp(1, 3) as f32 + 10.0,
+        (H + 50.0) * harms.len().div_ceil(3).max(1) as f32 + 10.0,
+    );
+    for (i, harm) in harms.iter().enumerate() {
+        let (left, top) = (35.0 + (i % 3) as f32 * (W + 40.0), 22.0 + (i / 3) as f32 * (H + 50.0));
+        let of: Vec<&Point> = points.iter().filter(|p| p.harm.is_none_or(|(one, _)| one == *harm)).collect();
+        let x = |k: usize| left + W * k as f32 / (of.len() - 1).max(1) as f32;
+        let y = |v: f32| top + H * (1.0 - v);
+        let _ = writeln!(svg, "<text x=\"{left}\" y=\"{}\" font-weight=\"bold\">{}</text>", top - 8.0, harm.name());
+        for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
+            let at = y(share);
+            let _ = writeln!(
+                svg,
+                "<path d=\"M{left} {at}h{W}\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{}\" text-anchor=\"end\">{share}</text>",
+                left - 4.0,
+                at + 3.0
+            );
+        }
+        for (k, p) in of.iter().enumerate() {
+            let text = p.harm.map_or("0".to_owned(), |(_, amount)| amount.to_string());
+            let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{text}</text>", x(k), top + H + 12.0);
+        }
+        let _ = writeln!(svg, "<text x=\"{left}\" y=\"{}\" fill=\"#666\">{}</text>", top + H + 23.0, harm.unit());
+        for (colour, value) in [("#1f4e8c", (|s: &Scores| s.war) as fn(&Scores) -> f32), ("#e08a2e", |s| s.uar)] {
+            let line: Vec<String> =
+                of.iter().enumerate().map(|(k, p)| format!("{:.1},{:.1}", x(k), y(value(&p.scores)))).collect();
+            let _ = writeln!(
+                svg,
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>",
+                line.join(" ")
+            );
+        }
+    }
+    svg + "</svg>\n"
+}
