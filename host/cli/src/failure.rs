@@ -74,6 +74,22 @@ pub enum Failure {
         /// Where it would be beside this program.
         beside: PathBuf,
     },
+    /// `mtcae-broker` is not there.
+    #[error("`mtcae demo --mqtt` needs the program mtcae-broker; it is neither {} nor in a folder of PATH", .beside.display())]
+    #[diagnostic(
+        code(mtcae::no_broker),
+        help(
+            "build it once with `cargo build --release -p mtcae-broker`, or point `mtcae-firmware --sink mqtt:HOST` at a broker of yours"
+        )
+    )]
+    NoBroker {
+        /// Where it would be beside this program.
+        beside: PathBuf,
+    },
+    /// `mtcae-broker` is there and did not get so far that clients may come.
+    #[error("the demonstration's broker did not start: {0}")]
+    #[diagnostic(code(mtcae::broker))]
+    Broker(String),
     /// `mtcae-train` is there and does not start.
     #[error("cannot start {}: {source}", .program.display())]
     #[diagnostic(code(mtcae::trainer), help("is it a program for this machine, and may you run it?"))]

@@ -26,9 +26,9 @@ fn stages(summary: &Summary) -> [(&'static str, Percentiles); 5] {
     ]
 }
 
-/// The sum of the 99th percentiles of all stages but the network's own.
-fn beyond_inference_us(summary: &Summary) -> u64 {
-    stages(summary).iter().filter(|(name, _)| *name != "infer").map(|(_, stage)| u64::from(stage.p99_us)).sum()
+/// From capture to the serial line, less the network's own time, of each report.
+fn beyond(summary: &Summary) -> Percentiles {
+    summary.sinks.first().map_or(Percentiles::default(), |sink| sink.beyond)
 }
 
 fn object(summary: &Summary) -> Value {
@@ -37,7 +37,7 @@ fn object(summary: &Summary) -> Value {
         stages(summary).into_iter().map(|(name, stage)| (name.to_owned(), times(stage))).collect();
     json!({
         "type": "stats", "engine": summary.engine, "latency_us": latency, "detect_us": times(summary.detect),
-        "follow_us": times(summary.follow), "beyond_inference_p99_us": beyond_inference_us(summary),
+        "follow_us": times(summary.follow), "beyond_inference_us": times(beyond(summary)),
         "rss_kib": summary.rss_kib, "rss_peak_kib": summary.rss_peak_kib,
     })
 }
@@ -51,10 +51,7 @@ fn table(summary: &Summary) -> String {
     stages(summary).into_iter().for_each(|(name, stage)| row(name, stage));
     row("find faces", summary.detect);
     row("follow a face", summary.follow);
-    text += &format!(
-        "beyond inference{:>22.3}   (decode, crop, outputs, encode)\n",
-        beyond_inference_us(summary) as f64 / 1e3
-    );
+    row("beyond inference", beyond(summary));
     text + &format!(
         "memory of this program, monitor included: {} MiB, at most {} MiB; engine {}\n",
         summary.rss_kib / 1024,

@@ -20,7 +20,7 @@ const SANS_IO: [&str; 7] = [
 ];
 
 /// Heavy or unportable dependencies: the start of the name, and the folders whose crates may have it.
-const HEAVY: [(&str, &[&str]); 8] = [
+const HEAVY: [(&str, &[&str]); 9] = [
     ("burn", &["host/train"]),
     ("v4l", &["firmware/drivers"]),
     ("bindgen", &[]),
@@ -28,6 +28,7 @@ const HEAVY: [(&str, &[&str]); 8] = [
     ("tract", &["firmware/drivers", "models/detect", "host/"]),
     ("ort", &["firmware/drivers", "host/deploy"]),
     ("rumqttc", &["firmware/mqtt"]),
+    ("rumqttd", &["host/broker"]),
     ("rustls", &["firmware/tls", "firmware/mqtt"]),
 ];
 
@@ -42,7 +43,7 @@ const NOT_IN_THE_DEMO: [&str; 10] = [
     "libudev",
     "libudev-sys",
     "openssl-sys",
-    "rumqttc",
+    "rumqttd",
 ];
 
 /// Code that only a program may run.
@@ -58,8 +59,14 @@ const ONLY_PROGRAMS: [&str; 9] = [
     "process::abort",
 ];
 
-const PROGRAMS: [&str; 5] =
-    ["firmware/daemon/src", "firmware/launcher/src", "host/cli/src", "host/train/src/main.rs", "host/train/src/bin"];
+const PROGRAMS: [&str; 6] = [
+    "firmware/daemon/src",
+    "firmware/launcher/src",
+    "host/cli/src",
+    "host/train/src/main.rs",
+    "host/train/src/bin",
+    "host/broker/src",
+];
 
 /// Code that has no place where time, files and sockets are passed in.
 const OUTSIDE_WORLD: [&str; 7] =

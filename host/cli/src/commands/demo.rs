@@ -5,6 +5,7 @@
 //! ```
 
 use super::beside::{Record, Web, surfaces};
+use super::broker::Broker;
 use crate::assets;
 use crate::failure::Failure;
 use crate::monitor::link::{Line, Opener};
@@ -38,6 +39,7 @@ Examples:
   mtcae demo --clip my-video.mp4          any video, if ffmpeg is installed
   mtcae demo --seconds 20 --stats         and how long each stage takes
   mtcae demo --web                        and in a browser
+  mtcae demo --mqtt                       and as a robot gets it; beside it: mosquitto_sub -v -t 'mtcae/#'
   mtcae demo --json --seconds 6")]
 pub struct Args {
     /// carphone (a man who talks), astronaut (a camera that moves over a portrait), or a video file
@@ -58,6 +60,9 @@ pub struct Args {
     /// At the end print the time of each stage and the memory
     #[arg(long)]
     stats: bool,
+    /// Also publish to an MQTT broker, which runs at this port of 127.0.0.1 as long as the demo does; 0 for any that is free
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "1883")]
+    mqtt: Option<u16>,
     #[command(flatten)]
     record: Record,
     #[command(flatten)]
@@ -74,9 +79,14 @@ impl Args {
         let port = theirs
             .name()
             .ok_or_else(|| Failure::System { what: "name a pseudo-terminal", source: ErrorKind::NotFound.into() })?;
+        let broker = self.mqtt.map(Broker::start).transpose()?;
+        let mut sinks = vec![SinkChoice::Serial { port, baud: BAUD }];
+        if let Some(Broker { address, .. }) = &broker {
+            sinks.push(SinkChoice::Mqtt { host: address.ip().to_string(), port: Some(address.port()) });
+        }
         let overrides = Overrides {
             source: Some(SourceChoice::File(self.clip()?)),
-            sinks: vec![SinkChoice::Serial { port, baud: BAUD }],
+            sinks,
             model: Some(self.model(&board)?),
             ..Overrides::default()
         };
@@ -89,6 +99,9 @@ impl Args {
         };
         if !self.json {
             eprintln!("{report}\n");
+            if let Some(Broker { address, .. }) = &broker {
+                eprintln!("MQTT at {address}; look with: mosquitto_sub -p {} -v -t 'mtcae/#'\n", address.port());
+            }
         }
         let settings = monitor::Settings {
             port: name,

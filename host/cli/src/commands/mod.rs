@@ -1,6 +1,7 @@
 //! The commands, one file each: a struct of arguments and a `run`.
 
 mod beside;
+mod broker;
 mod bundle;
 mod camera;
 mod completions;
@@ -80,6 +81,9 @@ pub enum Command {
     /// Measure a trained network (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Evaluate(trainer::Args),
+    /// Score a model on faces that are dark, blurred, small, ... (runs mtcae-train)
+    #[command(disable_help_flag = true)]
+    Curves(trainer::Args),
     /// Write a model in int8, checked against fp32 (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Quantize(trainer::Args),
@@ -114,6 +118,7 @@ impl Command {
             Self::Data(args) => args.run("data"),
             Self::Train(args) => args.run("train"),
             Self::Evaluate(args) => args.run("evaluate"),
+            Self::Curves(args) => args.run("curves"),
             Self::Quantize(args) => args.run("quantize"),
             Self::Completions(args) => args.run(),
         }
