@@ -23,13 +23,15 @@ pub(crate) fn capture(shared: &Shared, opener: Opener, source: Option<Box<dyn Fr
         shared.camera.offer(open.modes());
     }
     let now = Instant::now();
-    Capture { shared, opener, source, off: false, wiped: false, last_frame: now, open_at: now }.run();
+    Capture { shared, opener, before: None, source, off: false, wiped: false, last_frame: now, open_at: now }.run();
 }
 
 /// The thread's own things.
 struct Capture<'a> {
     shared: &'a Shared,
     opener: Opener,
+    /// What worked before a mode was chosen that has not been tried yet.
+    before: Option<Opener>,
     source: Option<Box<dyn FrameSource>>,
     /// Switched off on request.
     off: bool,
@@ -139,7 +141,14 @@ impl Capture<'_> {
         let opened = self.opener.open();
         self.last_frame = Instant::now();
         self.open_at = self.last_frame + self.opener.reopen();
-        let source = opened.inspect_err(|_| lock(&self.shared.work).camera = CameraState::Lost)?;
+        let before = self.before.take();
+        let source = opened.map_err(|why| {
+            lock(&self.shared.work).camera = CameraState::Lost;
+            let Some(before) = before else { return why };
+            self.opener = before;
+            self.open_at = self.last_frame;
+            SourceError::Lost(format!("{why}; back to the mode before"))
+        })?;
         self.shared.camera.offer(source.modes());
         let name = source.info().name;
         self.source = Some(source);
@@ -183,16 +192,14 @@ impl Capture<'_> {
     fn choose(&mut self, mode: &Mode) -> Result<(), (Reason, String)> {
         let chosen = self.opener.in_mode(mode, &self.shared.camera.offered());
         let before = std::mem::replace(&mut self.opener, chosen.map_err(|why| (Reason::BadValue, why))?);
+        self.before.get_or_insert(before);
+        // A closed camera takes the mode when it opens; a start that fails for it says so.
         if self.closed().is_some() {
             return Ok(());
         }
         // A camera is for one at a time.
         self.source = None;
-        self.reopen().map_err(|why| {
-            self.opener = before;
-            self.open_at = Instant::now();
-            (Reason::Failed, format!("{why}; back to the mode before"))
-        })
+        self.reopen().map_err(|why| (Reason::Failed, why.to_string()))
     }
 }
 
@@ -202,6 +209,7 @@ fn give(shared: &Shared, captured: Captured) {
     let mut work = lock(&shared.work);
     work.camera = CameraState::Streaming;
     work.health.record(Stage::Decode, decode_us);
+    work.decode_us = decode_us;
     work.health.frame(now);
     work.pipeline.on_frame(captured, now);
     work.given += 1;

@@ -2,7 +2,7 @@
 
 use crate::DaemonError;
 use crate::model::Minds;
-use crate::shared::{Shared, Work, lock};
+use crate::shared::{Cost, Shared, Work, lock};
 use mtcae_contract::{Clip, Image, Micros, Rect};
 use mtcae_core::{Action, EngineError, Stage};
 use mtcae_wire::{Condition, Level, Report, Up};
@@ -49,7 +49,9 @@ fn next(shared: &Shared) -> Action {
     let begin = Instant::now();
     let action = work.pipeline.next(shared.now());
     if matches!(action, Action::Infer(_)) {
-        work.health.record(Stage::Crop, us_since(begin));
+        work.crop_us = us_since(begin);
+        let us = work.crop_us;
+        work.health.record(Stage::Crop, us);
     }
     action
 }
@@ -98,9 +100,13 @@ fn run_network(shared: &Shared, minds: &mut Minds, clip: Clip) -> Answer {
     work.engine = if raw.is_ok() { Condition::Good } else { Condition::Bad };
     let raw = raw?;
     work.health.record(Stage::Infer, infer_us);
-    let begin = Instant::now();
+    let (begin, answered) = (Instant::now(), shared.now());
     let answer = work.pipeline.on_output(&raw, shared.now());
     work.health.record(Stage::Outputs, us_since(begin));
+    if let Ok(Some(report)) = &answer {
+        let cost = Cost { seq: report.seq, before_us: work.decode_us + work.crop_us, answered };
+        *lock(&shared.cost) = Some(cost);
+    }
     drop(work);
     // The pipeline has counted it as failed.
     answer.or_else(|why| {

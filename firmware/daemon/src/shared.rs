@@ -51,9 +51,22 @@ pub(crate) struct Work {
     /// Frames given to the pipeline, and how many of them the inference thread has known of.
     pub given: u64,
     pub known: u64,
+    /// How long the newest frame took to read, and the newest clip to cut, microseconds.
+    pub decode_us: u64,
+    pub crop_us: u64,
     /// Times of full detections and of cheap looks.
     pub detect: RecentTimes,
     pub follow: RecentTimes,
+}
+
+/// What a report has cost beside the network.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    pub seq: u32,
+    /// Reading its newest frame and cutting its clip, microseconds.
+    pub before_us: u64,
+    /// When the network had answered.
+    pub answered: Micros,
 }
 
 /// One sink's part: what waits for it, and how it is.
@@ -72,6 +85,8 @@ pub(crate) struct MailState {
     pub bad_received: u64,
     /// Ages of reports when the sink took them.
     pub age: RecentTimes,
+    /// What the board itself added to the network's time, of each report that the sink took.
+    pub beyond: RecentTimes,
     /// What the other side wants to hear.
     pub subscription: Subscription,
 }
@@ -84,6 +99,7 @@ impl Mail {
             reconnects: 0,
             bad_received: 0,
             age: RecentTimes::default(),
+            beyond: RecentTimes::default(),
             subscription: Subscription::default(),
         };
         Mail { name, state: Mutex::new(state), arrived: Condvar::new() }
@@ -136,6 +152,8 @@ pub(crate) struct Shared {
     /// Clips a second at most, on a board that is not too hot.
     max_clips: f32,
     heat: Mutex<Cooling>,
+    /// Of the newest report.
+    pub cost: Mutex<Option<Cost>>,
     pub camera: CameraDesk,
     pub unix_offset_us: Mutex<Option<i64>>,
     pub rss_kib: AtomicU32,
@@ -174,6 +192,8 @@ impl Shared {
             bad_frames: 0,
             given: 0,
             known: 0,
+            decode_us: 0,
+            crop_us: 0,
             detect: RecentTimes::default(),
             follow: RecentTimes::default(),
         };
@@ -187,6 +207,7 @@ impl Shared {
             mail,
             max_clips,
             heat: Mutex::new(Cooling { throttle: Throttle::default(), share: 1.0 }),
+            cost: Mutex::new(None),
             camera: CameraDesk::default(),
             unix_offset_us: Mutex::new(unix_offset_us),
             rss_kib: AtomicU32::new(0),

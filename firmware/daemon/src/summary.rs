@@ -56,6 +56,9 @@ pub struct SinkSummary {
     pub bad_received: u64,
     /// From a report's capture to the sink taking it, lately.
     pub age: Percentiles,
+    /// Of that, what is not the network's: reading the newest frame, cutting the clip, and everything between the network's
+    /// answer and the sink taking the report. For each report, then the percentile.
+    pub beyond: Percentiles,
 }
 
 /// A window on the running daemon; it stays valid when that has ended.
@@ -87,6 +90,7 @@ impl Live {
                 reconnects: state.reconnects,
                 bad_received: state.bad_received,
                 age: state.age.percentiles(),
+                beyond: state.beyond.percentiles(),
             }
         });
         let sinks = sinks.collect();

@@ -17,7 +17,7 @@ pub fn faults() -> usize {
 }
 
 /// Descriptors, threads and memory that the program has now.
-fn holdings(firmware: &Firmware) -> (usize, usize, u64) {
+pub fn holdings(firmware: &Firmware) -> (usize, usize, u64) {
     let count = |what: &str| std::fs::read_dir(format!("/proc/{}/{what}", firmware.id())).unwrap().count();
     (count("fd"), count("task"), firmware.rss_kib())
 }

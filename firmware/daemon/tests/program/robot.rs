@@ -34,7 +34,7 @@ impl Socket {
         let pts = ptsname(&fd, Vec::new()).unwrap().into_string().unwrap();
         let _ = std::fs::remove_file(&self.path);
         std::os::unix::fs::symlink(pts, &self.path).unwrap();
-        Robot { fd, decoder: Decoder::new(), waiting: VecDeque::new() }
+        Robot { fd, decoder: Decoder::new(), waiting: VecDeque::new(), received: 0 }
     }
 
     pub fn unplug(&self, robot: Robot) {
@@ -47,6 +47,8 @@ pub struct Robot {
     fd: OwnedFd,
     decoder: Decoder<Up>,
     waiting: VecDeque<Up>,
+    /// Bytes that came.
+    pub received: u64,
 }
 
 impl Robot {
@@ -63,7 +65,10 @@ impl Robot {
                 return message;
             }
             match rustix::io::read(&self.fd, &mut buffer) {
-                Ok(n) => self.waiting.extend(self.decoder.feed(&buffer[..n]).map(Result::unwrap)),
+                Ok(n) => {
+                    self.received += n as u64;
+                    self.waiting.extend(self.decoder.feed(&buffer[..n]).map(Result::unwrap));
+                }
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         }
