@@ -1,0 +1,37 @@
+//! Runs one suite of scenarios on a board, real or not, and says what passed, what failed and what was not tried: it
+//! never knows how a network computes, and never prints.
+//!
+//! ```text
+//!  suite() --Scenario--> run --Rig--> Bench: start, camera, switch, heat, kill, freeze, power, bundles
+//!                                |                (local, a virtual board, a real one)
+//!                                '--> Listener <-- Session <-- Proxy (Faults: pace, noise, cuts) <-- the board's line
+//!  Run (verdicts, figures, marks, ages) --> JUnit XML, HTML, JSON, text
+//! ```
+//!
+//! A scenario says what it needs ([`Ability`]); where a bench lacks that, it is skipped with the reason, never silently.
+
+mod ability;
+mod bench;
+mod channel;
+mod dice;
+mod listener;
+mod noise;
+mod outcome;
+mod proxy;
+mod rig;
+mod run;
+mod scenario;
+mod terminal;
+
+pub use ability::Ability;
+pub use bench::{Bench, BenchError, BundleKind, Holdings, Plug, Setup, View};
+pub use channel::{Channel, ChannelCounts, Faults, PIECE};
+pub use dice::Dice;
+pub use listener::{Listener, Tally};
+pub use noise::{Noise, NoiseCounts, NoiseKind};
+pub use outcome::{Figure, Lane, Mark, Outcome, Run, Verdict};
+pub use proxy::{Proxy, ProxyCounts};
+pub use rig::{Evaluate, Expected, PATIENCE, Rig, Settings};
+pub use run::{Progress, run};
+pub use scenario::{Failed, Scenario, claim};
+pub use terminal::{Terminal, open_raw};
