@@ -194,14 +194,14 @@ mod tests {
         let mut line = Channel::new(Faults { baud: 9600, delay_us: 300, ..Faults::default() }, 1);
         line.take(1_000, &[7; 96]);
         assert!(!line.is_free(100_999) && line.is_free(101_000));
-        assert_eq!(drain(&mut line, 101_299), []);
+        assert_eq!(drain(&mut line, 101_299), [0u8; 0]);
         assert_eq!(drain(&mut line, 101_300), [7; 96]);
         // The caller is late, the line is not.
         line.take(150_000, &[8; 96]);
         assert_eq!(drain(&mut line, 201_300), [8; 96]);
         line.rest();
         line.take(500_000, &[9; 96]);
-        assert_eq!(drain(&mut line, 600_299), []);
+        assert_eq!(drain(&mut line, 600_299), [0u8; 0]);
         assert_eq!(drain(&mut line, 600_300), [9; 96]);
     }
 

@@ -2,8 +2,8 @@
 
 use crate::{BenchError, BundleKind, Dice};
 use mtcae_bundle::{
-    Builder, BundleManifest, Compression, Content, Description, Part, PartSink, Reader, SigningKey, Trust,
-    Version, write_secret,
+    Builder, BundleManifest, Compression, Content, Description, Part, PartSink, Reader, SigningKey, Trust, Version,
+    write_secret,
 };
 use mtcae_contract::ReferenceAnswer;
 use mtcae_update::DAEMON_FILE;

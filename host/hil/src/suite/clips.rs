@@ -38,7 +38,9 @@ const SETTLE: Duration = Duration::from_secs(4);
 
 fn stills(rig: &mut Rig<'_>) -> Result<(), Failed> {
     let Some(evaluate) = rig.settings.evaluate else {
-        return Err(Failed::Skip("this program has no model to evaluate the stills with; give it with `--model`".into()));
+        return Err(Failed::Skip(
+            "this program has no model to evaluate the stills with; give it with `--model`".into(),
+        ));
     };
     let tolerance = f64::from(rig.bench.tolerance());
     let (mut worst, mut compared) = (0.0f64, 0);
@@ -62,9 +64,10 @@ fn stills(rig: &mut Rig<'_>) -> Result<(), Failed> {
         let label = label(&hello, &face);
         let (leader, score) = expected.leader();
         // A board names no label that is not likely enough; the host's leader says which one it would be.
-        claim(label.is_empty() || label == leader || score - tolerance as f32 * 2.0 < second(&expected.scores), || {
-            format!("{what}: the board says {label}, the host {leader}")
-        })?;
+        claim(
+            label.is_empty() || label == leader || score - tolerance as f32 * 2.0 < second(&expected.scores),
+            || format!("{what}: the board says {label}, the host {leader}"),
+        )?;
         rig.note(format!("{what}: {} ({score:.3} {leader} on the host), {apart:.4} apart", or_none(label)));
         compared += 1;
         rig.heard(&mut robot)?;
@@ -129,12 +132,7 @@ fn clips_with_faces(rig: &mut Rig<'_>) -> Result<(), Failed> {
 
 impl Rig<'_> {
     /// What the host makes of one frame of a clip that ships.
-    fn still(
-        &self,
-        name: &str,
-        frame: usize,
-        evaluate: crate::Evaluate<'_>,
-    ) -> Result<crate::Expected, Failed> {
+    fn still(&self, name: &str, frame: usize, evaluate: crate::Evaluate<'_>) -> Result<crate::Expected, Failed> {
         let Some(clips) = &self.settings.clips else {
             return Err(Failed::Skip("the clips that ship are not here".into()));
         };

@@ -80,7 +80,9 @@ fn says_who_it_is(rig: &mut Rig<'_>) -> Result<(), Failed> {
         hello.device, hello.firmware, hello.model, hello.model_version, hello.engine
     ));
     let streams = |up: &Up| match up {
-        Up::Status(status) if status.camera == CameraState::Streaming && status.counters.frames > 0 => Some(status.clone()),
+        Up::Status(status) if status.camera == CameraState::Streaming && status.counters.frames > 0 => {
+            Some(status.clone())
+        }
         _ => None,
     };
     let status = robot.until("a status that says that frames come", PATIENCE, streams)?;

@@ -84,24 +84,23 @@ fn send(session: &mut Session, path: &Path, stage: &mut dyn FnMut(Stage)) -> Res
 
 /// The version in the slot that is active and confirmed, of the model.
 fn confirmed(slots: &Slots) -> Option<String> {
-    let pair = &slots.model;
-    let slot = match pair.active? {
-        mtcae_wire::SlotName::A => pair.a.as_ref(),
-        mtcae_wire::SlotName::B => pair.b.as_ref(),
-    };
-    slot.filter(|slot| slot.state == SlotState::Confirmed).map(|slot| slot.version.as_str().to_owned())
+    let active = slots.model.active?;
+    let slot = slots.model.slots[active as usize].as_ref()?;
+    (slot.state == SlotState::Confirmed).then(|| slot.version.as_str().to_owned())
 }
 
 /// Whether a version is on trial.
 fn on_trial(slots: &Slots) -> bool {
-    let all = [&slots.model.a, &slots.model.b, &slots.daemon.a, &slots.daemon.b];
-    all.into_iter().flatten().any(|slot| slot.state == SlotState::Trial)
+    let all = slots.model.slots.iter().chain(&slots.daemon.slots);
+    all.flatten().any(|slot| slot.state == SlotState::Trial)
 }
 
 fn runs(robot: &mut Listener, version: &str) -> Result<(), Failed> {
     hello(robot)?;
     let slots = robot.session.slots()?;
-    claim(confirmed(&slots).as_deref() == Some(version), || format!("{version} is not what runs, confirmed: {slots:?}"))?;
+    claim(confirmed(&slots).as_deref() == Some(version), || {
+        format!("{version} is not what runs, confirmed: {slots:?}")
+    })?;
     robot.report(PATIENCE).map(drop)
 }
 
@@ -123,7 +122,8 @@ fn flash_and_confirm(rig: &mut Rig<'_>) -> Result<(), Failed> {
 
 fn bad_versions(rig: &mut Rig<'_>) -> Result<(), Failed> {
     let mut robot = start(rig)?;
-    let bad = [("crashes", BundleKind::Crashes), ("hangs", BundleKind::Hangs), ("answers wrongly", BundleKind::WrongAnswer)];
+    let bad =
+        [("crashes", BundleKind::Crashes), ("hangs", BundleKind::Hangs), ("answers wrongly", BundleKind::WrongAnswer)];
     for (counter, (what, kind)) in (2..).zip(bad) {
         let bundle = rig.bench.bundle(counter, kind)?;
         rig.fault(format!("a version that {what}"));
