@@ -90,12 +90,23 @@ impl Process {
 
     /// Kills it and its children, and waits until all of them are gone.
     pub fn kill_all(&mut self) {
-        // A child may have a group of its own, and is not there any more once its parent is gone.
-        let children = self.children();
-        let _ = kill_process_group(pid(self.id()), Signal::KILL);
-        for child in &children {
-            let _ = kill_process_group(pid(*child), Signal::KILL);
+        // Its id may be another program's by now.
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
         }
+        // Stopped, it starts no child between the look at them and its end.
+        signal(self.id(), Signal::STOP);
+        let end = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < end && state(self.id()) != Some('T') {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let children = self.children();
+        for child in &children {
+            // A child has a group of its own, or is about to make one.
+            let _ = kill_process_group(pid(*child), Signal::KILL);
+            signal(*child, Signal::KILL);
+        }
+        let _ = kill_process_group(pid(self.id()), Signal::KILL);
         let _ = self.child.wait();
         let end = Instant::now() + Duration::from_secs(10);
         while Instant::now() < end && children.iter().any(|child| runs(*child)) {
@@ -122,9 +133,14 @@ fn pid(id: u32) -> Pid {
 
 /// Whether the process runs; one that has ended and was not waited for does not.
 pub fn runs(id: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    // The state stands behind the name, which may hold anything.
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    state(id).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// The letter by which the system says what a process is at; `None` when there is none.
+fn state(id: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // It stands behind the name, which may hold anything.
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// The threads of process `id`: thread id and name.
