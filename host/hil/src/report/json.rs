@@ -17,6 +17,7 @@ pub fn json(run: &Run) -> Value {
             "took_s": o.took.as_secs_f64(),
             "figures": o.figures.iter().map(figure).collect::<Vec<_>>(),
             "marks": o.marks.iter().map(mark).collect::<Vec<_>>(),
+            "console": o.console,
         })
     };
     let lacks: Vec<Value> = run.lacks.iter().map(|(a, why)| json!({"ability": a.word(), "reason": why})).collect();

@@ -236,14 +236,14 @@ fn update_under_cuts(rig: &mut Rig<'_>, bundle: &Path, counter: u32, most: u32, 
         let flight = Flight::start(rig, bundle)?;
         let cut = cuts < most && !spare;
         let after_ms = if cut { rig.dice.below(usual_ms * 11 / 10) } else { 2 * PATIENCE.as_millis() as u64 };
-        let ended = flight.end_after(Duration::from_millis(after_ms), cut, rig)?;
-        if let Some(outcome) = ended {
+        let (ended, was_cut) = flight.end_after(Duration::from_millis(after_ms), cut, rig)?;
+        if let (Some(outcome), false) = (ended, was_cut) {
             let fine = matches!(outcome, Outcome::Confirmed | Outcome::AlreadyThere);
             claim(fine, || format!("the update ended as {outcome:?}"))?;
             let mut robot = rig.listen()?;
             return runs(&mut robot, &after).map(|()| cuts);
         }
-        claim(cut, || format!("{after} was not confirmed in {} s", 2 * PATIENCE.as_secs()))?;
+        claim(was_cut, || format!("{after} was not confirmed in {} s", 2 * PATIENCE.as_secs()))?;
         cuts += 1;
         rig.fault(format!("power cut {after_ms} ms into {after}"));
         rig.bench.power_on()?;
@@ -262,15 +262,19 @@ fn update_under_cuts(rig: &mut Rig<'_>, bundle: &Path, counter: u32, most: u32, 
 }
 
 impl Flight {
-    /// Lets it run for so long, then cuts the power when it still runs and `cut`.
-    fn end_after(self, time: Duration, cut: bool, rig: &mut Rig<'_>) -> Result<Option<Outcome>, Failed> {
+    /// Lets it run for so long, then cuts the power when it still runs and `cut`; how it ended, and whether it was cut. It
+    /// may have ended in the moment of the cut.
+    fn end_after(self, time: Duration, cut: bool, rig: &mut Rig<'_>) -> Result<(Option<Outcome>, bool), Failed> {
         let end = Instant::now() + time;
         while !self.thread.is_finished() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(2));
         }
-        if cut && !self.thread.is_finished() {
-            rig.bench.power_cut()?;
+        if !cut || self.thread.is_finished() {
+            return self.end(Duration::ZERO).map(|outcome| (outcome, false));
         }
-        self.end(Duration::ZERO)
+        rig.bench.power_cut()?;
+        // However the flash takes it: what counts is what the board makes of it.
+        let outcome = self.end(Duration::ZERO).unwrap_or(None);
+        Ok((outcome, true))
     }
 }
