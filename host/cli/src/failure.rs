@@ -49,6 +49,16 @@ pub enum Failure {
         /// How many.
         bad: usize,
     },
+    /// A run of the suite does not begin, or something failed in it.
+    #[error("{reason}")]
+    #[diagnostic(code(mtcae::hil))]
+    Hil {
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        #[help]
+        help: String,
+    },
     /// A board is not provisioned.
     #[error("{reason}")]
     #[diagnostic(code(mtcae::provision))]

@@ -9,6 +9,7 @@ mod boards;
 mod commands;
 mod facts;
 mod failure;
+mod hil;
 mod keyring;
 mod known;
 mod monitor;
@@ -41,6 +42,7 @@ Examples:
   mtcae devices                         list the boards at hand
   mtcae flash /dev/ttyUSB0 edge.mtcb    carry a bundle to one, until it is confirmed there
   mtcae doctor /dev/ttyUSB0             say what is wrong with it, and what to do
+  mtcae hil run --target local          try everything, with faults, on this machine
   mtcae cost --preset large             count the paper's network
   mtcae inspect edge.mtcb               show what a bundle is, and who signed it
   mtcae completions bash                make the shell complete all this";

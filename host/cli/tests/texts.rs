@@ -31,6 +31,27 @@ fn help_of_replay() {
 }
 
 #[test]
+fn help_of_hil() {
+    insta::assert_snapshot!(said(&["hil", "--help"]));
+}
+
+#[test]
+fn help_of_hil_run() {
+    insta::assert_snapshot!(said(&["hil", "run", "--help"]));
+}
+
+#[test]
+fn wrong_words_about_the_suite() {
+    let wrong: [&[&str]; 4] = [
+        &["hil", "run", "--target", "orin"],
+        &["hil", "run", "--target", "uml"],
+        &["hil", "list", "--suite", "cameras"],
+        &["hil", "run", "--target", "local", "--scenario", "cold"],
+    ];
+    insta::assert_snapshot!(wrong.map(said).join("\n"));
+}
+
+#[test]
 fn help_of_cost() {
     insta::assert_snapshot!(said(&["cost", "--help"]));
 }

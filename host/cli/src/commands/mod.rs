@@ -12,6 +12,7 @@ mod devices;
 mod doctor;
 mod export;
 mod flash;
+mod hil;
 mod inspect;
 mod keys;
 mod logs;
@@ -56,6 +57,8 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Make a board of a Jetson or a PC: launcher, units, rules, board file, keys, first version
     Provision(Box<provision::Args>),
+    /// Try a board, real or not: scenarios with faults, and a report
+    Hil(hil::Args),
     /// Count a network's parameters, multiply-adds and memory
     Cost(cost::Args),
     /// Write a trained network as an ONNX file, checked by running it
@@ -107,6 +110,7 @@ impl Command {
             Self::Logs(args) => args.run(),
             Self::Doctor(args) => args.run(),
             Self::Provision(args) => args.run(),
+            Self::Hil(args) => args.run(),
             Self::Cost(args) => args.run(),
             Self::Export(args) => args.run(),
             Self::Verify(args) => args.run(),

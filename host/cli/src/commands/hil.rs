@@ -1,0 +1,189 @@
+//! `mtcae hil`.
+
+use crate::failure::Failure;
+use crate::hil::{Chosen, bench};
+use crate::known::known_boards;
+use crate::{boards, monitor};
+use clap::ValueHint;
+use mtcae_hil::{Kind, Progress, Run, Scenario, Settings, scenarios, suites};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Try a board, real or not: scenarios with faults, and a report of what passed, failed and was not tried
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mtcae hil list                                        what each scenario needs and proves
+  mtcae hil run --target local --quick                  processes of this machine, a few minutes
+  mtcae hil run --target serial:/dev/ttyUSB0 --out lab  a real board: lab/report.html, lab/junit.xml
+  mtcae hil untried                                     what only real hardware can show")]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    Run(Box<RunArgs>),
+    List(ListArgs),
+    Untried(UntriedArgs),
+}
+
+impl Args {
+    /// Does what was asked for.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.action {
+            Action::Run(args) => args.run(),
+            Action::List(args) => boards::print(&mtcae_hil::list(&of(&args.suites)?)),
+            Action::Untried(_) => boards::print(&mtcae_hil::untried(&scenarios())),
+        }
+    }
+}
+
+/// List the scenarios: what each needs, what it proves, and how long it takes at most
+#[derive(clap::Args)]
+struct ListArgs {
+    /// Only those of this suite; may be repeated
+    #[arg(long = "suite", value_name = "NAME", value_hint = ValueHint::Other)]
+    suites: Vec<String>,
+}
+
+/// Print the page about what has never been tried on real hardware, made from the list of scenarios
+#[derive(clap::Args)]
+struct UntriedArgs {}
+
+/// Run scenarios on a target, one after another
+#[derive(clap::Args)]
+#[command(after_help = "\
+TARGET is local (the real daemon and launcher as processes of this machine, with files for a
+camera and a pseudo-terminal for a line), serial:PORT[:BAUD] or tcp:HOST:PORT (a real board, which
+is only talked to). What a target cannot do is skipped, and named with the reason. Exit code 0:
+nothing failed.
+
+The same seed breaks the same things in the same order; when they happen depends on the machine.
+
+Examples:
+  mtcae hil run --target local --quick --junit junit.xml
+  mtcae hil run --target local --suite update --seed 7
+  mtcae hil run --target serial:/dev/ttyTHS1:921600 --model models/zoo/edge --out lab")]
+struct RunArgs {
+    /// The board, or what stands for one
+    #[arg(long, value_name = "TARGET", value_hint = ValueHint::Other)]
+    target: Kind,
+    /// Only scenarios of this suite; may be repeated
+    #[arg(long = "suite", value_name = "NAME", value_hint = ValueHint::Other)]
+    suites: Vec<String>,
+    /// Only this scenario; may be repeated
+    #[arg(long = "scenario", value_name = "NAME", value_hint = ValueHint::Other)]
+    scenarios: Vec<String>,
+    /// List the scenarios instead of running them
+    #[arg(long)]
+    list: bool,
+    /// Few repetitions, and only the scenarios marked as quick
+    #[arg(long)]
+    quick: bool,
+    /// The seed of all chance; any if not given, and it is printed
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    seed: Option<u64>,
+    /// How long the soak lasts
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_080))]
+    minutes: u64,
+    /// Folder for report.html, junit.xml and run.json; those of an earlier run are replaced
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    out: Option<PathBuf>,
+    /// Write JUnit XML here
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    junit: Option<PathBuf>,
+    /// Write the HTML page here
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    html: Option<PathBuf>,
+    /// Print the run as a JSON object (fields: host/hil/README.md)
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    chosen: Chosen,
+}
+
+impl RunArgs {
+    fn run(self) -> Result<(), Failure> {
+        let wanted = self.wanted()?;
+        if self.list {
+            return boards::print(&mtcae_hil::list(&wanted));
+        }
+        let mut bench = bench(&self.target, &self.chosen)?;
+        let (known, evaluate) = (known_boards(), bench.evaluate());
+        let settings = Settings {
+            seed: self.seed.unwrap_or_else(any_seed),
+            quick: self.quick,
+            soak: Duration::from_secs(60 * self.minutes),
+            clips: bench.clips.clone(),
+            evaluate: evaluate.as_deref(),
+            known: &known,
+            stop: monitor::stop_on_signals()?,
+        };
+        // On the error output: a run takes long, and the standard output is for what comes of it.
+        let mut tell = |progress: Progress<'_>| match progress {
+            Progress::Begins(scenario) => eprintln!("...      {}", scenario.name),
+            Progress::Ended(outcome) => eprintln!("{}", mtcae_hil::outcome_line(outcome)),
+        };
+        let run = mtcae_hil::run(&mut *bench.board, &wanted, &settings, &mut tell);
+        self.write(&run)?;
+        if self.json {
+            boards::json_line(&mtcae_hil::json(&run))?;
+        } else {
+            boards::print(&format!("\n{}", mtcae_hil::summary(&run)))?;
+        }
+        match run.counts() {
+            (0, 0, _) => Err(Failure::Hil { reason: "nothing was tried".into(), help: NOTHING.into() }),
+            (_, 0, _) => Ok(()),
+            (_, failed, _) => {
+                let help = format!("the reasons are above; `--seed {}` breaks the same things again", run.seed);
+                let scenarios = if failed == 1 { "1 scenario" } else { &format!("{failed} scenarios") };
+                Err(Failure::Hil { reason: format!("{scenarios} failed"), help })
+            }
+        }
+    }
+
+    fn wanted(&self) -> Result<Vec<&'static Scenario>, Failure> {
+        let mut wanted = of(&self.suites)?;
+        if let Some(unknown) = self.scenarios.iter().find(|name| scenarios().iter().all(|s| s.name != **name)) {
+            let reason = format!("{unknown:?} is no scenario");
+            return Err(Failure::Hil { reason, help: "`mtcae hil list` shows them".into() });
+        }
+        wanted.retain(|scenario| self.scenarios.is_empty() || self.scenarios.iter().any(|name| name == scenario.name));
+        Ok(wanted)
+    }
+
+    fn write(&self, run: &Run) -> Result<(), Failure> {
+        if let Some(folder) = &self.out {
+            std::fs::create_dir_all(folder).map_err(|reason| Failure::Write { path: folder.clone(), reason })?;
+            put(&folder.join("junit.xml"), &mtcae_hil::junit(run))?;
+            put(&folder.join("report.html"), &mtcae_hil::html(run))?;
+            put(&folder.join("run.json"), &format!("{}\n", mtcae_hil::json(run)))?;
+        }
+        let wanted = [(&self.junit, mtcae_hil::junit as fn(&Run) -> String), (&self.html, mtcae_hil::html)];
+        wanted.iter().try_for_each(|(path, text)| path.as_ref().map_or(Ok(()), |path| put(path, &text(run))))
+    }
+}
+
+const NOTHING: &str = "every scenario was skipped; the reasons are above";
+
+/// Replaces what is there: a build server runs this again and again.
+fn put(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|reason| Failure::Write { path: path.to_owned(), reason })
+}
+
+fn any_seed() -> u64 {
+    // Short enough to be typed again.
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |time| time.as_secs() % 1_000_000)
+}
+
+/// The scenarios of these suites; all when none is named.
+fn of(names: &[String]) -> Result<Vec<&'static Scenario>, Failure> {
+    if let Some(unknown) = names.iter().find(|name| !suites().contains(&name.as_str())) {
+        let reason = format!("{unknown:?} is no suite; accepted: {}", suites().join(", "));
+        return Err(Failure::Hil { reason, help: "`mtcae hil list` shows what is in them".into() });
+    }
+    let in_them = |scenario: &&Scenario| names.is_empty() || names.iter().any(|name| name == scenario.suite);
+    Ok(scenarios().into_iter().filter(in_them).collect())
+}

@@ -1,0 +1,121 @@
+//! What `mtcae hil run` works with: a bench for each target, and the host's own answer to a still.
+
+use crate::failure::Failure;
+use crate::{assets, reference};
+use clap::ValueHint;
+use mtcae_contract::{Manifest, Precision, softmax};
+use mtcae_core::Engine;
+use mtcae_drivers::TractEngine;
+use mtcae_hil::{Bench, BenchError, Expected, Kind, Local, Parts, Remote};
+use std::path::{Path, PathBuf};
+
+/// The model that ships.
+const MODEL: &str = "models/zoo/edge";
+/// A file in the folder of the clips that ship.
+const CLIP: &str = "tests/data/astronaut.avi";
+
+/// What a bench is made of, where the usual will not do.
+#[derive(clap::Args)]
+pub struct Chosen {
+    /// The daemon for the target local, if not mtcae-firmware beside this program or in PATH
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    daemon: Option<PathBuf>,
+    /// The launcher for the target local, if not mtcae-launcher beside the daemon
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    launcher: Option<PathBuf>,
+    /// Folder of the model that runs on the board, if not the one that ships
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    model: Option<PathBuf>,
+}
+
+/// A board to be tried, and what it is compared with.
+pub struct OnBench {
+    /// The board.
+    pub board: Box<dyn Bench>,
+    /// Folder of the clips that ship.
+    pub clips: Option<PathBuf>,
+    model: Option<PathBuf>,
+}
+
+/// The bench for `target`.
+///
+/// # Errors
+/// When something that it is made of is missing.
+pub fn bench(target: &Kind, chosen: &Chosen) -> Result<OnBench, Failure> {
+    let shipped = |path: &str| assets::find(path, "run it in a checkout, or give `--model` the folder of a model");
+    let model = chosen.model.clone().map_or_else(|| shipped(MODEL), Ok);
+    let clips = shipped(CLIP).map(|clip| clip.parent().map(Path::to_owned).unwrap_or_default());
+    let board: Box<dyn Bench> = match target {
+        Kind::Local => {
+            let tool =
+                std::env::current_exe().map_err(|source| Failure::System { what: "find this program", source })?;
+            let daemon = chosen.daemon.clone().map_or_else(|| beside(&tool, "mtcae-firmware"), Ok)?;
+            let launcher = chosen.launcher.clone().or_else(|| beside(&daemon, "mtcae-launcher").ok());
+            let (model, clips) =
+                (absolute(&model.as_ref().map_err(as_missing)?.clone())?, clips.as_ref().map_err(as_missing)?.clone());
+            Box::new(Local::new(Parts { daemon, launcher, tool, model, clips })?)
+        }
+        Kind::Board(target) => Box::new(Remote::new(target.clone())?),
+        Kind::Uml | Kind::QemuArm64 => {
+            let reason = "this build has no virtual board".to_owned();
+            let help = "accepted here: local, serial:PORT, tcp:HOST:PORT".to_owned();
+            return Err(Failure::Hil { reason, help });
+        }
+    };
+    Ok(OnBench { board, clips: clips.ok(), model: model.ok() })
+}
+
+fn as_missing(failure: &Failure) -> Failure {
+    Failure::Hil { reason: failure.to_string(), help: "run it in a checkout, or give `--model` a folder".to_owned() }
+}
+
+/// The daemon runs in a folder of its own, or of whoever started this.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(|source| Failure::Read { path: path.to_owned(), source })
+}
+
+/// A program beside `other`, or in PATH.
+fn beside(other: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let folder = other.parent().map(Path::to_owned);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = folder.into_iter().chain(std::env::split_paths(&path));
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| Failure::Hil {
+        reason: format!("{name} is neither beside {} nor in PATH", other.display()),
+        help: format!("build it: cargo build --release -p {}; or give its path with `--daemon`", package(name)),
+    })
+}
+
+fn package(program: &str) -> &'static str {
+    if program == "mtcae-launcher" { "mtcae-launcher" } else { "mtcae-daemon -p mtcae-launcher" }
+}
+
+impl OnBench {
+    /// What the host makes of a still, with the model's f32 file in tract; `None` without a model.
+    pub fn evaluate(&self) -> Option<Box<dyn Fn(&Path) -> Result<Expected, String>>> {
+        let model = self.model.clone()?;
+        Some(Box::new(move |still| evaluate(&model, still).map_err(|failure| failure.to_string())))
+    }
+}
+
+fn evaluate(model: &Path, still: &Path) -> Result<Expected, Failure> {
+    let path = model.join("manifest.toml");
+    let text = std::fs::read_to_string(&path).map_err(|source| Failure::Read { path: path.clone(), source })?;
+    let refuse =
+        |reason: String| Failure::Hil { reason, help: "`--model` takes a folder that `mtcae export` wrote".into() };
+    let manifest = Manifest::from_toml(&text).map_err(|error| refuse(format!("{}: {error}", path.display())))?;
+    let clip = reference::face_clip(&manifest, Some(still))?;
+    let mut engine = TractEngine::load(model, Precision::Fp32, 1).map_err(|error| refuse(error.to_string()))?;
+    let answer = engine.infer(&clip).map_err(|error| refuse(error.to_string()))?;
+    Ok(Expected {
+        model: (manifest.name.clone(), manifest.version.clone()),
+        labels: manifest.labels.labels().iter().map(|label| label.name().to_owned()).collect(),
+        scores: softmax(&answer.logits, manifest.temperature),
+    })
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Failure {
+        let help = "the bench could not be set up; nothing was tried".to_owned();
+        Failure::Hil { reason: error.to_string(), help }
+    }
+}

@@ -1,0 +1,361 @@
+//! The target `local`: the real daemon and launcher as processes of this machine, with files for a camera, a switch and a
+//! thermometer, and a pseudo-terminal for a line.
+
+use crate::packing::{Packer, Source, target};
+use crate::process::{Process, holdings, signal, threads};
+use crate::terminal::Terminal;
+use crate::{Ability, Bench, BenchError, BundleKind, Holdings, Plug, Setup, View, clip, freeze};
+use mtcae_bundle::{Trust, write_public};
+use mtcae_drivers::DirStore;
+use mtcae_install::{Rules, install};
+use mtcae_update::{Confirm, Depth, Updater, Verdict};
+use rustix::process::Signal;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Threads that must not hang, by their names; the first is the daemon's own.
+const WATCHED: [&str; 4] = ["mtcae-firmware", "capture", "inference", "sink"];
+/// Pictures of a camera that can be taken away.
+const PICTURES: usize = 25;
+/// More than a start or an end takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a local bench is made of.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The program `mtcae-firmware`.
+    pub daemon: PathBuf,
+    /// The program `mtcae-launcher`; without it there are no slots.
+    pub launcher: Option<PathBuf>,
+    /// The program `mtcae`, which packs bundles.
+    pub tool: PathBuf,
+    /// Folder of the model.
+    pub model: PathBuf,
+    /// Folder of the clips that ship, `tests/data`.
+    pub clips: PathBuf,
+}
+
+/// The bench.
+pub struct Local {
+    parts: Parts,
+    /// Holds everything; bundles stay, the board is made anew at each start.
+    dir: TempDir,
+    /// Holds the path of the line, which a board file wants below /dev.
+    line: TempDir,
+    /// A line that the daemon finds at its start, until it is plugged in.
+    ready: Option<OwnedFd>,
+    packer: Option<Packer>,
+    board: Option<Process>,
+    slots: bool,
+    heartbeat: Duration,
+    no_freeze: Option<String>,
+    console: Vec<String>,
+}
+
+impl Local {
+    /// A bench of these parts.
+    ///
+    /// # Errors
+    /// When a part is missing, or there is no room for files.
+    pub fn new(parts: Parts) -> Result<Local, BenchError> {
+        for path in [&parts.daemon, &parts.model, &parts.clips] {
+            let missing = || BenchError::system(format!("find {}", path.display()));
+            path.metadata().map_err(missing())?;
+        }
+        Ok(Local {
+            parts,
+            dir: tempfile::tempdir().map_err(BenchError::system("make a folder"))?,
+            line: tempfile::tempdir_in("/dev/shm").map_err(BenchError::system("make a folder in /dev/shm"))?,
+            ready: None,
+            packer: None,
+            board: None,
+            slots: false,
+            heartbeat: PATIENCE,
+            no_freeze: freeze::cannot_freeze(),
+            console: Vec::new(),
+        })
+    }
+
+    fn board_dir(&self) -> PathBuf {
+        self.dir.path().join("board")
+    }
+
+    fn slots_dir(&self) -> PathBuf {
+        self.board_dir().join("slots")
+    }
+
+    fn etc(&self) -> PathBuf {
+        self.board_dir().join("etc")
+    }
+
+    fn pictures(&self) -> PathBuf {
+        self.board_dir().join("pictures")
+    }
+
+    fn board_file(&self) -> PathBuf {
+        self.etc().join("board.toml")
+    }
+
+    /// A fresh pseudo-terminal behind the path that the daemon opens.
+    fn fresh_line(&self) -> Result<OwnedFd, BenchError> {
+        let (terminal, path) = (Terminal::new()?, self.line.path().join("port"));
+        let _ = std::fs::remove_file(&path);
+        symlink(&terminal.path, &path).map_err(BenchError::system(format!("link {}", path.display())))?;
+        Ok(terminal.far)
+    }
+
+    fn write(&self, path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), BenchError> {
+        std::fs::write(path, bytes).map_err(BenchError::system(format!("write {}", path.display())))
+    }
+
+    fn folder(&self, path: &Path) -> Result<(), BenchError> {
+        std::fs::create_dir_all(path).map_err(BenchError::system(format!("make {}", path.display())))
+    }
+
+    /// The path of a clip that ships.
+    fn clip(&self, name: &str) -> PathBuf {
+        self.parts.clips.join(format!("{name}.avi"))
+    }
+
+    /// What the camera sees, as the path of a file or folder.
+    fn view(&self, view: &View) -> Result<PathBuf, BenchError> {
+        let frames = match view {
+            View::Clip(name) => return Ok(self.clip(name)),
+            View::Still { clip, frame } => {
+                let frames = clip::frames(&self.clip(clip))?;
+                let none = || BenchError::Board(format!("{clip} has {} frames, and no frame {frame}", frames.len()));
+                vec![frames.get(*frame).ok_or_else(none)?.clone(); 2]
+            }
+            View::Removable => clip::frames(&self.clip("astronaut"))?.into_iter().take(PICTURES).collect(),
+        };
+        self.folder(&self.pictures())?;
+        for (i, frame) in frames.iter().enumerate() {
+            self.write(&self.pictures().join(format!("{i:03}.jpg")), frame)?;
+        }
+        Ok(self.pictures())
+    }
+
+    fn write_board_file(&self, setup: &Setup) -> Result<(), BenchError> {
+        let (view, board) = (self.view(&setup.view)?, self.board_dir());
+        let mut text = format!(
+            "[board]\nname = \"bench\"\nfamily = \"pc\"\nthermal = {:?}\n\
+             [camera]\nsource = \"file\"\npath = {view:?}\nloop = true\nrealtime = true\n\
+             [model]\npath = {:?}\n[report]\nstatus_every_ms = {}\n",
+            board.join("thermal"),
+            self.parts.model,
+            setup.status_every_ms,
+        );
+        // Writing to a String cannot fail.
+        if setup.max_hz > 0.0 {
+            let _ = writeln!(text, "max_hz = {:.1}", setup.max_hz);
+        }
+        if setup.switch {
+            let _ = writeln!(text, "[pins]\nprivacy = {:?}", board.join("switch"));
+        }
+        if setup.slots {
+            let (root, etc) = (self.slots_dir(), self.etc());
+            let _ = writeln!(
+                text,
+                "[update]\nenabled = true\nroot = {root:?}\ntrusted = {:?}\ndevice_key = {:?}\nself_test_ms = 20000",
+                etc.join("trusted"),
+                etc.join("device.key"),
+            );
+        }
+        let port = self.line.path().join("port");
+        let _ = writeln!(text, "[[sink]]\nkind = \"serial\"\nport = {port:?}\nbaud = {}", setup.baud.max(9600));
+        self.write(&self.board_file(), text)
+    }
+
+    fn packer(&mut self) -> Result<&Packer, BenchError> {
+        if self.packer.is_none() {
+            let Parts { tool, model, .. } = &self.parts;
+            self.packer = Some(Packer::new(&Source { tool, model, folder: self.dir.path() })?);
+        }
+        self.packer.as_ref().ok_or_else(|| BenchError::Board("nothing packs bundles".to_owned()))
+    }
+
+    /// Installs version 1, with the real daemon, and confirms it.
+    fn install_first(&mut self) -> Result<(), BenchError> {
+        let daemon = std::fs::read(&self.parts.daemon).map_err(BenchError::system("read the daemon"))?;
+        let first = self.dir.path().join("bench-1.1.0.mtcb");
+        let packer = self.packer()?;
+        if !first.exists() {
+            packer.pack(1, BundleKind::Good { ballast: 0 }, Some(&daemon))?;
+        }
+        let key = packer.key().public();
+        let refused = |e: &dyn std::fmt::Display| BenchError::Board(format!("the first version: {e}"));
+        let trusted = self.etc().join("trusted");
+        self.folder(&trusted)?;
+        write_public(&trusted.join("bench.pub"), &key.to_string()).map_err(|e| refused(&e))?;
+        let trust = Trust::new(&[key]).map_err(|e| refused(&e))?;
+        let target = target();
+        let rules = Rules {
+            family: "pc",
+            target: Some(&target),
+            trust: &trust,
+            keys: &[],
+            confirm: Confirm::BySelfTest,
+            permit: None,
+        };
+        self.folder(&self.slots_dir())?;
+        let mut updater = Updater::new(DirStore::open(&self.slots_dir()).map_err(|e| refused(&e))?);
+        let mut bundle = File::open(&first).map_err(BenchError::system("read the first bundle"))?;
+        install(&mut updater, &mut bundle, &rules, &mut |_, _| {}).map_err(|e| refused(&e))?;
+        updater.switch().map_err(|e| refused(&e))?;
+        updater.choose(Depth::Bytes).map_err(|e| refused(&e))?;
+        updater.self_test(Verdict::Good).map(drop).map_err(|e| refused(&e))
+    }
+
+    fn run(&mut self) -> Result<(), BenchError> {
+        let command = match (&self.parts.launcher, self.slots) {
+            (Some(launcher), true) => {
+                let mut command = Command::new(launcher);
+                command.args(["run", "--restart-ms", "50", "--trial-ms", "30000", "--stop-ms", "1000"]);
+                command.arg("--heartbeat-ms").arg(self.heartbeat.as_millis().to_string());
+                command.arg("--root").arg(self.slots_dir()).args(["--", "--board"]).arg(self.board_file());
+                command
+            }
+            _ => {
+                let mut command = Command::new(&self.parts.daemon);
+                command.arg("--board").arg(self.board_file());
+                command
+            }
+        };
+        self.board = Some(Process::start(command)?);
+        Ok(())
+    }
+
+    fn board(&self) -> Result<&Process, BenchError> {
+        self.board.as_ref().ok_or_else(|| BenchError::Board("no board runs".to_owned()))
+    }
+
+    /// Id of the daemon; a launcher may be about to start it.
+    fn daemon(&self) -> Result<u32, BenchError> {
+        let board = self.board()?;
+        if !self.slots {
+            return Ok(board.id());
+        }
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Some(child) = board.children().first() {
+                return Ok(*child);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(BenchError::Board("the launcher starts no daemon".to_owned()))
+    }
+
+    fn end(&mut self) {
+        if let Some(mut board) = self.board.take() {
+            board.kill_all();
+            self.console = board.lines();
+        }
+    }
+}
+
+impl Bench for Local {
+    fn name(&self) -> String {
+        "local".to_owned()
+    }
+
+    fn lacks(&self, ability: Ability) -> Option<String> {
+        let watched = [Ability::Kill, Ability::Updates, Ability::PowerCuts, Ability::Freeze].contains(&ability);
+        if watched && self.parts.launcher.is_none() {
+            return Some("the program mtcae-launcher is not beside the daemon; build it".to_owned());
+        }
+        if ability == Ability::Freeze { self.no_freeze.clone() } else { None }
+    }
+
+    fn start(&mut self, setup: &Setup) -> Result<(), BenchError> {
+        self.end();
+        let board = self.board_dir();
+        if board.exists() {
+            std::fs::remove_dir_all(&board).map_err(BenchError::system("remove the board before"))?;
+        }
+        self.folder(&self.etc())?;
+        self.folder(&board.join("thermal/thermal_zone0"))?;
+        self.heat(45.0)?;
+        self.privacy(false)?;
+        (self.slots, self.heartbeat) = (setup.slots, setup.heartbeat);
+        self.write_board_file(setup)?;
+        if self.slots {
+            self.install_first()?;
+        }
+        self.ready = Some(self.fresh_line()?);
+        self.run()
+    }
+
+    fn plug_in(&mut self) -> Result<Plug, BenchError> {
+        match self.ready.take() {
+            Some(line) => Ok(Plug::Descriptor(line)),
+            None => self.fresh_line().map(Plug::Descriptor),
+        }
+    }
+
+    fn stop(&mut self) -> Result<(), BenchError> {
+        self.ready = None;
+        let Some(board) = self.board.take() else { return Ok(()) };
+        board.terminate(PATIENCE)
+    }
+
+    fn camera(&mut self, there: bool) -> Result<(), BenchError> {
+        let (here, away) = (self.pictures(), self.board_dir().join("away"));
+        let (from, to) = if there { (away, here) } else { (here, away) };
+        std::fs::rename(&from, &to).map_err(BenchError::system(format!("move {}", from.display())))
+    }
+
+    fn privacy(&mut self, private: bool) -> Result<(), BenchError> {
+        let path = self.board_dir().join("switch");
+        // In one write of one byte, so that the daemon never reads half of it.
+        let file = File::options().write(true).create(true).truncate(false).open(&path);
+        let written = file.and_then(|file| file.write_all_at(if private { b"0" } else { b"1" }, 0));
+        written.map_err(BenchError::system("flip the switch"))
+    }
+
+    fn heat(&mut self, celsius: f32) -> Result<(), BenchError> {
+        let path = self.board_dir().join("thermal/thermal_zone0/temp");
+        self.write(&path, format!("{:.0}", celsius * 1000.0))
+    }
+
+    fn kill(&mut self) -> Result<(), BenchError> {
+        signal(self.daemon()?, Signal::KILL);
+        Ok(())
+    }
+
+    fn threads(&self) -> Result<Vec<String>, BenchError> {
+        let found = threads(self.daemon()?)?;
+        let there = |name: &&&str| found.iter().any(|(_, thread)| thread == **name);
+        Ok(WATCHED.iter().filter(there).map(|name| (*name).to_owned()).collect())
+    }
+
+    fn freeze(&mut self, thread: &str) -> Result<(), BenchError> {
+        freeze::named(self.daemon()?, thread)?.into_iter().try_for_each(freeze::freeze)
+    }
+
+    fn power_cut(&mut self) -> Result<(), BenchError> {
+        self.end();
+        Ok(())
+    }
+
+    fn power_on(&mut self) -> Result<(), BenchError> {
+        self.run()
+    }
+
+    fn bundle(&mut self, counter: u32, kind: BundleKind) -> Result<PathBuf, BenchError> {
+        self.packer()?.pack(counter, kind, None)
+    }
+
+    fn holdings(&self) -> Result<Holdings, BenchError> {
+        holdings(self.daemon()?)
+    }
+
+    fn console(&self) -> Vec<String> {
+        self.board.as_ref().map_or_else(|| self.console.clone(), Process::lines)
+    }
+}

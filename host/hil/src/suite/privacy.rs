@@ -1,0 +1,63 @@
+//! The privacy switch.
+
+use crate::rig::PATIENCE;
+use crate::scenario::{Failed, Scenario, claim};
+use crate::{Ability, Listener, Rig, Setup};
+use mtcae_wire::{CameraState, Up};
+use std::time::{Duration, Instant};
+
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "privacy-switch",
+    suite: "privacy",
+    proves: "After a flip of the privacy switch no report of later frames comes, the board says that no picture is left, and it looks again when it may.",
+    untried: "A switch on a GPIO line, with its bouncing contacts and its broken wire.",
+    needs: &[Ability::Line, Ability::Frames, Ability::Privacy],
+    minutes: 5,
+    quick: true,
+    run: privacy_switch,
+}];
+
+/// The line of the log that says so.
+const CLOSED: &str = "no picture is left";
+/// The promise is 100 ms; the rest is for the line and a busy machine.
+const WITHIN: Duration = Duration::from_millis(500);
+
+/// Waits for a line of the log with `text`; the board's time of it.
+fn log(robot: &mut Listener, text: &str) -> Result<u64, Failed> {
+    robot.until(&format!("the log line {text:?}"), PATIENCE, |up| match up {
+        Up::Log(line) if line.text.as_str().contains(text) => Some(line.at_us),
+        _ => None,
+    })
+}
+
+fn privacy_switch(rig: &mut Rig<'_>) -> Result<(), Failed> {
+    let mut robot = rig.start(&Setup { switch: true, ..Setup::default() })?;
+    robot.report(PATIENCE)?;
+    let (mut longest, times) = (Duration::ZERO, rig.times(200, 6));
+    for _ in 0..times {
+        rig.bench.privacy(true)?;
+        let flipped = Instant::now();
+        rig.fault("switch flipped: private");
+        let closed_us = log(&mut robot, CLOSED)?;
+        longest = longest.max(flipped.elapsed());
+        let wait = Duration::from_millis(20 + rig.dice.below(200));
+        robot.listen(wait, |up| {
+            let late = matches!(up, Up::Report(report) if report.captured_us > closed_us);
+            claim(!late, || format!("of a camera closed at {closed_us} us: {up:?}"))
+        })?;
+        rig.bench.privacy(false)?;
+        log(&mut robot, "is open again")?;
+        let report = robot.report(PATIENCE)?;
+        claim(report.captured_us > closed_us, || format!("a report of {} us, before it closed", report.captured_us))?;
+        rig.recovery("reports again");
+    }
+    rig.bench.privacy(true)?;
+    robot.until("a status that says private", PATIENCE, |up| match up {
+        Up::Status(status) => (status.camera == CameraState::Private).then_some(()),
+        _ => None,
+    })?;
+    rig.heard(&mut robot)?;
+    rig.figure("flips", f64::from(times), "flips");
+    let (longest, limit) = (longest.as_secs_f64() * 1e3, WITHIN.as_secs_f64() * 1e3);
+    rig.at_most("longest time from a flip to the word that no picture is left", longest, limit, "ms")
+}
