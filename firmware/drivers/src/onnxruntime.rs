@@ -18,7 +18,10 @@ use ort::session::builder::SessionBuilder;
 use ort::session::{IoBinding, Session};
 use ort::value::{Tensor, TensorElementType, ValueType};
 use reason::{Reason, one_line, reason};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Threads accepted.
@@ -206,7 +209,10 @@ fn session_builder(
     profile: &Profile,
 ) -> ort::Result<SessionBuilder> {
     let builder = Session::builder(&library.environment)?.with_intra_threads(threads)?.with_inter_threads(1)?;
-    let builder = builder.with_profiling(&profile.prefix)?;
+    let builder = match &profile.folder {
+        Some(folder) => builder.with_profiling(folder.join("run"))?,
+        None => builder,
+    };
     // Asking for a GPU that is not there would run on the processor without a word.
     Ok(match device {
         OrtDevice::Cpu => builder,
@@ -296,37 +302,39 @@ fn tensor(value: &ValueType) -> (Option<TensorElementType>, Vec<i64>) {
     }
 }
 
-/// The profile of the first run, a file that is gone when it has been read.
+/// The profile of the first run, in a folder that is gone when it has been read.
 struct Profile {
-    prefix: std::path::PathBuf,
+    folder: Option<PathBuf>,
 }
 
-/// Engines of one process have files of their own.
+/// Engines of one process have folders of their own.
 static PROFILES: AtomicU32 = AtomicU32::new(0);
+/// Folders that were left behind by others of this process's number, and are passed over.
+const LEFT_BEHIND: usize = 16;
 
 impl Profile {
+    /// In a folder that was not there and that nobody else may write to; without one nothing is profiled.
     fn new() -> Profile {
-        let number = PROFILES.fetch_add(1, Ordering::Relaxed);
-        let name = format!("mtcae-ort-{}-{number}", std::process::id());
-        Profile { prefix: std::env::temp_dir().join(name) }
+        let fresh = || {
+            let number = PROFILES.fetch_add(1, Ordering::Relaxed);
+            let folder = std::env::temp_dir().join(format!("mtcae-ort-{}-{number}", std::process::id()));
+            DirBuilder::new().mode(0o700).create(&folder).ok().map(|()| folder)
+        };
+        Profile { folder: (0..LEFT_BEHIND).find_map(|_| fresh()) }
     }
 
     fn read(&self, path: &str) -> Option<Placement> {
-        let text = std::fs::read_to_string(path).ok();
-        Placement::from_profile(&text?)
+        self.folder.as_ref()?;
+        Placement::from_profile(&std::fs::read_to_string(path).ok()?)
     }
 }
 
 impl Drop for Profile {
-    /// ONNX Runtime adds the time to the name, and writes the file also when the model turns out to be no good.
+    /// ONNX Runtime writes it also when the model turns out to be no good.
     fn drop(&mut self) {
-        let (Some(folder), Some(name)) = (self.prefix.parent(), self.prefix.file_name()) else { return };
-        let start = format!("{}_", name.to_string_lossy());
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&start) {
-                // What cannot be removed is small, and holds no pixels.
-                let _ = std::fs::remove_file(entry.path());
-            }
+        if let Some(folder) = &self.folder {
+            // What cannot be removed is small, and holds no pixels.
+            let _ = std::fs::remove_dir_all(folder);
         }
     }
 }
