@@ -175,11 +175,11 @@ choice! {
 choice! {
     /// What runs the network. A named engine that is not there is a start-up error.
     EngineChoice {
-        /// The best that works.
+        /// The best that works, of cuda, cpu-ort and tract.
         Auto = "auto",
         /// ONNX Runtime on CUDA.
         Cuda = "cuda",
-        /// ONNX Runtime on TensorRT.
+        /// ONNX Runtime on TensorRT; builds its engine for minutes at each start, so only by name.
         Tensorrt = "tensorrt",
         /// ONNX Runtime on the CPU.
         CpuOrt = "cpu-ort",

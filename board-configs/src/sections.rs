@@ -93,6 +93,8 @@ section! {
         precision: PrecisionChoice = PrecisionChoice::Auto, Accepts::OneOf(PrecisionChoice::WORDS);
         /// What runs it; a named engine that is not there is a start-up error.
         engine: EngineChoice = EngineChoice::Auto, Accepts::OneOf(EngineChoice::WORDS);
+        /// ONNX Runtime's `libonnxruntime.so`, for every engine but tract; else where `ORT_DYLIB_PATH` points, else the usual folders.
+        onnxruntime: Option<String> = None, Accepts::Path;
         /// Threads of one inference.
         threads: u32 = 1, Accepts::Integer { min: 1, max: 16, unit: "threads" };
     }

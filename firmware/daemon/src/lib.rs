@@ -13,6 +13,7 @@
 
 mod camera;
 mod capture;
+mod engine;
 mod error;
 mod event;
 mod infer;

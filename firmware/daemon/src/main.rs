@@ -1,7 +1,7 @@
 //! The program `mtcae-firmware`: arguments, signals, lines on the error output, exit codes; the library does the rest.
 
 use clap::Parser;
-use mtcae_board_configs::{Board, MAX_BYTES, PrecisionChoice, load, load_builtin};
+use mtcae_board_configs::{Board, EngineChoice, MAX_BYTES, PrecisionChoice, load, load_builtin};
 use mtcae_daemon::{DaemonError, Event, OnEvent, Overrides, SinkChoice, SourceChoice, Summary, Watch, check, run};
 use mtcae_wire::Level;
 use std::fs::File;
@@ -35,6 +35,10 @@ struct Arguments {
     /// Number format in place of the board's: auto, fp32, fp16, int8.
     #[arg(long, value_parser = precision)]
     precision: Option<PrecisionChoice>,
+    /// Engine in place of the board's: auto, cuda, tensorrt, cpu-ort, tract. ONNX Runtime's library is model.onnxruntime,
+    /// else where ORT_DYLIB_PATH points, else in the usual folders.
+    #[arg(long, value_parser = engine)]
+    engine: Option<EngineChoice>,
     /// Open everything but the sinks, run the model once, say what would run, and end.
     #[arg(long)]
     check: bool,
@@ -57,6 +61,8 @@ fn start(arguments: Arguments) -> Result<(), DaemonError> {
         sinks: arguments.sinks,
         model: arguments.model,
         precision: arguments.precision,
+        engine: arguments.engine,
+        onnxruntime: std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from),
         watch: watch(),
     };
     if arguments.check {
@@ -75,6 +81,10 @@ fn start(arguments: Arguments) -> Result<(), DaemonError> {
 
 fn precision(word: &str) -> Result<PrecisionChoice, String> {
     PrecisionChoice::from_word(word).ok_or_else(|| format!("accepted: {}", PrecisionChoice::WORDS.join(", ")))
+}
+
+fn engine(word: &str) -> Result<EngineChoice, String> {
+    EngineChoice::from_word(word).ok_or_else(|| format!("accepted: {}", EngineChoice::WORDS.join(", ")))
 }
 
 /// What systemd, or the launcher, says in the environment.

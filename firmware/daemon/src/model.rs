@@ -1,12 +1,13 @@
 //! Opening the model, its engine and the face detector that a board file names.
 
 use crate::DaemonError;
+use crate::engine::{Chosen, choose};
 use crate::settings::detector_config;
 use crate::updates::device_keys;
-use mtcae_board_configs::{Board, EngineChoice, PrecisionChoice, Update};
-use mtcae_contract::{Clip, Manifest, Precision, Rect, ReferenceAnswer};
+use mtcae_board_configs::{Board, PrecisionChoice, Update};
+use mtcae_contract::{Clip, ClipSpec, Manifest, Precision, Rect, ReferenceAnswer};
 use mtcae_core::{Engine, EngineError, FaceFinder};
-use mtcae_drivers::{ModelError, ModelFile, MtcnnFinder, TractEngine};
+use mtcae_drivers::{ModelError, ModelFile, MtcnnFinder};
 use mtcae_install::{SEALED_FILE, Unsealed, trusted_in, unseal};
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -28,6 +29,8 @@ pub(crate) struct Opened {
     pub minds: Minds,
     pub manifest: Manifest,
     pub engine_name: String,
+    /// What a person should know of the engine; may be empty.
+    pub engine_note: String,
     pub precision: String,
     /// Time of a run on a black clip, milliseconds.
     pub trial_ms: f32,
@@ -44,15 +47,15 @@ enum Files<'a> {
 
 impl Opened {
     pub fn open(board: &Board, self_test: bool) -> Result<Opened, DaemonError> {
-        only_tract(board.model.engine)?;
         let precision = precision(board.model.precision);
         let model = |e: EngineError| DaemonError::Model(e.to_string());
         let folder = Path::new(&board.model.path);
         let files = Files::open(folder, &board.update)?;
         let file = files.model(precision).map_err(|e| DaemonError::Model(e.to_string()))?;
-        let mut engine = TractEngine::load_file(&file, board.model.threads as usize).map_err(model)?;
+        let library = board.model.onnxruntime.as_deref().map(Path::new);
+        let Chosen { mut engine, note } = choose(board.model.engine, &file, board.model.threads as usize, library)?;
+        let manifest = file.manifest.clone();
         drop(file);
-        let manifest = engine.manifest().clone();
         let spec = manifest.clip;
         let bytes = vec![0; spec.frames * spec.size * spec.size * 3];
         let clip = Clip { bytes, frames: spec.frames, size: spec.size, crop: Rect::default() };
@@ -61,11 +64,12 @@ impl Opened {
         let trial_ms = begin.elapsed().as_secs_f32() * 1e3;
         raw.validate(spec.frames, manifest.labels.len())
             .map_err(|e| DaemonError::Model(format!("model in {}: {e}; export it again", folder.display())))?;
-        let self_test = self_test.then(|| check_reference(&mut engine, &files));
+        let self_test = self_test.then(|| check_reference(engine.as_mut(), manifest.clip, &files));
         let finder = MtcnnFinder::new(detector_config(board)).map_err(model)?;
         Ok(Opened {
             engine_name: engine.name().to_owned(),
-            minds: Minds { engine: Box::new(engine), finder: Box::new(finder) },
+            engine_note: note,
+            minds: Minds { engine, finder: Box::new(finder) },
             manifest,
             precision: format!("{precision:?}").to_lowercase(),
             trial_ms,
@@ -115,8 +119,7 @@ impl Files<'_> {
 }
 
 /// Whether the reference clip gives the reference answer on this board's engine.
-fn check_reference(engine: &mut TractEngine, files: &Files<'_>) -> Result<(), String> {
-    let spec = engine.manifest().clip;
+fn check_reference(engine: &mut dyn Engine, spec: ClipSpec, files: &Files<'_>) -> Result<(), String> {
     let len = spec.frames * spec.size * spec.size * 3;
     let bytes = files.bytes(REFERENCE_CLIP, len as u64 + 1)?;
     if bytes.len() != len {
@@ -130,34 +133,11 @@ fn check_reference(engine: &mut TractEngine, files: &Files<'_>) -> Result<(), St
     reference.check(&answer).map_err(|e| e.to_string())
 }
 
-/// This build has one engine; asking for another by name is refused, never silently replaced.
-fn only_tract(choice: EngineChoice) -> Result<(), DaemonError> {
-    match choice {
-        EngineChoice::Auto | EngineChoice::Tract => Ok(()),
-        EngineChoice::Cuda | EngineChoice::Tensorrt | EngineChoice::CpuOrt => Err(DaemonError::Configuration(format!(
-            "model.engine is \"{choice}\"; this build has no such engine; accepted: \"auto\", \"tract\""
-        ))),
-    }
-}
-
-/// tract runs fp32 best, so that is what `auto` means.
+/// Every engine runs fp32 well, so that is what `auto` means.
 fn precision(choice: PrecisionChoice) -> Precision {
     match choice {
         PrecisionChoice::Auto | PrecisionChoice::Fp32 => Precision::Fp32,
         PrecisionChoice::Fp16 => Precision::Fp16,
         PrecisionChoice::Int8 => Precision::Int8,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn engines_that_are_not_there_are_refused_by_name() {
-        assert!(only_tract(EngineChoice::Auto).is_ok());
-        let refused = only_tract(EngineChoice::Tensorrt).unwrap_err();
-        assert_eq!(refused.exit_code(), 2);
-        insta::assert_snapshot!(refused, @r#"model.engine is "tensorrt"; this build has no such engine; accepted: "auto", "tract""#);
     }
 }

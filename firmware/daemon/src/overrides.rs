@@ -1,7 +1,9 @@
 //! What a command line may say instead of the board file.
 
 use crate::DaemonError;
-use mtcae_board_configs::{Board, Mqtt, PrecisionChoice, Serial, Sink, SinkKind, Source, Tcp, V4l2, VideoFile, load};
+use mtcae_board_configs::{
+    Board, EngineChoice, Mqtt, PrecisionChoice, Serial, Sink, SinkKind, Source, Tcp, V4l2, VideoFile, load,
+};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +28,10 @@ pub struct Overrides {
     pub model: Option<PathBuf>,
     /// Another number format of the model.
     pub precision: Option<PrecisionChoice>,
+    /// Another engine.
+    pub engine: Option<EngineChoice>,
+    /// ONNX Runtime's library, for a board file that does not say where it is.
+    pub onnxruntime: Option<PathBuf>,
     /// Who wants signs of life.
     pub watch: Option<Watch>,
 }
@@ -155,6 +161,12 @@ impl Overrides {
         if let Some(precision) = self.precision {
             board.model.precision = precision;
         }
+        if let Some(engine) = self.engine {
+            board.model.engine = engine;
+        }
+        if let (None, Some(path)) = (&board.model.onnxruntime, &self.onnxruntime) {
+            board.model.onnxruntime = Some(path.to_string_lossy().into_owned());
+        }
     }
 }
 
@@ -273,6 +285,14 @@ mod tests {
         let int8 = Overrides { precision: Some(PrecisionChoice::Int8), ..Overrides::default() };
         int8.apply(&mut board);
         assert_eq!((board.model.precision, &board.model.path), (PrecisionChoice::Int8, &before.model.path));
+        let library = |path: &str| Overrides {
+            engine: Some(EngineChoice::CpuOrt),
+            onnxruntime: Some(path.into()),
+            ..Overrides::default()
+        };
+        library("a.so").apply(&mut board);
+        library("b.so").apply(&mut board);
+        assert_eq!((board.model.engine, board.model.onnxruntime.as_deref()), (EngineChoice::CpuOrt, Some("a.so")));
         let file = Overrides { source: Some(SourceChoice::File("x.y4m".into())), ..Overrides::default() };
         file.apply(&mut board);
         let Source::File(clip) = &board.camera.source else { panic!("{:?}", board.camera) };

@@ -113,6 +113,7 @@ fn open(board: &Board, self_test: bool) -> Result<Opening, DaemonError> {
     let mut report = StartUp::new(board, info, &model.manifest);
     report.choice = source.as_ref().and_then(|source| source.choice()).unwrap_or_default();
     report.engine.clone_from(&model.engine_name);
+    report.engine_note.clone_from(&model.engine_note);
     report.precision.clone_from(&model.precision);
     report.trial_ms = model.trial_ms;
     report.sinks = board.sinks.iter().map(|s| sink_name(&s.kind)).collect();

@@ -24,6 +24,8 @@ pub struct StartUp {
     pub clip: String,
     /// The engine that really runs it, its number format and threads.
     pub engine: String,
+    /// Its library, where operators really ran, and why no better engine runs it; may be empty.
+    pub engine_note: String,
     /// Number format of the file that runs.
     pub precision: String,
     /// Threads of one inference.
@@ -51,6 +53,7 @@ impl StartUp {
             model_hash: manifest.contract_hash(),
             clip: format!("{} frames of {}x{} in {} s, {framing}", clip.frames, clip.size, clip.size, clip.seconds),
             engine: String::new(),
+            engine_note: String::new(),
             precision: String::new(),
             threads: board.model.threads,
             trial_ms: 0.0,
@@ -76,7 +79,8 @@ impl fmt::Display for StartUp {
             _ => writeln!(f, "source  {source}, {format}, {width}x{height}, {fps:.1} frames/s{choice}")?,
         }
         writeln!(f, "model   {model} {version} ({hash}), {}", self.clip)?;
-        writeln!(f, "engine  {}, {}, {threads}, {:.1} ms in trial", self.engine, self.precision, self.trial_ms)?;
+        let note = if self.engine_note.is_empty() { String::new() } else { format!(" ({})", self.engine_note) };
+        writeln!(f, "engine  {}, {}, {threads}, {:.1} ms in trial{note}", self.engine, self.precision, self.trial_ms)?;
         write!(f, "sinks   {}", self.sinks.join(", "))
     }
 }
@@ -97,6 +101,7 @@ mod tests {
             model_hash: "0123456789abcdef".repeat(4),
             clip: "16 frames of 112x112 in 1 s, face with a margin of 0.2".into(),
             engine: "tract".into(),
+            engine_note: "not cuda: there is none".into(),
             precision: "fp32".into(),
             threads: 1,
             trial_ms: 31.25,
@@ -107,7 +112,7 @@ mod tests {
         board   demo (pc): A recorded clip
         source  clip.mjpeg, MJPEG, 640x480, 25.0 frames/s (best of 4 modes; exposure by the camera)
         model   edge 1.0.0 (0123456789ab), 16 frames of 112x112 in 1 s, face with a margin of 0.2
-        engine  tract, fp32, 1 thread, 31.2 ms in trial
+        engine  tract, fp32, 1 thread, 31.2 ms in trial (not cuda: there is none)
         sinks   stdout, /dev/ttyUSB0
         ");
     }

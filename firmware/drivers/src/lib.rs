@@ -2,7 +2,7 @@
 //! an answer means, reads configuration, or prints.
 //!
 //! ```text
-//! V4l2Source  FileSource ---Captured--->  core  <---RawOutput--- TractEngine, MtcnnFinder
+//! V4l2Source  FileSource ---Captured--->  core  <---RawOutput--- TractEngine, OrtEngine, MtcnnFinder
 //!      MonotonicClock ------Micros----->   |
 //!                                          +------Up/Down------> SerialSink, TcpSink, JsonLines
 //! ```
@@ -24,8 +24,10 @@ mod isp;
 mod jpeg;
 #[cfg(feature = "v4l2")]
 mod mode;
-#[cfg(feature = "tract")]
+#[cfg(any(feature = "tract", feature = "ort"))]
 mod model;
+#[cfg(feature = "ort")]
+mod onnxruntime;
 #[cfg(feature = "decode")]
 mod pixel;
 #[cfg(feature = "decode")]
@@ -58,8 +60,10 @@ pub use file::{FileOptions, FileSource, Pacing};
 pub use finder::MtcnnFinder;
 #[cfg(feature = "decode")]
 pub use isp::Metered;
-#[cfg(feature = "tract")]
+#[cfg(any(feature = "tract", feature = "ort"))]
 pub use model::{MAX_MODEL_BYTES, ModelError, ModelFile, read_manifest};
+#[cfg(feature = "ort")]
+pub use onnxruntime::{ONNXRUNTIME_FOLDERS, OrtDevice, OrtEngine, OrtError, OrtLibrary, Placement, find_onnxruntime};
 #[cfg(feature = "decode")]
 pub use pixel::{Bayer, FrameLayout, PixelFormat, Samples};
 #[cfg(feature = "serial")]

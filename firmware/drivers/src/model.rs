@@ -12,6 +12,8 @@ use thiserror::Error;
 pub const MAX_MODEL_BYTES: u64 = 256 << 20;
 /// Largest manifest, bytes; real ones have about one thousand.
 const MAX_MANIFEST_BYTES: u64 = 64 << 10;
+/// The key under which an exported file carries [`Manifest::contract_hash`].
+pub(crate) const CONTRACT_KEY: &str = "mtcae.contract";
 /// The manifest's name in a model's folder.
 const MANIFEST: &str = "manifest.toml";
 

@@ -1,6 +1,6 @@
 //! The network on the CPU, with tract.
 
-use crate::model::{ModelError, ModelFile};
+use crate::model::{CONTRACT_KEY, ModelError, ModelFile};
 use mtcae_contract::{Clip, LANDMARKS, Manifest, Precision, RawOutput};
 use mtcae_core::{Engine, EngineError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,8 +9,6 @@ use tract_linalg::multithread::{Executor, set_default_executor};
 use tract_onnx::pb::{ModelProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 
-/// The key under which an exported file carries [`Manifest::contract_hash`].
-const CONTRACT_KEY: &str = "mtcae.contract";
 const OUTPUTS: [&str; 3] = ["boxes", "landmarks", "logits"];
 /// ONNX's number for `uint8`.
 const UINT8: i32 = 2;

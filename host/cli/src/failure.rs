@@ -138,6 +138,16 @@ pub enum Failure {
         #[help]
         help: String,
     },
+    /// Engines are not measured, or not all.
+    #[error("{reason}")]
+    #[diagnostic(code(mtcae::measure))]
+    Measure {
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        #[help]
+        help: String,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {source}", .path.display())]
     #[diagnostic(code(mtcae::file), help("give the path of a readable file"))]

@@ -62,6 +62,11 @@ fn help_of_verify() {
 }
 
 #[test]
+fn help_of_bench() {
+    insta::assert_snapshot!(said(&["bench", "--help"]));
+}
+
+#[test]
 fn help_of_completions() {
     insta::assert_snapshot!(said(&["completions", "--help"]));
 }

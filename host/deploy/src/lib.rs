@@ -6,8 +6,10 @@
 //! checkpoint + manifest -> ONNX bytes -> run in tract, compare with plain arithmetic -> name.fp32.onnx + manifest.toml
 //! model folder + clips -> ranges, layers that hurt -> int8 bytes -> compare with fp32 -> name.int8.onnx
 //! model folder -> graph, engines side by side -> differences, traps
+//! settings -> a process each -> times, memory, energy
 //! ```
 
+pub mod bench;
 mod check;
 mod error;
 mod export;

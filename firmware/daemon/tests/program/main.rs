@@ -1,6 +1,8 @@
 //! The real program on real clips, pseudo-terminals and broken things.
 #![cfg(feature = "program")]
 
+#[cfg(feature = "ort")]
+mod engines;
 mod errors;
 mod faults;
 mod firmware;

@@ -1,5 +1,7 @@
 //! The commands, one file each: a struct of arguments and a `run`.
 
+mod bench;
+mod bench_engine;
 mod beside;
 mod broker;
 mod bundle;
@@ -65,6 +67,11 @@ pub enum Command {
     Export(export::Args),
     /// Run a model in every engine that is there, and look for known traps in its files
     Verify(verify::Args),
+    /// Time engines side by side: clips, processor time, memory, load, energy
+    Bench(Box<bench::Args>),
+    /// Run clips for `mtcae bench`, which starts it
+    #[command(hide = true)]
+    BenchEngine(bench_engine::Args),
     /// Pack a model, firmware or both into one signed file for boards
     Bundle(Box<bundle::Args>),
     /// Show what a bundle is, who signed it, and whether it is whole
@@ -114,6 +121,8 @@ impl Command {
             Self::Cost(args) => args.run(),
             Self::Export(args) => args.run(),
             Self::Verify(args) => args.run(),
+            Self::Bench(args) => args.run(),
+            Self::BenchEngine(args) => args.run(),
             Self::Bundle(args) => args.run(),
             Self::Inspect(args) => args.run(),
             Self::Keys(args) => args.run(),

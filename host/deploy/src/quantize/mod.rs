@@ -232,6 +232,12 @@ fn check_names(names: &[String], layers: &[LinearLayer]) -> Result<(), QuantizeE
     }
 }
 
+/// How the inputs of every linear layer become bytes.
+pub(crate) fn int8_activations(job: &Job<'_>) -> Result<Int8Layers, QuantizeError> {
+    let (tapped, layers) = emit_tapped(job.checkpoint, &options(job.manifest))?;
+    activations(job, &tapped, &layers, &|_| ())
+}
+
 /// How the inputs of each layer become bytes.
 fn activations(
     job: &Job<'_>,

@@ -1,0 +1,290 @@
+//! `mtcae bench`.
+
+use super::bench_engine::EngineWord;
+use crate::failure::Failure;
+use clap::ValueHint;
+use indicatif::{ProgressBar, ProgressStyle};
+use mtcae_contract::Precision;
+use mtcae_deploy::bench::{self, Machine, Plan, PowerMeter, Run, Setting, Step};
+use mtcae_deploy::read_manifest;
+use mtcae_drivers::find_onnxruntime;
+use mtcae_network::{Checkpoint, NetworkConfig};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Where ONNX Runtime's own tools look for the library.
+const LIBRARY: &str = "ORT_DYLIB_PATH";
+
+/// Time engines side by side: clips, processor time, memory, load, energy
+#[derive(clap::Args)]
+#[command(after_help = "\
+Each engine, number format, number of threads and of streams has a process of its own. They are
+loaded, warmed up, and then take turns, one turn each in a round, so that a busy machine treats them
+alike. `x ORT` is the ratio to ONNX Runtime, fp32, on the processor, with as many threads and
+streams: of processor time, and of the median by the clock. `first ms` is the time from the start of
+the process to the first answer. Without --engines: tract, and ONNX Runtime where it is found.
+
+Examples:
+  mtcae bench models/zoo/edge
+  mtcae bench models/zoo/edge --engines tract,cpu-ort --threads 1,2 --streams 1,2 --plot edge.svg
+  mtcae bench --preset small --size 112 --preset tiny:112 --precision fp32,int8 --rounds 20")]
+pub struct Args {
+    /// Model folders
+    #[arg(value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    models: Vec<PathBuf>,
+    /// A network of this preset with random weights; may be given again, and with a size of its own, as in small:224
+    #[arg(long = "preset", value_name = "NAME[:SIZE]")]
+    presets: Vec<String>,
+    /// Side of the frames of presets that say none, in place of the preset's own
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
+    /// Engines, with commas between: tract, cpu-ort, cuda, tensorrt
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
+    engines: Vec<EngineWord>,
+    /// Number formats, with commas between: fp32, fp16, int8; else those that a model folder lists, and fp32 of presets
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = precision)]
+    precision: Vec<Precision>,
+    /// Threads that work on one clip, with commas between
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=64))]
+    threads: Vec<u16>,
+    /// Clips at once, each in an engine of its own, with commas between
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=64))]
+    streams: Vec<u16>,
+    /// Turns of each
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    rounds: u16,
+    /// Time of one turn; it ends with a clip
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5, value_parser = seconds)]
+    seconds: f64,
+    /// Starts of each process, of which the medians of `load` and `first` are
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    starts: u16,
+    /// ONNX Runtime's library; else where ORT_DYLIB_PATH points, else in the usual folders
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    onnxruntime: Option<PathBuf>,
+    /// Write a picture of the figures, an SVG
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    plot: Option<PathBuf>,
+    /// Print the table in Markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// A model and where it is.
+struct Candidate {
+    name: String,
+    folder: PathBuf,
+    precisions: Vec<Precision>,
+}
+
+impl Args {
+    /// Measures and prints.
+    pub fn run(self) -> Result<(), Failure> {
+        let made = tempfile::tempdir().map_err(|source| Failure::System { what: "make a folder", source })?;
+        let candidates = self.candidates(&made)?;
+        let given = self.onnxruntime.clone().or_else(|| std::env::var_os(LIBRARY).map(PathBuf::from));
+        let library = find_onnxruntime(given.as_deref());
+        let engines = match (self.engines.is_empty(), &library) {
+            (false, _) => self.engines.clone(),
+            (true, Ok(_)) => vec![EngineWord::Tract, EngineWord::CpuOrt],
+            (true, Err(why)) => {
+                eprintln!("only tract is measured: {why}");
+                vec![EngineWord::Tract]
+            }
+        };
+        let (settings, folders) = self.settings(&candidates, &engines);
+        let program =
+            std::env::current_exe().map_err(|source| Failure::System { what: "find this program", source })?;
+        let command = |setting: &Setting| {
+            let at = settings.iter().position(|s| s == setting).unwrap_or_default();
+            command(&program, setting, folders[at], given.as_deref())
+        };
+        let plan = Plan {
+            rounds: usize::from(self.rounds),
+            turn: Duration::from_secs_f64(self.seconds),
+            starts: usize::from(self.starts),
+        };
+        let load = Machine::look(None).load[1];
+        let bar = progress_bar(&settings, plan);
+        let runs = bench::run(&settings, plan, &command, &mut |step| show(&bar, &settings, step));
+        bar.finish_and_clear();
+        let machine = Machine { energy: PowerMeter::find(Path::new("/sys")).is_some(), ..Machine::look(Some(load)) };
+        if let Some(path) = &self.plot {
+            std::fs::write(path, bench::plot(&runs, &machine))
+                .map_err(|reason| Failure::Write { path: path.clone(), reason })?;
+        }
+        let text = match self.json {
+            true => format!("{}\n", json_text(&runs, &machine, plan)),
+            false => bench::table(&runs, &machine, self.markdown),
+        };
+        io::stdout().write_all(text.as_bytes())?;
+        let failed = runs.iter().filter(|run| run.failure.is_some()).count();
+        if failed == 0 {
+            return Ok(());
+        }
+        Err(Failure::Measure {
+            reason: format!("{failed} of {} settings have no figures", runs.len()),
+            help: "why is above; leave them out with `--engines` and `--precision`".to_owned(),
+        })
+    }
+
+    fn candidates(&self, made: &TempDir) -> Result<Vec<Candidate>, Failure> {
+        let mut all = Vec::new();
+        for folder in &self.models {
+            let refused = |e: mtcae_deploy::ExportError| Failure::Measure {
+                reason: e.to_string(),
+                help: "give a folder that `mtcae export` or `mtcae quantize` wrote".to_owned(),
+            };
+            let manifest = read_manifest(folder).map_err(refused)?;
+            let name = format!("{} {} px", manifest.name, manifest.clip.size);
+            let listed = manifest.artifacts.iter().map(|a| a.precision).collect();
+            all.push(Candidate { name, folder: folder.clone(), precisions: listed });
+        }
+        for preset in &self.presets {
+            all.push(self.random(preset, made)?);
+        }
+        if all.is_empty() {
+            return Err(Failure::Measure {
+                reason: "there is nothing to measure".to_owned(),
+                help: "give a model folder, or a preset: `mtcae bench --preset tiny`".to_owned(),
+            });
+        }
+        Ok(all)
+    }
+
+    /// A preset with random weights.
+    fn random(&self, preset: &str, made: &TempDir) -> Result<Candidate, Failure> {
+        let refused = |e: &dyn std::fmt::Display| Failure::Network(e.to_string());
+        let (name, size) = match preset.split_once(':') {
+            None => (preset, self.size),
+            Some((name, size)) => {
+                let size =
+                    size.parse().map_err(|_| refused(&format!("preset {preset:?}; accepted: NAME or NAME:SIZE")))?;
+                (name, Some(size))
+            }
+        };
+        let mut config = NetworkConfig::preset(name).map_err(|e| refused(&e))?;
+        config.size = size.unwrap_or(config.size);
+        let label = format!("{name} {} px", config.size);
+        let folder = made.path().join(label.replace(' ', "-"));
+        std::fs::create_dir_all(&folder).map_err(|reason| Failure::Write { path: folder.clone(), reason })?;
+        let checkpoint = Checkpoint::random(config, 1).map_err(|e| refused(&e))?;
+        let int8 = self.precision.contains(&Precision::Int8);
+        bench::random_model(&checkpoint, name, int8, &folder).map_err(|e| refused(&e))?;
+        Ok(Candidate { name: label, folder, precisions: vec![Precision::Fp32] })
+    }
+
+    /// What is measured, and the folder of each.
+    fn settings<'a>(&self, candidates: &'a [Candidate], engines: &[EngineWord]) -> (Vec<Setting>, Vec<&'a Path>) {
+        let (mut settings, mut folders) = (Vec::new(), Vec::new());
+        for candidate in candidates {
+            let precisions = if self.precision.is_empty() { &candidate.precisions } else { &self.precision };
+            for (precision, engine) in precisions.iter().flat_map(|p| engines.iter().map(move |e| (*p, e))) {
+                for (threads, streams) in self.threads.iter().flat_map(|t| self.streams.iter().map(move |s| (*t, *s))) {
+                    let setting = Setting {
+                        model: candidate.name.clone(),
+                        engine: engine.name().to_owned(),
+                        precision,
+                        threads: usize::from(threads),
+                        streams: usize::from(streams),
+                    };
+                    if !settings.contains(&setting) {
+                        settings.push(setting);
+                        folders.push(candidate.folder.as_path());
+                    }
+                }
+            }
+        }
+        (settings, folders)
+    }
+}
+
+pub(super) fn precision(word: &str) -> Result<Precision, String> {
+    match word {
+        "fp32" => Ok(Precision::Fp32),
+        "fp16" => Ok(Precision::Fp16),
+        "int8" => Ok(Precision::Int8),
+        _ => Err("accepted: fp32, fp16, int8".to_owned()),
+    }
+}
+
+fn name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Fp32 => "fp32",
+        Precision::Fp16 => "fp16",
+        Precision::Int8 => "int8",
+    }
+}
+
+fn seconds(word: &str) -> Result<f64, String> {
+    let time = word.parse().ok().filter(|s: &f64| (0.0..=600.0).contains(s));
+    time.ok_or_else(|| "accepted: 0 to 600".to_owned())
+}
+
+/// This program as the process of one setting.
+fn command(program: &Path, setting: &Setting, folder: &Path, library: Option<&Path>) -> Command {
+    let mut command = Command::new(program);
+    command.args(["bench-engine", "--engine", &setting.engine, "--precision", name(setting.precision)]);
+    command.args(["--threads", &setting.threads.to_string(), "--streams", &setting.streams.to_string()]);
+    if let Some(library) = library {
+        command.arg("--onnxruntime").arg(library);
+    }
+    command.arg("--").arg(folder);
+    command
+}
+
+fn progress_bar(settings: &[Setting], plan: Plan) -> ProgressBar {
+    let bar = ProgressBar::new((settings.len() * (plan.rounds + 1)) as u64);
+    // A template that is not one leaves the style of the library.
+    match ProgressStyle::with_template("{msg:46} {bar:24} {pos} of {len} turns, {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn show(bar: &ProgressBar, settings: &[Setting], step: Step) {
+    let (Step::Start(i) | Step::Turn(_, i)) = step;
+    let s = &settings[i];
+    let doing = if matches!(step, Step::Start(_)) { "starting " } else { "" };
+    bar.set_message(format!("{doing}{}, {} {}", s.model, s.engine, name(s.precision)));
+    bar.set_position(match step {
+        Step::Start(i) => i as u64,
+        Step::Turn(round, i) => ((round + 1) * settings.len() + i) as u64,
+    });
+}
+
+fn json_text(runs: &[Run], machine: &Machine, plan: Plan) -> Value {
+    use bench::{Against, ratio};
+    let one = |(i, run): (usize, &Run)| {
+        let s = &run.setting;
+        let figures = run.figures().map(|f| {
+            json!({
+                "clips": f.clips, "best_ms": f.best_ms, "p50_ms": f.p50_ms, "p90_ms": f.p90_ms, "p99_ms": f.p99_ms,
+                "cpu_ms": f.cpu_ms, "clips_per_s": f.clips_per_s, "switches_per_s": f.switches_per_s, "joules": f.joules,
+                "cpu_against_ort": ratio(runs, i, Against::OnnxRuntime, &|f| f.cpu_ms),
+                "p50_against_ort": ratio(runs, i, Against::OnnxRuntime, &|f| f.p50_ms),
+                "p50_against_one_thread": ratio(runs, i, Against::OneThread, &|f| f.p50_ms),
+            })
+        });
+        json!({
+            "model": s.model, "engine": s.engine, "precision": name(s.precision), "threads": s.threads,
+            "streams": s.streams, "note": run.note, "load_ms": run.load_ms, "first_ms": run.first_ms,
+            "peak_kib": run.peak_kib, "figures": figures, "failure": run.failure,
+        })
+    };
+    json!({
+        "machine": {
+            "processor": machine.processor, "cores": machine.cores, "load_before": machine.load[0],
+            "load_after": machine.load[1], "busy": machine.is_busy(runs), "energy": machine.energy,
+        },
+        "rounds": plan.rounds, "turn_s": plan.turn.as_secs_f64(),
+        "runs": runs.iter().enumerate().map(one).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,86 @@
+//! A model of random weights, for measuring time: it is as fast as a trained one.
+
+use crate::check::seeded_clip;
+use crate::error::ExportError;
+use crate::export::{onnx_bytes, options};
+use crate::folder::hex_sha256;
+use crate::quantize::{Form, Job, Keep, QuantizeError, RangeMethod, int8_activations};
+use mtcae_contract::{Artifact, ClipSpec, Framing, LabelSet, MANIFEST_FORMAT, Manifest, Precision, Sampling};
+use mtcae_network::Checkpoint;
+use mtcae_network::onnx::emit_int8;
+use std::path::Path;
+
+/// Writes a model of `checkpoint` into `folder`, which is there: fp32, and int8 with ranges found on one seeded clip where
+/// that is asked for. The weights may be random.
+///
+/// # Errors
+/// When the weights do not fit their configuration, or a file cannot be written.
+pub fn random_model(checkpoint: &Checkpoint, name: &str, int8: bool, folder: &Path) -> Result<(), QuantizeError> {
+    let config = &checkpoint.config;
+    let mut manifest = Manifest {
+        format: MANIFEST_FORMAT,
+        name: name.into(),
+        version: "0.0.0".into(),
+        preset: name.into(),
+        labels: LabelSet::seven(),
+        sampling: Sampling::Uniform,
+        temperature: 1.0,
+        clip: ClipSpec { frames: config.frames, size: config.size, seconds: 1.0 },
+        framing: Framing::Whole,
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+        artifacts: Vec::new(),
+    };
+    let fp32 = onnx_bytes(checkpoint, &manifest)?;
+    let mut files = vec![(Precision::Fp32, fp32)];
+    if int8 {
+        let clip = [seeded_clip(config.frames, config.size, 1)];
+        let job = Job {
+            checkpoint,
+            manifest: &manifest,
+            fp32: &[],
+            calibration: &clip,
+            held_out: &[],
+            form: Form::Static { range: RangeMethod::Mse, asymmetric: false },
+            keep: Keep::None,
+            keep_layers: &[],
+            workers: 1,
+        };
+        let layers = int8_activations(&job)?;
+        files.push((Precision::Int8, emit_int8(checkpoint, &options(&manifest), &layers)?));
+    }
+    for (precision, onnx) in files {
+        let file = format!("{name}.{}.onnx", super::table::precision(precision));
+        write(&folder.join(&file), &onnx)?;
+        manifest.artifacts.push(Artifact { precision, file, sha256: hex_sha256(&onnx) });
+    }
+    let text = manifest.to_toml().map_err(ExportError::from)?;
+    Ok(write(&folder.join("manifest.toml"), text.as_bytes())?)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+    std::fs::write(path, bytes).map_err(|source| ExportError::Io { action: "write", path: path.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tract::TractModel;
+    use crate::{agreement, read_artifact, read_manifest};
+    use mtcae_network::NetworkConfig;
+
+    #[test]
+    fn a_random_model_runs_in_both_precisions() {
+        let mut config = NetworkConfig::preset("tiny").unwrap();
+        (config.size, config.frames, config.encoder.depth, config.decoder.layers) = (32, 4, 1, 1);
+        let folder = tempfile::tempdir().unwrap();
+        random_model(&Checkpoint::random(config, 1).unwrap(), "tiny", true, folder.path()).unwrap();
+        let manifest = read_manifest(folder.path()).unwrap();
+        let answers = [Precision::Fp32, Precision::Int8].map(|precision| {
+            let onnx = read_artifact(folder.path(), &manifest, precision).unwrap();
+            TractModel::load(&onnx).unwrap().run(&seeded_clip(4, 32, 1)).unwrap()
+        });
+        let apart = agreement(&answers[1], &answers[0]).worst().1;
+        assert!(apart > 0.0 && apart < 0.06, "{apart}");
+    }
+}
