@@ -1,8 +1,8 @@
 //! Several shards read as one.
 
-use crate::shard::Shard;
+use crate::shard::{Shard, framing};
 use crate::{DataError, StillRef};
-use mtcae_contract::LabelSet;
+use mtcae_contract::{LabelSet, Rect};
 use std::path::{Path, PathBuf};
 
 /// Several shards read as one; they share a label set but may differ in side, channels and frames.
@@ -91,6 +91,28 @@ impl Stills {
     pub fn frame(&self, i: usize, t: usize) -> StillRef<'_> {
         let (shard, i) = self.find(i);
         shard.frame(i, t)
+    }
+
+    /// What the network sees of sample `i` in all its frames, in fractions of the stored picture: one square around the mean
+    /// of its boxes, or everything.
+    ///
+    /// # Panics
+    /// As [`Stills::sample`].
+    pub fn framing(&self, i: usize, margin: f32) -> Rect {
+        let n = self.frames(i);
+        let mut mean = Rect::default();
+        for f in (0..n).map(|t| self.frame(i, t).face) {
+            (mean.x, mean.y, mean.w, mean.h) = (mean.x + f.x, mean.y + f.y, mean.w + f.w, mean.h + f.h);
+        }
+        let n = n as f32;
+        let mean = Rect { x: mean.x / n, y: mean.y / n, w: mean.w / n, h: mean.h / n };
+        framing(self.find(i).0.info().stored, mean, margin)
+    }
+
+    /// The name of the person with this hash, where the shards know it.
+    pub fn subject_name(&self, hash: u64) -> Option<&str> {
+        let names = self.shards.iter().flat_map(|s| &s.info().subjects);
+        names.map(String::as_str).find(|name| crate::subject_hash(name) == hash)
     }
 
     /// The shard of sample `i`, and its index there.

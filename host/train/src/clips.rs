@@ -71,6 +71,8 @@ mod tests {
             face: Rect { x: 0.3, y: 0.3, w: 0.4, h: 0.4 },
             landmarks: Default::default(),
             has_face: true,
+            filled: false,
+            stored: Default::default(),
             label: 0,
             subject: 0,
         };
