@@ -4,12 +4,15 @@ use crate::shard::{Shard, framing};
 use crate::{DataError, StillRef};
 use mtcae_contract::{LabelSet, Rect};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Several shards read as one; they share a label set but may differ in side, channels and frames.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stills {
-    shards: Vec<Shard>,
+    shards: Arc<[Shard]>,
     ends: Vec<usize>,
+    /// Which of all samples are in it; all of them when not given.
+    chosen: Option<Vec<usize>>,
 }
 
 impl Stills {
@@ -36,7 +39,24 @@ impl Stills {
                 accepted: "at least one .safetensors file",
             });
         }
-        Ok(Stills { shards, ends })
+        Ok(Stills { shards: shards.into(), ends, chosen: None })
+    }
+
+    /// Some of these samples, in this order, as a data set of its own over the same shards.
+    ///
+    /// # Errors
+    /// When there is none, or an index is not below [`Stills::len`].
+    pub fn select(&self, samples: &[usize]) -> Result<Stills, DataError> {
+        let wrong =
+            |value| DataError::Job { what: "selection", value, accepted: "samples that are there, at least one" };
+        match samples.iter().find(|i| **i >= self.len()) {
+            _ if samples.is_empty() => Err(wrong("empty".to_owned())),
+            Some(i) => Err(wrong(format!("sample {i} of {}", self.len()))),
+            None => {
+                let chosen = samples.iter().map(|i| self.chosen.as_ref().map_or(*i, |c| c[*i])).collect();
+                Ok(Stills { chosen: Some(chosen), ..self.clone() })
+            }
+        }
     }
 
     /// Opens `<name>-000.safetensors`, `<name>-001.safetensors`, ... in `folder`.
@@ -64,7 +84,7 @@ impl Stills {
     /// Number of samples in all shards, at least 1.
     #[allow(clippy::len_without_is_empty)] // never empty
     pub fn len(&self) -> usize {
-        self.ends[self.ends.len() - 1]
+        self.chosen.as_ref().map_or(self.ends[self.ends.len() - 1], Vec::len)
     }
 
     /// Sample `i`, counted through all shards; of a clip its middle frame.
@@ -118,6 +138,7 @@ impl Stills {
     /// The shard of sample `i`, and its index there.
     fn find(&self, i: usize) -> (&Shard, usize) {
         assert!(i < self.len(), "sample {i} of {}", self.len());
+        let i = self.chosen.as_ref().map_or(i, |chosen| chosen[i]);
         let k = self.ends.partition_point(|end| *end <= i);
         (&self.shards[k], i - if k == 0 { 0 } else { self.ends[k - 1] })
     }
