@@ -56,6 +56,27 @@ pub enum DataError {
         /// What all of them lack.
         why: String,
     },
+    /// A folder without a single video.
+    #[error("{}: no videos below it; accepted extensions: {accepted}", path.display())]
+    NoVideos {
+        /// The folder.
+        path: PathBuf,
+        /// Extensions that are looked for.
+        accepted: String,
+    },
+    /// There are videos, and not one of them becomes a clip.
+    #[error("{}: none of its {found} video(s) becomes a clip: {why}", path.display())]
+    NoClip {
+        /// The folder.
+        path: PathBuf,
+        /// Videos in it.
+        found: usize,
+        /// What the first of them lack.
+        why: String,
+    },
+    /// `ffmpeg` or `ffprobe` cannot be used.
+    #[error("{0}")]
+    Ffmpeg(String),
     /// Clips cannot be rendered.
     #[error(transparent)]
     Synth(#[from] mtcae_synth::SynthError),

@@ -1,15 +1,18 @@
 //! Several shards read as one.
 
-use crate::shard::Shard;
+use crate::shard::{Shard, framing};
 use crate::{DataError, StillRef};
-use mtcae_contract::LabelSet;
+use mtcae_contract::{LabelSet, Rect};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Several shards read as one; they share a label set but may differ in side, channels and frames.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stills {
-    shards: Vec<Shard>,
+    shards: Arc<[Shard]>,
     ends: Vec<usize>,
+    /// Which of all samples are in it; all of them when not given.
+    chosen: Option<Vec<usize>>,
 }
 
 impl Stills {
@@ -36,7 +39,24 @@ impl Stills {
                 accepted: "at least one .safetensors file",
             });
         }
-        Ok(Stills { shards, ends })
+        Ok(Stills { shards: shards.into(), ends, chosen: None })
+    }
+
+    /// Some of these samples, in this order, as a data set of its own over the same shards.
+    ///
+    /// # Errors
+    /// When there is none, or an index is not below [`Stills::len`].
+    pub fn select(&self, samples: &[usize]) -> Result<Stills, DataError> {
+        let wrong =
+            |value| DataError::Job { what: "selection", value, accepted: "samples that are there, at least one" };
+        match samples.iter().find(|i| **i >= self.len()) {
+            _ if samples.is_empty() => Err(wrong("empty".to_owned())),
+            Some(i) => Err(wrong(format!("sample {i} of {}", self.len()))),
+            None => {
+                let chosen = samples.iter().map(|i| self.chosen.as_ref().map_or(*i, |c| c[*i])).collect();
+                Ok(Stills { chosen: Some(chosen), ..self.clone() })
+            }
+        }
     }
 
     /// Opens `<name>-000.safetensors`, `<name>-001.safetensors`, ... in `folder`.
@@ -64,7 +84,7 @@ impl Stills {
     /// Number of samples in all shards, at least 1.
     #[allow(clippy::len_without_is_empty)] // never empty
     pub fn len(&self) -> usize {
-        self.ends[self.ends.len() - 1]
+        self.chosen.as_ref().map_or(self.ends[self.ends.len() - 1], Vec::len)
     }
 
     /// Sample `i`, counted through all shards; of a clip its middle frame.
@@ -93,9 +113,32 @@ impl Stills {
         shard.frame(i, t)
     }
 
+    /// What the network sees of sample `i` in all its frames, in fractions of the stored picture: one square around the mean
+    /// of its boxes, or everything.
+    ///
+    /// # Panics
+    /// As [`Stills::sample`].
+    pub fn framing(&self, i: usize, margin: f32) -> Rect {
+        let n = self.frames(i);
+        let mut mean = Rect::default();
+        for f in (0..n).map(|t| self.frame(i, t).face) {
+            (mean.x, mean.y, mean.w, mean.h) = (mean.x + f.x, mean.y + f.y, mean.w + f.w, mean.h + f.h);
+        }
+        let n = n as f32;
+        let mean = Rect { x: mean.x / n, y: mean.y / n, w: mean.w / n, h: mean.h / n };
+        framing(self.find(i).0.info().stored, mean, margin)
+    }
+
+    /// The name of the person with this hash, where the shards know it.
+    pub fn subject_name(&self, hash: u64) -> Option<&str> {
+        let names = self.shards.iter().flat_map(|s| &s.info().subjects);
+        names.map(String::as_str).find(|name| crate::subject_hash(name) == hash)
+    }
+
     /// The shard of sample `i`, and its index there.
     fn find(&self, i: usize) -> (&Shard, usize) {
         assert!(i < self.len(), "sample {i} of {}", self.len());
+        let i = self.chosen.as_ref().map_or(i, |chosen| chosen[i]);
         let k = self.ends.partition_point(|end| *end <= i);
         (&self.shards[k], i - if k == 0 { 0 } else { self.ends[k - 1] })
     }

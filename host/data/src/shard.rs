@@ -13,11 +13,31 @@ pub const FORMAT: &str = "mtcae-stills/1";
 /// Format of shards of clips: as [`FORMAT`], with an axis for frames behind the first of pixels, boxes, points and `has_face`.
 pub const FORMAT_CLIPS: &str = "mtcae-clips/1";
 
+/// `has_face` of a frame whose face is interpolated.
+pub(crate) const FILLED: u8 = 2;
+
 /// Most frames of a stored clip.
 const MAX_FRAMES: usize = 256;
 
 /// Largest side of a stored square, pixels.
 const MAX_SIDE: usize = 1024;
+
+/// What a stored picture shows of the frame it was cut from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stored {
+    /// A square around the face.
+    #[default]
+    Face,
+    /// The whole frame, aspect not kept (framing `whole`, the paper's).
+    Whole,
+}
+
+impl Stored {
+    fn is_face(&self) -> bool {
+        *self == Stored::Face
+    }
+}
 
 /// How many pictures became samples, and how many did not.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -32,6 +52,12 @@ pub struct Counts {
     pub left_out: usize,
     /// Samples by expression name.
     pub per_label: BTreeMap<String, usize>,
+    /// Clips by person; empty for stills.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub per_subject: BTreeMap<String, usize>,
+    /// Frames of clips whose face was not found and is taken from the frames beside them.
+    #[serde(default)]
+    pub filled: usize,
 }
 
 impl Counts {
@@ -41,8 +67,12 @@ impl Counts {
         self.faces += other.faces;
         self.corrupt += other.corrupt;
         self.left_out += other.left_out;
+        self.filled += other.filled;
         for (label, n) in &other.per_label {
             *self.per_label.entry(label.clone()).or_default() += n;
+        }
+        for (subject, n) in &other.per_subject {
+            *self.per_subject.entry(subject.clone()).or_default() += n;
         }
     }
 }
@@ -65,6 +95,12 @@ pub struct ShardInfo {
     /// Frames of a sample: 1 for stills.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub frames: usize,
+    /// What a stored picture shows.
+    #[serde(default, skip_serializing_if = "Stored::is_face")]
+    pub stored: Stored,
+    /// Names of the persons where they are known, sorted; `subject_hash` is a name's hash ([`crate::subject_hash`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<String>,
     /// Margin of the framing square at the time of writing.
     pub face_margin: f32,
     /// Margin of the stored square.
@@ -96,8 +132,12 @@ pub struct StillRef<'a> {
     pub face: Rect,
     /// Left eye, right eye, nose, left and right mouth corner as seen in the image; zeros when `has_face` is false.
     pub landmarks: [Point; LANDMARKS],
-    /// Whether the detector found the face.
+    /// Whether the detector found the face, or found it in the frames beside this one.
     pub has_face: bool,
+    /// The face was found in the frames beside this one only: box and landmarks are interpolated.
+    pub filled: bool,
+    /// What the picture shows.
+    pub stored: Stored,
     /// Index into the shard's label set.
     pub label: usize,
     /// Hash of the person's (or the file's) name.
@@ -105,9 +145,18 @@ pub struct StillRef<'a> {
 }
 
 impl StillRef<'_> {
-    /// The square the network sees for `margin` (normally [`crate::FACE_MARGIN`]), in fractions of the stored square.
+    /// What the network sees for `margin` (normally [`crate::FACE_MARGIN`]), in fractions of the stored picture: all of it
+    /// where that is the whole frame.
     pub fn framing(&self, margin: f32) -> Rect {
-        self.face.square_with_margin(margin)
+        framing(self.stored, self.face, margin)
+    }
+}
+
+/// What the network sees of a stored picture with `face` in it, in fractions of the picture.
+pub(crate) fn framing(stored: Stored, face: Rect, margin: f32) -> Rect {
+    match stored {
+        Stored::Face => face.square_with_margin(margin),
+        Stored::Whole => Rect { x: 0.0, y: 0.0, w: 1.0, h: 1.0 },
     }
 }
 
@@ -206,6 +255,8 @@ impl Shard {
             face: Rect { x: b[0], y: b[1], w: b[2], h: b[3] },
             landmarks: std::array::from_fn(|k| Point { x: l[2 * k], y: l[2 * k + 1] }),
             has_face: self.map[self.has_face.start + k] != 0,
+            filled: self.map[self.has_face.start + k] == FILLED,
+            stored: self.info.stored,
             label: usize::from(self.map[self.label.start + i]),
             subject: u64::from_le_bytes(subject),
         }

@@ -1,5 +1,6 @@
 //! A sheet of samples, to check annotation by eye.
 
+use crate::font::dots;
 use crate::{DataError, FACE_MARGIN, StillRef, Stills};
 use mtcae_contract::{Point, Rect};
 use std::path::Path;
@@ -14,29 +15,43 @@ const COLUMNS: usize = 8;
 const CLIP_TILES: usize = 4;
 
 /// Draws `n` samples spread evenly over `stills` (1 to 1024) with face box (green; red where no face was found),
-/// framing square (blue) and landmarks (yellow) into a PNG.
+/// framing square (blue), landmarks (yellow) and label into a PNG.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn contact_sheet(stills: &Stills, n: usize, path: &Path) -> Result<(), DataError> {
     let n = n.clamp(1, stills.len().min(1024));
-    save((0..n).map(|k| stills.sample(k * stills.len() / n)), path)
+    let chosen = (0..n).map(|k| k * stills.len() / n);
+    save(chosen.map(|i| (stills.sample(i), label(stills, i))), path)
 }
 
-/// As [`contact_sheet`], with four frames of each of `n` clips side by side, first to last.
+/// As [`contact_sheet`], with four frames of each of `n` clips side by side, first to last; the first says the label, the
+/// second who it is. A box is orange where it comes from the frames beside it.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn clip_sheet(clips: &Stills, n: usize, path: &Path) -> Result<(), DataError> {
     let n = n.clamp(1, clips.len().min(1024));
     let chosen = (0..n).map(|k| k * clips.len() / n);
-    let frames = chosen.flat_map(|i| (0..CLIP_TILES).map(move |t| (i, t * (clips.frames(i) - 1) / (CLIP_TILES - 1))));
-    save(frames.map(|(i, t)| clips.frame(i, t)), path)
+    let tile = |(i, k): (usize, usize)| {
+        let still = clips.frame(i, k * (clips.frames(i) - 1) / (CLIP_TILES - 1));
+        let text = match k {
+            0 => label(clips, i),
+            1 => clips.subject_name(still.subject).unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
+        (still, text)
+    };
+    save(chosen.flat_map(|i| (0..CLIP_TILES).map(move |k| (i, k))).map(tile), path)
 }
 
-/// Draws the samples in rows into a PNG.
-fn save<'a>(samples: impl Iterator<Item = StillRef<'a>>, path: &Path) -> Result<(), DataError> {
-    let tiles: Vec<Vec<u8>> = samples.map(|s| draw(&s)).collect();
+fn label(stills: &Stills, i: usize) -> String {
+    stills.labels().labels()[stills.sample(i).label].name().to_owned()
+}
+
+/// Draws the samples in rows into a PNG, each with its text.
+fn save<'a>(samples: impl Iterator<Item = (StillRef<'a>, String)>, path: &Path) -> Result<(), DataError> {
+    let tiles: Vec<Vec<u8>> = samples.map(|(still, text)| draw(&still, &text)).collect();
     let (width, height) = (COLUMNS * TILE, tiles.len().div_ceil(COLUMNS) * TILE);
     let mut sheet = vec![0; width * height * 3];
     for (k, tile) in tiles.iter().enumerate() {
@@ -53,7 +68,7 @@ fn save<'a>(samples: impl Iterator<Item = StillRef<'a>>, path: &Path) -> Result<
     std::fs::rename(&partial, path).map_err(DataError::io(path))
 }
 
-fn draw(still: &StillRef) -> Vec<u8> {
+fn draw(still: &StillRef, text: &str) -> Vec<u8> {
     let mut tile = Vec::with_capacity(TILE * TILE * 3);
     for i in 0..TILE * TILE {
         let (x, y) = (i % TILE * still.side / TILE, i / TILE * still.side / TILE);
@@ -62,7 +77,12 @@ fn draw(still: &StillRef) -> Vec<u8> {
         tile.extend((0..3).map(|c| pixel[c % still.channels]));
     }
     outline(&mut tile, still.framing(FACE_MARGIN), [60, 120, 255]);
-    outline(&mut tile, still.face, if still.has_face { [0, 230, 0] } else { [230, 0, 0] });
+    let color = match (still.has_face, still.filled) {
+        (true, false) => [0, 230, 0],
+        (true, true) => [255, 140, 0],
+        (false, _) => [230, 0, 0],
+    };
+    outline(&mut tile, still.face, color);
     if still.has_face {
         for p in still.landmarks {
             for d in -1..=1 {
@@ -71,7 +91,26 @@ fn draw(still: &StillRef) -> Vec<u8> {
             }
         }
     }
+    write(&mut tile, text);
     tile
+}
+
+/// Writes `text` along the lower edge, white on black.
+fn write(tile: &mut [u8], text: &str) {
+    let mut put = |x: usize, y: usize, color: [u8; 3]| {
+        if x < TILE && y < TILE {
+            tile[(y * TILE + x) * 3..][..3].copy_from_slice(&color);
+        }
+    };
+    let (left, top) = (2, TILE - 12);
+    for (x, y) in (0..text.chars().count() * 8 + 2).flat_map(|x| (top - 2..TILE).map(move |y| (x, y))) {
+        put(x, y, [0; 3]);
+    }
+    for (x, y) in dots(text) {
+        for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+            put(left + 2 * x + dx, top + 2 * y + dy, [255; 3]);
+        }
+    }
 }
 
 fn outline(tile: &mut [u8], r: Rect, color: [u8; 3]) {

@@ -4,7 +4,7 @@ use crate::annotate::{Annotated, Annotator, decode};
 use crate::reader::shard_path;
 use crate::source::{Entry, Source};
 use crate::writer::ShardData;
-use crate::{Counts, DataError, FACE_MARGIN, FORMAT, STORE_MARGIN, Shard, ShardInfo};
+use crate::{Counts, DataError, FACE_MARGIN, FORMAT, STORE_MARGIN, Shard, ShardInfo, Stored, subject_hash};
 use mtcae_contract::LabelSet;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -172,9 +172,7 @@ impl StillsJob {
             Naming::File => stem,
             Naming::PersonNumber => stem.rsplit_once('_').map_or(stem, |(person, _)| person),
         };
-        let mut first = [0; 8];
-        first.copy_from_slice(&Sha256::digest(name.as_bytes())[..8]);
-        u64::from_le_bytes(first)
+        subject_hash(name)
     }
 
     /// Hash of everything that decides a shard's content, except the pixels of its pictures.
@@ -200,6 +198,8 @@ impl StillsJob {
             side: self.side,
             channels: if self.grey { 1 } else { 3 },
             frames: 1,
+            stored: Stored::Face,
+            subjects: Vec::new(),
             face_margin: FACE_MARGIN,
             store_margin: STORE_MARGIN,
             job,

@@ -1,11 +1,15 @@
 //! The job: rendered clips into shards.
 
+use crate::cut::{CutClip, cut};
+use crate::hash::fingerprint;
 use crate::reader::shard_path;
 use crate::writer::ShardData;
-use crate::{Counts, DataError, FACE_MARGIN, FORMAT_CLIPS, Outcome, Progress, STORE_MARGIN, Shard, ShardInfo};
+use crate::{
+    Counts, DataError, FACE_MARGIN, FORMAT_CLIPS, Outcome, Progress, STORE_MARGIN, Shard, ShardInfo, Stored,
+    subject_hash,
+};
 use mtcae_contract::{Cropper, Expression, LabelSet, Rect};
-use mtcae_synth::{ClipSpec, FaceModel, LabelledClip, Renderer};
-use sha2::{Digest, Sha256};
+use mtcae_synth::{ClipSpec, FaceModel, Renderer};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -38,13 +42,6 @@ pub struct SynthJob {
     pub labels: LabelSet,
     /// Threads that render, 1 to 64. Their number changes nothing but the time.
     pub workers: usize,
-}
-
-/// A clip cut to its stored square: pixels of all frames, then boxes and points in fractions of the square.
-struct Stored {
-    pixels: Vec<u8>,
-    boxes: Vec<Rect>,
-    landmarks: Vec<f32>,
 }
 
 /// Renders every clip of the job and writes its shards. Shards already written by the same job are kept.
@@ -112,7 +109,7 @@ impl SynthJob {
             None => Ok((FaceModel::sketch(), "sketch".to_owned())),
             Some(path) => {
                 let bytes = std::fs::read(path).map_err(DataError::io(path))?;
-                Ok((FaceModel::read(path)?, hex(&Sha256::digest(&bytes)[..16])))
+                Ok((FaceModel::read(path)?, fingerprint(&bytes)))
             }
         }
     }
@@ -120,8 +117,8 @@ impl SynthJob {
     /// The clip's person and what is rendered of it.
     fn spec(&self, clip: usize) -> (Expression, ClipSpec) {
         let label = self.labels.labels()[clip % self.labels.len()];
-        let person = number(&format!("{} who {clip}", self.seed)) % self.identities as u64;
-        let subject = number(&format!("{} person {person}", self.seed));
+        let person = subject_hash(&format!("{} who {clip}", self.seed)) % self.identities as u64;
+        let subject = subject_hash(&format!("{} person {person}", self.seed));
         (label, ClipSpec { label, subject, size: self.size, frames: self.frames })
     }
 
@@ -136,7 +133,7 @@ impl SynthJob {
             self.seed,
             self.labels
         );
-        hex(&Sha256::digest(what.as_bytes())[..16])
+        fingerprint(&what)
     }
 
     fn info(&self, shard: usize, job: String) -> ShardInfo {
@@ -149,6 +146,8 @@ impl SynthJob {
             side: self.side,
             channels: 3,
             frames: self.frames,
+            stored: Stored::Face,
+            subjects: Vec::new(),
             face_margin: FACE_MARGIN,
             store_margin: STORE_MARGIN,
             job,
@@ -218,61 +217,7 @@ fn render_all(
     Ok(data)
 }
 
-fn render(job: &SynthJob, renderer: &Renderer<'_>, clip: usize, cropper: &mut Cropper) -> Result<Stored, DataError> {
-    let rendered = renderer.render(&job.spec(clip).1, number(&format!("{} clip {clip}", job.seed)))?;
-    Ok(cut(&rendered, job.side, cropper))
-}
-
-/// Cuts one square out of all frames of a clip: around the mean of its boxes, with [`STORE_MARGIN`].
-fn cut(clip: &LabelledClip, side: usize, cropper: &mut Cropper) -> Stored {
-    let n = clip.boxes.len() as f32;
-    let mean = |f: fn(&Rect) -> f32| clip.boxes.iter().map(f).sum::<f32>() / n;
-    let square = Rect { x: mean(|b| b.x), y: mean(|b| b.y), w: mean(|b| b.w), h: mean(|b| b.h) };
-    let square = square.square_with_margin(STORE_MARGIN);
-    let mut pixels = vec![0; clip.frames.len() * side * side * 3];
-    for (frame, out) in clip.frames.iter().zip(pixels.chunks_exact_mut(side * side * 3)) {
-        cropper.crop_resize(frame, square, side, out);
-    }
-    let points = clip.landmarks.iter().flatten().map(|p| square.to_fraction(*p));
-    Stored {
-        pixels,
-        boxes: clip.boxes.iter().map(|b| square.rect_to_fraction(*b)).collect(),
-        landmarks: points.flat_map(|p| [p.x, p.y]).collect(),
-    }
-}
-
-/// A number that only `name` decides.
-fn number(name: &str) -> u64 {
-    let mut first = [0; 8];
-    first.copy_from_slice(&Sha256::digest(name.as_bytes())[..8]);
-    u64::from_le_bytes(first)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use mtcae_contract::{Image, Point};
-
-    #[test]
-    fn a_clip_is_cut_around_where_the_face_was() {
-        let boxes = [10.0, 20.0].map(|x| Rect { x, y: 30.0, w: 20.0, h: 20.0 });
-        let clip = LabelledClip {
-            frames: vec![Image::filled(80, 80, [9, 8, 7]).unwrap(); 2],
-            boxes: boxes.to_vec(),
-            landmarks: boxes.map(|b| [b.center(); 5]).to_vec(),
-            intensity: vec![0.0; 2],
-            label: Expression::Happy,
-            subject: 1,
-        };
-        let stored = cut(&clip, 32, &mut Cropper::new());
-        assert_eq!(stored.pixels.len(), 2 * 32 * 32 * 3);
-        let [a, b] = [stored.boxes[0].center(), stored.boxes[1].center()];
-        assert!((a.x + b.x - 1.0).abs() < 1e-5 && (a.y - 0.5).abs() < 1e-5, "{a:?} {b:?}");
-        assert!((b.x - a.x - 10.0 / 38.0).abs() < 1e-5);
-        assert!(Point { x: stored.landmarks[0], y: stored.landmarks[1] }.distance(a) < 1e-6);
-    }
+fn render(job: &SynthJob, renderer: &Renderer<'_>, clip: usize, cropper: &mut Cropper) -> Result<CutClip, DataError> {
+    let rendered = renderer.render(&job.spec(clip).1, subject_hash(&format!("{} clip {clip}", job.seed)))?;
+    Ok(cut(&rendered.frames, &rendered.boxes, &rendered.landmarks, Stored::Face, job.side, cropper))
 }

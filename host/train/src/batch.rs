@@ -56,25 +56,30 @@ impl Batch {
         self.finish(middle);
     }
 
-    /// Adds a still as it is, through the firmware's own preprocessing.
-    pub fn push_plain(&mut self, still: &StillRef<'_>, margin: f32, cropper: &mut Cropper) {
-        let framing = still.framing(margin);
-        let bytes = crop_still(still, margin, self.size, cropper);
-        for _ in 0..self.stored_frames {
+    /// Adds a clip of these frames (or one still, repeated) as it is, through the firmware's own preprocessing; `framing` is
+    /// what the network sees of each, in fractions of the stored picture.
+    pub fn push_plain(&mut self, shown: &[StillRef<'_>], framing: Rect, cropper: &mut Cropper) {
+        let Some(middle) = shown.get(shown.len() / 2) else { return };
+        let at = |i: usize| &shown[i.min(shown.len() - 1)];
+        let mut bytes = Vec::new();
+        for i in 0..self.stored_frames {
+            if i < shown.len() {
+                bytes = crop_at(at(i), framing, self.size, cropper);
+            }
             for (c, (mean, std)) in MEAN.iter().zip(STD).enumerate() {
                 let plane = bytes.iter().skip(c).step_by(3);
                 self.pixels.extend(plane.map(|&v| (f32::from(v) / 255.0 - mean) / std));
             }
         }
-        let b = framing.rect_to_fraction(still.face);
-        for _ in 0..self.frames {
+        for still in (0..self.frames).map(|i| at(i.min(self.stored_frames - 1))) {
+            let b = framing.rect_to_fraction(still.face);
             self.boxes.extend([b.x, b.y, b.w, b.h]);
             self.landmarks.extend(still.landmarks.iter().flat_map(|p| {
                 let p = framing.to_fraction(*p);
                 [p.x, p.y]
             }));
         }
-        self.finish(still);
+        self.finish(middle);
     }
 
     fn finish(&mut self, still: &StillRef<'_>) {

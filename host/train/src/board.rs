@@ -1,16 +1,16 @@
 //! A model folder's answers as a board would give them: its engine, its preprocessing, its decoding.
 
-use crate::clips::still_clip;
+use crate::clips::sample_clip;
 use crate::error::TrainError;
-use crate::evaluate::StillAnswer;
-use mtcae_contract::{Clip, Cropper, Framing, LANDMARKS, Manifest, Precision};
+use crate::evaluate::ClipAnswer;
+use mtcae_contract::{Clip, Cropper, Framing, Manifest, Precision};
 use mtcae_core::Engine;
-use mtcae_data::{StillRef, Stills};
+use mtcae_data::{Stills, Stored};
 use mtcae_drivers::{ModelFile, TractEngine, read_manifest};
 use std::path::Path;
 
-/// Answers of the model in `folder` to all of `data`, each still repeated for all frames of a clip, in `workers` threads.
-/// `done` is told how many more samples are answered.
+/// Answers of the model in `folder` to all of `data`, clips with their own frames, stills the same in all frames, in
+/// `workers` threads. `done` is told how many more samples are answered.
 ///
 /// # Errors
 /// When the model cannot be used, does not fit `data`, or a run fails.
@@ -20,7 +20,7 @@ pub fn board_answers(
     data: &Stills,
     workers: usize,
     done: &(dyn Fn(u64) + Sync),
-) -> Result<(Manifest, Vec<StillAnswer>), TrainError> {
+) -> Result<(Manifest, Vec<ClipAnswer>), TrainError> {
     face_margin(&read_manifest(folder).map_err(model)?, data)?;
     let file = ModelFile::read(folder, precision).map_err(model)?;
     let all: Vec<usize> = (0..data.len()).collect();
@@ -38,46 +38,36 @@ pub fn file_answers(
     samples: &[usize],
     workers: usize,
     done: &(dyn Fn(u64) + Sync),
-) -> Result<Vec<StillAnswer>, TrainError> {
-    answers_to(file, data, samples, workers, &|i, answer| answer(&data.sample(i)), done)
+) -> Result<Vec<ClipAnswer>, TrainError> {
+    let margin = face_margin(&file.manifest, data)?;
+    let spec = file.manifest.clip;
+    answers_to(file, samples, workers, &|i, cropper| sample_clip(data, i, margin, spec, cropper), done)
 }
 
-/// What becomes of a sample before it is answered: calls once with what the model is to see.
-pub type Show<'a> = dyn Fn(usize, &mut dyn FnMut(&StillRef<'_>) -> Result<StillAnswer, TrainError>) -> Result<StillAnswer, TrainError>
-    + Sync
-    + 'a;
-
-/// The same where `show` says what is seen of each sample.
+/// The same where `clip` gives what the model is to see of each sample: bytes `[T, S, S, 3]`.
 ///
 /// # Errors
-/// As [`board_answers`].
+/// When the model cannot be used, or a run fails.
 pub fn answers_to(
     file: &ModelFile,
-    data: &Stills,
     samples: &[usize],
     workers: usize,
-    show: &Show<'_>,
+    clip: &(dyn Fn(usize, &mut Cropper) -> Vec<u8> + Sync),
     done: &(dyn Fn(u64) + Sync),
-) -> Result<Vec<StillAnswer>, TrainError> {
-    let margin = face_margin(&file.manifest, data)?;
+) -> Result<Vec<ClipAnswer>, TrainError> {
     let share = samples.len().div_ceil(workers.max(1)).max(1);
-    let part = |samples: &[usize]| -> Result<Vec<StillAnswer>, TrainError> {
+    let part = |samples: &[usize]| -> Result<Vec<ClipAnswer>, TrainError> {
         let mut engine = TractEngine::load_file(file, 1).map_err(model)?;
         let mut cropper = Cropper::new();
         let spec = file.manifest.clip;
-        let mut answer = |still: &StillRef<'_>| {
-            let bytes = still_clip(still, margin, spec, &mut cropper);
+        let answer = |i: &usize| {
+            let bytes = clip(*i, &mut cropper);
             let clip = Clip { bytes, frames: spec.frames, size: spec.size, crop: Default::default() };
             let raw = engine.infer(&clip).map_err(model)?;
             done(1);
-            let newest = |values: &[f32], n: usize| values[values.len() - n..].to_vec();
-            Ok(StillAnswer {
-                face: newest(&raw.boxes, 4),
-                landmarks: newest(&raw.landmarks, 2 * LANDMARKS),
-                logits: raw.logits,
-            })
+            Ok(ClipAnswer { boxes: raw.boxes, landmarks: raw.landmarks, logits: raw.logits })
         };
-        samples.iter().map(|i| show(*i, &mut answer)).collect()
+        samples.iter().map(answer).collect()
     };
     let part = &part;
     let parts: Result<Vec<_>, _> = std::thread::scope(|scope| {
@@ -87,25 +77,27 @@ pub fn answers_to(
     Ok(parts?.into_iter().flatten().collect())
 }
 
-/// The margin of the model's framing.
+/// The margin of the model's framing; 0 where model and data are of whole frames.
 ///
 /// # Errors
-/// When the model's labels are not those of `data`, or it sees whole frames.
+/// When the model's labels are not those of `data`, or one is of whole frames and the other is not.
 pub fn face_margin(manifest: &Manifest, data: &Stills) -> Result<f32, TrainError> {
+    let name = &manifest.name;
     if manifest.labels != *data.labels() {
         let (has, needs) = (data.labels().labels(), manifest.labels.labels());
         return Err(TrainError::Model(format!(
-            "model {}: its labels are {needs:?}, those of the data {has:?}; prepare the data with the model's labels",
-            manifest.name
+            "model {name}: its labels are {needs:?}, those of the data {has:?}; prepare the data with the model's labels"
         )));
     }
-    match manifest.framing {
-        Framing::Face { margin } => Ok(margin),
-        Framing::Whole => Err(TrainError::Model(format!(
-            "model {}: its framing is `whole`; stills are evaluated with framing `face`",
-            manifest.name
-        ))),
+    let (margin, framing, wants) = match manifest.framing {
+        Framing::Face { margin } => (margin, "face", Stored::Face),
+        Framing::Whole => (0.0, "whole", Stored::Whole),
+    };
+    if data.shards().iter().any(|shard| shard.info().stored != wants) {
+        let why = format!("model {name}: its framing is `{framing}`, that of the data is not");
+        return Err(TrainError::Model(format!("{why}; prepare the data with `--framing {framing}`")));
     }
+    Ok(margin)
 }
 
 fn model(error: impl std::fmt::Display) -> TrainError {

@@ -1,8 +1,8 @@
-//! How far probabilities can be believed: temperature and expected calibration error (Guo et al. 2017).
+//! How far probabilities can be believed: temperature and expected calibration error (Guo et al. 2017). Pure.
 
 use mtcae_contract::softmax;
 
-/// Bins of equal width that [`expected_error`] sorts confidences into.
+/// Bins of equal width that [`calibration_bins`] sorts confidences into.
 const BINS: usize = 15;
 /// Temperatures that are tried; the manifest accepts 0.05 to 20.
 const RANGE: (f32, f32) = (0.2, 5.0);
@@ -29,18 +29,38 @@ fn loss(logits: &[&[f32]], labels: &[usize], temperature: f32) -> f64 {
     logits.iter().zip(labels).map(one).sum::<f64>() / labels.len().max(1) as f64
 }
 
-/// Expected calibration error at `temperature`, 0 to 1: confidence against accuracy in 15 bins, weighted by their counts.
-pub fn expected_error(logits: &[&[f32]], labels: &[usize], temperature: f32) -> f32 {
-    let mut bins = [(0.0f64, 0.0f64); BINS];
+/// One bin of confidences.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Bin {
+    /// Answers in it.
+    pub samples: usize,
+    /// Their mean confidence, 0 to 1; 0 without samples.
+    pub confidence: f32,
+    /// How many of them are right, 0 to 1; 0 without samples.
+    pub accuracy: f32,
+}
+
+/// Confidence against accuracy at `temperature`, in 15 bins of equal width from 0 to 1.
+pub fn calibration_bins(logits: &[&[f32]], labels: &[usize], temperature: f32) -> Vec<Bin> {
+    let mut sums = [(0usize, 0.0f64, 0usize); BINS];
     for (l, label) in logits.iter().zip(labels) {
         let p = softmax(l, temperature);
         let best = (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b])).unwrap_or(0);
-        let bin = &mut bins[((p[best] * BINS as f32) as usize).min(BINS - 1)];
-        bin.0 += f64::from(p[best]);
-        bin.1 += f64::from(u8::from(best == *label));
+        let bin = &mut sums[((p[best] * BINS as f32) as usize).min(BINS - 1)];
+        *bin = (bin.0 + 1, bin.1 + f64::from(p[best]), bin.2 + usize::from(best == *label));
     }
-    let gaps: f64 = bins.iter().map(|(confidence, right)| (confidence - right).abs()).sum();
-    (gaps / labels.len().max(1) as f64) as f32
+    let bin = |(samples, confidence, right): (usize, f64, usize)| {
+        let n = samples.max(1) as f64;
+        Bin { samples, confidence: (confidence / n) as f32, accuracy: (right as f64 / n) as f32 }
+    };
+    sums.map(bin).to_vec()
+}
+
+/// Expected calibration error at `temperature`, 0 to 1: confidence against accuracy in 15 bins, weighted by their counts.
+pub fn expected_error(logits: &[&[f32]], labels: &[usize], temperature: f32) -> f32 {
+    let bins = calibration_bins(logits, labels, temperature);
+    let gaps: f32 = bins.iter().map(|b| b.samples as f32 * (b.confidence - b.accuracy).abs()).sum();
+    gaps / labels.len().max(1) as f32
 }
 
 #[cfg(test)]

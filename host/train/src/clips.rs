@@ -1,7 +1,7 @@
-//! Stills as clips of bytes, and which of them a model is calibrated and judged on.
+//! Samples as clips of bytes, and which of them a model is calibrated and judged on.
 
 use crate::batch::{crop_at, crop_still};
-use mtcae_contract::{ClipSpec, Cropper, Rect};
+use mtcae_contract::{ClipSpec, Cropper, Rect, sample_uniform};
 use mtcae_data::{StillRef, Stills};
 use mtcae_network::SplitMix;
 use std::f32::consts::TAU;
@@ -12,6 +12,23 @@ const SWAY: f32 = 0.04;
 /// A still as the board would cut it, the same in every frame: bytes `[T, S, S, 3]`.
 pub fn still_clip(still: &StillRef<'_>, margin: f32, spec: ClipSpec, cropper: &mut Cropper) -> Vec<u8> {
     crop_still(still, margin, spec.size, cropper).repeat(spec.frames)
+}
+
+/// The frames of sample `i` that a clip of `frames` holds, spread evenly over what is stored; a still alone.
+pub fn clip_frames(data: &Stills, i: usize, frames: usize) -> Vec<StillRef<'_>> {
+    match data.frames(i) {
+        1 => vec![data.sample(i)],
+        has => sample_uniform(has, frames).into_iter().map(|t| data.frame(i, t)).collect(),
+    }
+}
+
+/// Sample `i` as the board would see it, a clip with its own frames, a still the same in every frame: bytes `[T, S, S, 3]`.
+pub fn sample_clip(data: &Stills, i: usize, margin: f32, spec: ClipSpec, cropper: &mut Cropper) -> Vec<u8> {
+    if data.frames(i) == 1 {
+        return still_clip(&data.sample(i), margin, spec, cropper);
+    }
+    let framing = data.framing(i, margin);
+    clip_frames(data, i, spec.frames).iter().flat_map(|frame| crop_at(frame, framing, spec.size, cropper)).collect()
 }
 
 /// A still in front of a camera that sways once around during the clip, from `phase` on (0 to 1): bytes `[T, S, S, 3]`.
@@ -71,6 +88,8 @@ mod tests {
             face: Rect { x: 0.3, y: 0.3, w: 0.4, h: 0.4 },
             landmarks: Default::default(),
             has_face: true,
+            filled: false,
+            stored: Default::default(),
             label: 0,
             subject: 0,
         };
@@ -85,5 +104,30 @@ mod tests {
         let still_mean = mean(&plain[..16 * 16 * 3]);
         assert!(mean(frames[2]) > still_mean + 1.0 && mean(frames[6]) < still_mean - 1.0);
         assert!((mean(frames[0]) - still_mean).abs() < 0.5 && (mean(frames[4]) - still_mean).abs() < 0.5);
+    }
+
+    #[test]
+    fn a_clip_goes_to_the_board_with_its_own_frames() {
+        let dir = tempfile::tempdir().unwrap();
+        let job = mtcae_data::SynthJob {
+            model: None,
+            out: dir.path().to_owned(),
+            name: "made".to_owned(),
+            clips: 1,
+            identities: 1,
+            size: 48,
+            side: 32,
+            frames: 4,
+            seed: 1,
+            labels: mtcae_contract::LabelSet::seven(),
+            workers: 1,
+        };
+        let data = Stills::open(&mtcae_data::synthesize(&job, |_| {}).unwrap().shards).unwrap();
+        let (spec, mut cropper) = (ClipSpec { frames: 2, size: 16, seconds: 1.0 }, Cropper::new());
+        let clip = sample_clip(&data, 0, 0.1, spec, &mut cropper);
+        let framing = data.framing(0, 0.1);
+        let frames: Vec<Vec<u8>> = [1, 3].map(|t| crop_at(&data.frame(0, t), framing, 16, &mut cropper)).to_vec();
+        assert!(frames[0] != frames[1]);
+        assert_eq!(clip, frames.concat());
     }
 }

@@ -1,45 +1,29 @@
-//! Scores on annotated stills.
+//! Answers of a checkpoint, and answers beside the truth.
 
 use crate::batch::Batch;
+use crate::clips::clip_frames;
 use crate::interpreter::{Interpreter, Mode};
+use crate::metrics::{Answered, Scores, score};
 use crate::state::Slot;
 use crate::step::{leaves, numbers, tensor};
 use burn::tensor::Device;
-use mtcae_contract::{Cropper, Rect};
+use mtcae_contract::{Cropper, LANDMARKS, Point, Rect};
 use mtcae_data::{FACE_MARGIN, StillRef, Stills};
 use mtcae_network::Network;
 
-/// How right a model is.
+/// A network's answer for one clip: boxes and landmarks of all frames (fractions of the crop), and logits.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scores {
-    /// Samples.
-    pub samples: usize,
-    /// Share of samples named right (WAR).
-    pub war: f32,
-    /// Mean of the classes' recalls (UAR); classes without samples do not count.
-    pub uar: f32,
-    /// Recall of each class; NaN without samples.
-    pub recall: Vec<f32>,
-    /// Rows are true classes, columns answers.
-    pub confusion: Vec<Vec<usize>>,
-    /// Mean box IoU on samples whose face is known.
-    pub box_iou: f32,
-    /// Mean landmark error in eye distances on samples whose face is known.
-    pub landmark_nme: f32,
-}
-
-/// A network's answer for one still: box, landmarks (fractions of the crop, newest frame) and logits.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StillAnswer {
-    /// x, y, w, h; empty in strategy `single-task`.
-    pub face: Vec<f32>,
-    /// Five points x, y; empty in strategy `single-task`.
+pub struct ClipAnswer {
+    /// x, y, w, h a frame; empty in strategy `single-task`.
+    pub boxes: Vec<f32>,
+    /// Five points x, y a frame; empty in strategy `single-task`.
     pub landmarks: Vec<f32>,
     /// One a class.
     pub logits: Vec<f32>,
 }
 
-/// The averaged weights' answers for samples `from..to`, each still repeated for all frames.
+/// The averaged weights' answers for samples `from..to`: a clip in all frames that the network has, a still the same in
+/// each of them. `still`: one picture stands for both frames of a tubelet.
 pub fn answers(
     network: &Network,
     slots: &[Slot],
@@ -47,81 +31,148 @@ pub fn answers(
     from: usize,
     to: usize,
     still: bool,
-) -> Vec<StillAnswer> {
+) -> Vec<ClipAnswer> {
     let device = Device::flex();
     let params = leaves(slots, &device, |s| &s.average, false);
     let mut cropper = Cropper::new();
     let config = network.config();
     let mut batch = Batch::new(config.frames, config.size, still);
-    (from..to).for_each(|i| batch.push_plain(&data.sample(i), FACE_MARGIN, &mut cropper));
+    for i in from..to {
+        let shown = clip_frames(data, i, batch.stored_frames);
+        batch.push_plain(&shown, data.framing(i, FACE_MARGIN), &mut cropper);
+    }
     let clip = tensor(&batch.pixels, [batch.clips * batch.stored_frames, 3, batch.size, batch.size], &device);
     let mut ops = Interpreter::new(&params, clip, batch.clips, batch.frames, Mode::Evaluate, 0);
     let answer = network.forward(&mut ops);
     let logits = numbers(answer.logits);
     let boxes = answer.boxes.map(numbers).unwrap_or_default();
     let landmarks = answer.landmarks.map(numbers).unwrap_or_default();
-    let newest = |values: &[f32], i: usize, n: usize| {
-        let end = (i + 1) * config.frames * n;
-        values.get(end - n..end).unwrap_or_default().to_vec()
-    };
-    let classes = config.classes;
+    let of = |values: &[f32], i: usize, n: usize| values.get(i * n..(i + 1) * n).unwrap_or_default().to_vec();
     (0..batch.clips)
-        .map(|i| StillAnswer {
-            face: newest(&boxes, i, 4),
-            landmarks: newest(&landmarks, i, 10),
-            logits: logits[i * classes..][..classes].to_vec(),
+        .map(|i| ClipAnswer {
+            boxes: of(&boxes, i, config.frames * 4),
+            landmarks: of(&landmarks, i, config.frames * 2 * LANDMARKS),
+            logits: of(&logits, i, config.classes),
         })
         .collect()
 }
 
-/// Scores `answers` to all of `data`, in order; each still was framed with `margin`.
-pub fn evaluate(data: &Stills, answers: &[StillAnswer], margin: f32) -> Scores {
+/// Scores `answers` to all of `data`, in order; each was framed with `margin`.
+pub fn evaluate(data: &Stills, answers: &[ClipAnswer], margin: f32) -> Scores {
     let all: Vec<usize> = (0..data.len()).collect();
     evaluate_samples(data, &all, answers, margin)
 }
 
-/// Scores `answers` to the `samples` of `data`, in their order; each still was framed with `margin`.
-pub fn evaluate_samples(data: &Stills, samples: &[usize], answers: &[StillAnswer], margin: f32) -> Scores {
-    let stills = samples.iter().map(|i| data.sample(*i));
-    evaluate_stills(data.labels().len(), stills, answers, margin)
+/// Scores `answers` to the `samples` of `data`, in their order; each was framed with `margin`.
+pub fn evaluate_samples(data: &Stills, samples: &[usize], answers: &[ClipAnswer], margin: f32) -> Scores {
+    let answered: Vec<Answered> = samples.iter().zip(answers).map(|(i, a)| answered(data, *i, a, margin)).collect();
+    score(&answered, data.labels().len())
 }
 
-/// Scores `answers` to `stills` of `classes` classes, in their order; each was framed with `margin`.
-pub fn evaluate_stills<'a>(
-    classes: usize,
-    stills: impl Iterator<Item = StillRef<'a>>,
-    answers: &[StillAnswer],
-    margin: f32,
-) -> Scores {
-    let mut confusion = vec![vec![0; classes]; classes];
-    let (mut iou, mut nme, mut known) = (0.0, 0.0, 0);
-    for (still, answer) in stills.zip(answers) {
-        let best = (0..classes).max_by(|a, b| answer.logits[*a].total_cmp(&answer.logits[*b])).unwrap_or(0);
-        confusion[still.label][best] += 1;
-        if !still.has_face || answer.face.is_empty() {
+/// The answer to sample `i` of `data` beside the truth: of a clip in every frame whose face was found, of a still in the
+/// newest.
+pub fn answered(data: &Stills, i: usize, answer: &ClipAnswer, margin: f32) -> Answered {
+    let frames = answer.boxes.len() / 4;
+    answered_frames(&data.sample(i), &clip_frames(data, i, frames), data.framing(i, margin), answer)
+}
+
+/// The same of a sample `of` which the newest frames were `shown`, all cut at `crop`.
+pub fn answered_frames(of: &StillRef<'_>, shown: &[StillRef<'_>], crop: Rect, answer: &ClipAnswer) -> Answered {
+    let mut one =
+        Answered { label: of.label, subject: of.subject, logits: answer.logits.clone(), ..Answered::default() };
+    let frames = answer.boxes.len() / 4;
+    let first = frames.saturating_sub(shown.len());
+    for (t, truth) in (first..frames).zip(shown) {
+        if !truth.has_face || truth.filled {
             continue;
         }
-        known += 1;
-        let crop = still.framing(margin);
-        let f = &answer.face;
-        iou += crop.rect_from_fraction(Rect { x: f[0], y: f[1], w: f[2], h: f[3] }).iou(&still.face);
-        let eyes = still.landmarks[0].distance(still.landmarks[1]).max(1e-6);
-        let errors = still.landmarks.iter().zip(answer.landmarks.chunks(2)).map(|(want, got)| {
-            want.distance(crop.from_fraction(mtcae_contract::Point { x: got[0], y: got[1] })) / eyes
-        });
-        nme += errors.sum::<f32>() / 5.0;
+        let b = &answer.boxes[4 * t..4 * t + 4];
+        one.ious.push(crop.rect_from_fraction(Rect { x: b[0], y: b[1], w: b[2], h: b[3] }).iou(&truth.face));
+        let eyes = truth.landmarks[0].distance(truth.landmarks[1]).max(1e-6);
+        let points = answer.landmarks[2 * LANDMARKS * t..].chunks(2);
+        let errors = truth
+            .landmarks
+            .iter()
+            .zip(points)
+            .map(|(want, got)| want.distance(crop.from_fraction(Point { x: got[0], y: got[1] })) / eyes);
+        one.nmes.push(errors.sum::<f32>() / LANDMARKS as f32);
     }
-    let recall: Vec<f32> =
-        confusion.iter().enumerate().map(|(c, row)| row[c] as f32 / row.iter().sum::<usize>() as f32).collect();
-    let counted: Vec<f32> = recall.iter().copied().filter(|r| !r.is_nan()).collect();
-    let right: usize = (0..classes).map(|c| confusion[c][c]).sum();
-    Scores {
-        samples: answers.len(),
-        war: right as f32 / answers.len().max(1) as f32,
-        uar: counted.iter().sum::<f32>() / counted.len().max(1) as f32,
-        recall,
-        confusion,
-        box_iou: iou / known.max(1) as f32,
-        landmark_nme: nme / known.max(1) as f32,
+    one
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mtcae_contract::LabelSet;
+    use mtcae_data::{SynthJob, synthesize};
+
+    fn clips(folder: &std::path::Path) -> Stills {
+        let job = SynthJob {
+            model: None,
+            out: folder.to_owned(),
+            name: "made".to_owned(),
+            clips: 2,
+            identities: 2,
+            size: 48,
+            side: 32,
+            frames: 6,
+            seed: 1,
+            labels: LabelSet::seven(),
+            workers: 1,
+        };
+        Stills::open(&synthesize(&job, |_| {}).unwrap().shards).unwrap()
+    }
+
+    #[test]
+    fn every_frame_of_a_clip_is_scored_against_its_own_truth() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = clips(dir.path());
+        let crop = data.framing(1, FACE_MARGIN);
+        let truths = clip_frames(&data, 1, 3);
+        let boxes: Vec<f32> =
+            truths.iter().map(|f| crop.rect_to_fraction(f.face)).flat_map(|b| [b.x, b.y, b.w, b.h]).collect();
+        let points = truths.iter().flat_map(|f| f.landmarks).map(|p| crop.to_fraction(p)).flat_map(|p| [p.x, p.y]);
+        let mut answer = ClipAnswer { boxes, landmarks: points.collect(), logits: vec![0.0; 7] };
+        let right = answered(&data, 1, &answer, FACE_MARGIN);
+        assert!(right.ious.len() == 3 && right.ious.iter().all(|iou| *iou > 0.999), "{:?}", right.ious);
+        assert!(right.nmes.iter().all(|nme| *nme < 1e-3), "{:?}", right.nmes);
+        assert_eq!((right.label, right.subject), (1, data.sample(1).subject));
+        // One frame's box moved by its own width is wrong in that frame alone.
+        answer.boxes[4] += answer.boxes[6];
+        let wrong = answered(&data, 1, &answer, FACE_MARGIN);
+        assert!(wrong.ious[0] > 0.999 && wrong.ious[1] < 0.01 && wrong.ious[2] > 0.999, "{:?}", wrong.ious);
+        let single = ClipAnswer { boxes: Vec::new(), landmarks: Vec::new(), ..answer };
+        assert!(answered(&data, 1, &single, FACE_MARGIN).ious.is_empty());
+    }
+
+    #[test]
+    fn a_checkpoint_sees_the_frames_of_a_clip() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = clips(dir.path());
+        let mut config = mtcae_network::NetworkConfig::preset("tiny").unwrap();
+        (config.size, config.frames, config.encoder.depth, config.decoder.layers) = (32, 6, 1, 1);
+        let checkpoint = mtcae_network::Checkpoint::random(config.clone(), 3).unwrap();
+        let state = crate::State::from_checkpoint(&checkpoint).unwrap();
+        let network = Network::new(config).unwrap();
+        let of = |still: bool| answers(&network, &state.slots, &data, 0, 2, still);
+        let (moving, again) = (of(false), of(false));
+        assert_eq!(moving, again);
+        assert_eq!((moving[0].boxes.len(), moving[0].landmarks.len(), moving[0].logits.len()), (24, 60, 7));
+        // Alone, each clip has the answer that it has beside others.
+        let alone = answers(&network, &state.slots, &data, 1, 2, false);
+        let gap = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(gap(&alone[0].logits, &moving[1].logits) < 1e-4);
+        // The same picture in all frames is another clip.
+        let middle = crate::clips::clip_frames(&data, 0, 1);
+        assert_eq!(middle[0].image, data.sample(0).image);
+        let mut batch = Batch::new(6, 32, false);
+        batch.push_plain(&middle, data.framing(0, FACE_MARGIN), &mut Cropper::new());
+        let mut whole = Batch::new(6, 32, false);
+        whole.push_plain(&clip_frames(&data, 0, 6), data.framing(0, FACE_MARGIN), &mut Cropper::new());
+        assert_eq!(batch.pixels.len(), whole.pixels.len());
+        let frame = whole.pixels.len() / 6;
+        assert!(batch.pixels[..frame] == batch.pixels[5 * frame..], "a still is the same in every frame");
+        assert!(whole.pixels[..frame] != whole.pixels[5 * frame..], "a clip is not");
+        assert_eq!(whole.pixels[3 * frame..4 * frame], batch.pixels[..frame]);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::augment::Augment;
 use crate::error::TrainError;
-use mtcae_network::NetworkConfig;
+use mtcae_network::{ConfigError, NetworkConfig, Strategy};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -46,6 +46,9 @@ pub struct Phase {
 pub struct Recipe {
     /// Preset of the network.
     pub preset: String,
+    /// How the network's decoders are put together; the paper's proposal when not given.
+    #[serde(default)]
+    pub strategy: Strategy,
     /// Seed of everything random.
     pub seed: u64,
     /// AdamW's weight decay.
@@ -72,6 +75,14 @@ impl Phase {
 }
 
 impl Recipe {
+    /// The network of the recipe's preset and strategy for so many classes.
+    ///
+    /// # Errors
+    /// When there is no such preset.
+    pub fn network(&self, classes: usize) -> Result<NetworkConfig, ConfigError> {
+        Ok(NetworkConfig { classes, strategy: self.strategy, ..NetworkConfig::preset(&self.preset)? })
+    }
+
     /// Reads and validates a recipe file.
     ///
     /// # Errors
@@ -93,7 +104,7 @@ impl Recipe {
     }
 
     fn validate(&self) -> Result<(), String> {
-        let base = NetworkConfig::preset(&self.preset).map_err(|e| e.to_string())?;
+        let base = self.network(2).map_err(|e| e.to_string())?;
         within("weight_decay", self.weight_decay, 0.0, 1.0)?;
         within("label_smoothing", self.label_smoothing, 0.0, 0.9)?;
         within("balance", self.balance, 0.0, 1.0)?;
@@ -136,6 +147,8 @@ mod tests {
         let text = include_str!("../recipes/stills.toml");
         Recipe::from_toml(text).unwrap();
         insta::assert_snapshot!(Recipe::from_toml(&text.replace("balance = 0.4", "balance = 5")).unwrap_err(), @"`balance` is 5; accepted: 0 to 1");
+        let single = Recipe::from_toml(&format!("strategy = \"single-task\"\n{text}")).unwrap();
+        assert_eq!(single.network(8).map(|n| (n.strategy, n.classes)), Ok((Strategy::SingleTask, 8)));
         assert!(Recipe::from_toml(&text.replace("balance", "ballance")).unwrap_err().contains("ballance"));
     }
 }

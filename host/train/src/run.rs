@@ -7,7 +7,7 @@ use crate::recipe::{Phase, Recipe};
 use crate::state::State;
 use crate::step::{Pass, StepLosses, gradients};
 use mtcae_data::{FACE_MARGIN, StillRef, Stills};
-use mtcae_network::{Network, NetworkConfig, SplitMix};
+use mtcae_network::{Network, SplitMix};
 use std::path::Path;
 
 /// What the loop tells after each update.
@@ -45,7 +45,7 @@ pub fn train(
     workers: usize,
     report: &mut dyn FnMut(Progress, &State),
 ) -> Result<(), TrainError> {
-    let base = NetworkConfig { classes: data.labels().len(), ..NetworkConfig::preset(&recipe.preset)? };
+    let base = recipe.network(data.labels().len())?;
     let draw = Draw::new(data, recipe.balance);
     let optimizer = AdamW::new(recipe.weight_decay);
     while let Some(phase) = recipe.phase.get(state.phase) {

@@ -94,6 +94,12 @@ pub enum Command {
     /// Score a model on faces that are dark, blurred, small, ... (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Curves(trainer::Args),
+    /// Train and measure the six strategies under one budget (runs mtcae-train)
+    #[command(disable_help_flag = true)]
+    Ablate(trainer::Args),
+    /// Show the paper's tables beside ours (runs mtcae-train)
+    #[command(disable_help_flag = true)]
+    Tables(trainer::Args),
     /// Write a model in int8, checked against fp32 (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Quantize(trainer::Args),
@@ -132,6 +138,8 @@ impl Command {
             Self::Train(args) => args.run("train"),
             Self::Evaluate(args) => args.run("evaluate"),
             Self::Curves(args) => args.run("curves"),
+            Self::Ablate(args) => args.run("ablate"),
+            Self::Tables(args) => args.run("tables"),
             Self::Quantize(args) => args.run("quantize"),
             Self::Completions(args) => args.run(),
         }

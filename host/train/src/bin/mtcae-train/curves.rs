@@ -3,10 +3,10 @@
 use crate::open;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use mtcae_contract::Precision;
-use mtcae_data::Stills;
+use mtcae_contract::{Cropper, Precision};
+use mtcae_data::{StillRef, Stills};
 use mtcae_drivers::ModelFile;
-use mtcae_train::{Harm, Scores, Spoiled, answers_to, evaluate_stills, face_margin};
+use mtcae_train::{Harm, Scores, Spoiled, answered_frames, answers_to, face_margin, score, still_clip};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -83,25 +83,25 @@ impl Args {
         harm: Option<(Harm, f32)>,
         bar: &ProgressBar,
     ) -> Result<Point> {
-        let spoiled = |i: usize| harm.map(|(harm, amount)| Spoiled::new(&data.sample(i), harm, amount, i as u64));
-        let answers = answers_to(
-            file,
-            data,
-            samples,
-            self.workers.max(1),
-            &|i, answer| match spoiled(i) {
-                Some(worse) => answer(&worse.still(&data.sample(i))),
-                None => answer(&data.sample(i)),
-            },
-            &|n| bar.inc(n),
-        )?;
-        let all: Vec<_> = samples.iter().map(|i| spoiled(*i)).collect();
-        let stills = samples.iter().zip(&all).map(|(i, worse)| match worse {
-            Some(worse) => worse.still(&data.sample(*i)),
-            None => data.sample(*i),
-        });
         let margin = face_margin(&file.manifest, data)?;
-        Ok(Point { harm, scores: evaluate_stills(data.labels().len(), stills, &answers, margin) })
+        let spoiled = |i: usize| harm.map(|(harm, amount)| Spoiled::new(&data.sample(i), harm, amount, i as u64));
+        let shown = |i: usize, act: &mut dyn FnMut(&StillRef<'_>)| match spoiled(i) {
+            Some(worse) => act(&worse.still(&data.sample(i))),
+            None => act(&data.sample(i)),
+        };
+        let clip = |i: usize, cropper: &mut Cropper| {
+            let mut bytes = Vec::new();
+            shown(i, &mut |still| bytes = still_clip(still, margin, file.manifest.clip, cropper));
+            bytes
+        };
+        let answers = answers_to(file, samples, self.workers.max(1), &clip, &|n| bar.inc(n))?;
+        let mut answered = Vec::with_capacity(answers.len());
+        for (i, answer) in samples.iter().zip(&answers) {
+            shown(*i, &mut |still| {
+                answered.push(answered_frames(still, std::slice::from_ref(still), still.framing(margin), answer));
+            });
+        }
+        Ok(Point { harm, scores: score(&answered, data.labels().len()) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `mtcae-train data`: pictures in, or made, annotated shards out.
 
+use crate::data_clips::{CremadArgs, FolderArgs, MeadArgs, RavdessArgs};
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_contract::{Expression, LabelSet};
@@ -24,6 +25,14 @@ pub enum Command {
 pub enum Prepare {
     /// Still images: a folder or tar with one folder for each expression, such as happy/0001.jpg.
     Stills(StillsArgs),
+    /// RAVDESS: videos called 01-01-03-02-01-02-11.mp4; persons ravdess-01 to ravdess-24.
+    Ravdess(RavdessArgs),
+    /// CREMA-D: videos called 1001_DFA_ANG_XX.flv; persons cremad-1001 to cremad-1091.
+    Cremad(CremadArgs),
+    /// MEAD: videos called M003/video/front/angry/level_1/001.mp4; persons mead-M003 and so on.
+    Mead(MeadArgs),
+    /// Videos in one folder for each expression, such as happy/0001.mp4.
+    Folder(FolderArgs),
 }
 
 #[derive(clap::Args)]
@@ -59,6 +68,10 @@ impl Command {
     pub fn run(&self) -> Result<()> {
         match self {
             Command::Prepare(Prepare::Stills(args)) => args.run(),
+            Command::Prepare(Prepare::Ravdess(args)) => args.run(),
+            Command::Prepare(Prepare::Cremad(args)) => args.run(),
+            Command::Prepare(Prepare::Mead(args)) => args.run(),
+            Command::Prepare(Prepare::Folder(args)) => args.run(),
             Command::Synth(args) => args.run(),
         }
     }

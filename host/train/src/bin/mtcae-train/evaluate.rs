@@ -1,21 +1,33 @@
 //! `mtcae-train evaluate`.
 
-use crate::{open, read_checkpoint};
-use anyhow::{Result, bail};
+use crate::answer::model_answers;
+use crate::fold::{FoldArgs, TrainedOn};
+use crate::open;
+use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use mtcae_contract::{Framing, Precision};
-use mtcae_data::{FACE_MARGIN, Stills};
-use mtcae_network::{Network, NetworkConfig};
-use mtcae_train::{Scores, State, StillAnswer, answers, board_answers, evaluate, expected_error, fit_temperature};
-use std::path::PathBuf;
+use mtcae_contract::Precision;
+use mtcae_data::{Folds, Stills};
+use mtcae_train::{Answered, Report, Subject};
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+With --folds, each model is scored on the fold that it has not seen: MODEL is the --out folder of `train --folds`, or one
+model for each fold in their order. Intervals are bootstraps over persons.
+
+Examples:
+  mtcae evaluate models/zoo/edge --data shards/fer-test
+  mtcae train --recipe paper.toml --data shards/ravdess --folds paper-5fold --out run
+  mtcae evaluate run --data shards/ravdess --folds paper-5fold --html run/report.html")]
 pub struct Args {
     /// Checkpoint (safetensors), computed by the trainer; or model folder, computed by the board's engine and preprocessing.
-    model: PathBuf,
+    #[arg(required = true, value_name = "MODEL")]
+    models: Vec<PathBuf>,
     /// Shards to score on.
     #[arg(long = "data", required = true)]
     data: Vec<PathBuf>,
+    #[command(flatten)]
+    fold: FoldArgs,
     /// File of the model folder to run.
     #[arg(long, default_value = "fp32", value_parser = ["fp32", "int8"])]
     precision: String,
@@ -25,80 +37,95 @@ pub struct Args {
     /// One JSON object instead of a table.
     #[arg(long)]
     json: bool,
+    /// Write a page with plots to this file, too.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 impl Args {
-    /// Answers all samples and prints the scores.
+    /// Answers all samples, prints the scores, writes the page.
     pub fn run(&self) -> Result<()> {
-        run_evaluate(self)
+        let data = open(&self.data)?;
+        let (folds, temperature) = self.answers(&data)?;
+        let names = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect();
+        let subject = Subject {
+            models: names(&self.models),
+            data: names(&self.data),
+            folds: self.fold.folds.map(|f| f.to_string()),
+            labels: data.labels().labels().iter().map(|l| l.name().to_owned()).collect(),
+            temperature,
+            clips: data.frames(0) > 1,
+        };
+        let report = Report::new(subject, &folds);
+        if let Some(path) = &self.html {
+            let partial = path.with_extension("partial");
+            std::fs::write(&partial, report.html()).with_context(|| partial.display().to_string())?;
+            std::fs::rename(&partial, path).with_context(|| path.display().to_string())?;
+        }
+        match self.json {
+            true => println!("{}", report.json()),
+            false => print!("{}", report.text()),
+        }
+        Ok(())
+    }
+
+    /// The answers to each fold, or to everything, and the models' temperature.
+    fn answers(&self, data: &Stills) -> Result<(Vec<(String, Vec<Answered>)>, f32)> {
+        let Some(folds) = self.fold.folds else {
+            let [model] = &self.models[..] else {
+                bail!("{} models and no folds; accepted: one model, or `--folds NAME`", self.models.len())
+            };
+            TrainedOn::check(model, data, None)?;
+            let bar = bar(data.len())?;
+            let answers = self.one(model, data, &bar)?;
+            bar.finish_and_clear();
+            return Ok((vec![(String::new(), answers.0)], answers.1));
+        };
+        let numbers = self.fold.numbers(folds, data)?;
+        let models = models_of_folds(&self.models, &numbers, folds)?;
+        let bar = bar(data.len())?;
+        let (mut all, mut temperature) = (Vec::new(), 1.0);
+        for (k, model) in numbers.into_iter().zip(models) {
+            TrainedOn::check(&model, data, Some((folds, k)))?;
+            let test = data.select(&folds.fold(data, k)?.test)?;
+            let answers = self.one(&model, &test, &bar)?;
+            temperature = answers.1;
+            all.push((format!("fold {k}/{}", folds.count()), answers.0));
+        }
+        bar.finish_and_clear();
+        Ok((all, temperature))
+    }
+
+    fn one(&self, model: &Path, data: &Stills, bar: &ProgressBar) -> Result<(Vec<Answered>, f32)> {
+        let precision = if self.precision == "int8" { Precision::Int8 } else { Precision::Fp32 };
+        let answers = model_answers(model, precision, data, self.workers.max(1), &|n| bar.inc(n))?;
+        Ok((answers.answered, answers.temperature))
     }
 }
 
-fn run_evaluate(args: &Args) -> Result<()> {
-    let data = open(&args.data)?;
-    let workers = args.workers.max(1);
-    let bar = ProgressBar::new(data.len() as u64)
-        .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} samples, {per_sec}, {eta} left")?);
-    let (answers, margin, temperature) = if args.model.is_dir() {
-        let precision = if args.precision == "int8" { Precision::Int8 } else { Precision::Fp32 };
-        let (manifest, answers) = board_answers(&args.model, precision, &data, workers, &|n| bar.inc(n))?;
-        let Framing::Face { margin } = manifest.framing else { bail!("framing is not `face`") };
-        (answers, margin, manifest.temperature)
-    } else {
-        let checkpoint = read_checkpoint(&args.model)?;
-        let state = State::from_checkpoint(&checkpoint)?;
-        (all_answers(&checkpoint.config, &state, &data, false, workers)?, FACE_MARGIN, 1.0)
+fn bar(samples: usize) -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} samples, {per_sec}, {eta} left")?;
+    Ok(ProgressBar::new(samples as u64).with_style(style))
+}
+
+/// The model of each fold: from a folder of runs, from as many models as there are folds, or one for all of them.
+fn models_of_folds(models: &[PathBuf], numbers: &[usize], folds: Folds) -> Result<Vec<PathBuf>> {
+    let [one] = models else {
+        if models.len() != numbers.len() {
+            bail!(
+                "{} models for {} folds of `{folds}`; accepted: a model for each, or one",
+                models.len(),
+                numbers.len()
+            );
+        }
+        return Ok(models.to_vec());
     };
-    bar.finish_and_clear();
-    let scores = evaluate(&data, &answers, margin);
-    let logits: Vec<&[f32]> = answers.iter().map(|a| &a.logits[..]).collect();
-    let labels: Vec<usize> = (0..data.len()).map(|i| data.sample(i).label).collect();
-    let best = fit_temperature(&logits, &labels);
-    let (ece, best_ece) = (expected_error(&logits, &labels, temperature), expected_error(&logits, &labels, best));
-    if args.json {
-        let mut object = scores_json(&scores);
-        object["temperature"] = temperature.into();
-        object["ece"] = ece.into();
-        object["best_temperature"] = best.into();
-        object["best_ece"] = best_ece.into();
-        println!("{object}");
-        return Ok(());
+    let of = |k: usize| one.join(format!("fold-{k}")).join("checkpoint.safetensors");
+    if !numbers.iter().any(|k| of(*k).exists()) {
+        return Ok(vec![one.clone(); numbers.len()]);
     }
-    println!("{} samples  WAR {:.4}  UAR {:.4}", scores.samples, scores.war, scores.uar);
-    println!("box IoU {:.3}  landmark NME {:.3} eye distances", scores.box_iou, scores.landmark_nme);
-    println!("calibration error {ece:.3} at temperature {temperature}, {best_ece:.3} at the best, {best:.3}");
-    for (label, (recall, row)) in data.labels().labels().iter().zip(scores.recall.iter().zip(&scores.confusion)) {
-        println!("{label:10} recall {recall:.3}  answers {row:?}");
+    match numbers.iter().find(|k| !of(**k).exists()) {
+        Some(k) => bail!("{} is not there; train it with `mtcae train --folds {folds} --fold {k}`", of(*k).display()),
+        None => Ok(numbers.iter().map(|k| of(*k)).collect()),
     }
-    Ok(())
-}
-
-/// Answers in `workers` threads, a few clips at a time.
-pub fn all_answers(
-    config: &NetworkConfig,
-    state: &State,
-    data: &Stills,
-    still: bool,
-    workers: usize,
-) -> Result<Vec<StillAnswer>> {
-    let network = Network::new(config.clone())?;
-    let step = if still { 64 } else { 8 };
-    let share = data.len().div_ceil(workers);
-    let part = |w: usize| {
-        let end = ((w + 1) * share).min(data.len());
-        let starts = (w * share..end).step_by(step);
-        starts.flat_map(|i| answers(&network, &state.slots, data, i, (i + step).min(end), still)).collect::<Vec<_>>()
-    };
-    let part = &part;
-    Ok(std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|w| scope.spawn(move || part(w))).collect();
-        threads.into_iter().flat_map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
-    }))
-}
-
-pub fn scores_json(s: &Scores) -> serde_json::Value {
-    serde_json::json!({
-        "samples": s.samples, "war": s.war, "uar": s.uar, "recall": s.recall, "confusion": s.confusion,
-        "box_iou": s.box_iou, "landmark_nme": s.landmark_nme,
-    })
 }

@@ -1,10 +1,17 @@
-//! The training binary: `mtcae data`, `mtcae train`, `mtcae evaluate` and `mtcae quantize` run it.
+//! The training binary: `mtcae data`, `train`, `evaluate`, `ablate`, `tables` and `quantize` run it.
 
+mod ablate;
+mod ablation;
+mod answer;
 mod curves;
 mod data;
+mod data_clips;
+mod data_text;
 mod evaluate;
+mod fold;
 mod quantize;
 mod quantize_text;
+mod tables;
 mod train;
 
 use anyhow::{Context, Result, bail};
@@ -26,10 +33,14 @@ enum Command {
     /// Prepare data sets.
     #[command(subcommand)]
     Data(data::Command),
-    /// Train on annotated stills; a run that was cut goes on where it stopped.
+    /// Train on annotated stills or clips; a run that was cut goes on where it stopped.
     Train(train::Args),
-    /// Score a checkpoint or an exported model on annotated stills.
+    /// Score checkpoints or exported models on annotated stills or clips.
     Evaluate(evaluate::Args),
+    /// Train and score the six strategies under one budget (the paper's Table I); a run that was cut goes on.
+    Ablate(ablate::Args),
+    /// The paper's tables beside ours.
+    Tables(tables::Args),
     Curves(curves::Args),
     Quantize(Box<quantize::Args>),
 }
@@ -41,6 +52,8 @@ fn main() -> Result<()> {
         Command::Data(command) => command.run(),
         Command::Train(args) => args.run(),
         Command::Evaluate(args) => args.run(),
+        Command::Ablate(args) => args.run(),
+        Command::Tables(args) => args.run(),
         Command::Curves(args) => args.run(),
         Command::Quantize(args) => args.run(),
     }

@@ -10,7 +10,7 @@ use mtcae_deploy::{
     Accuracy, Form, Job, Keep, Limits, Model, QuantizeStep, RangeMethod, gate_accuracy, gate_difference, quantize,
 };
 use mtcae_drivers::ModelFile;
-use mtcae_train::{Split, evaluate_samples, face_margin, file_answers, split, still_clip, swaying_clip};
+use mtcae_train::{Split, evaluate_samples, face_margin, file_answers, sample_clip, split, swaying_clip};
 use std::path::PathBuf;
 
 /// Held-out clips that fp32 and int8 are compared on number by number.
@@ -163,13 +163,13 @@ impl Judge {
         Ok(Judge { data, split, margin, manifest: manifest.clone(), workers })
     }
 
-    /// Half of them with a camera that moves: what a network reads then is not the same in all frames.
+    /// Half of the stills with a camera that moves: what a network reads then is not the same in all frames.
     fn calibration(&self) -> Vec<Vec<u8>> {
         let mut cropper = Cropper::new();
         let spec = self.manifest.clip;
-        let clip = |(n, i): (usize, &usize)| match (self.data.sample(*i), n % 2) {
-            (still, 0) => still_clip(&still, self.margin, spec, &mut cropper),
-            (still, _) => swaying_clip(&still, self.margin, spec, n as f32 * 0.13, &mut cropper),
+        let clip = |(n, i): (usize, &usize)| match (self.data.frames(*i), n % 2) {
+            (1, 1) => swaying_clip(&self.data.sample(*i), self.margin, spec, n as f32 * 0.13, &mut cropper),
+            _ => sample_clip(&self.data, *i, self.margin, spec, &mut cropper),
         };
         self.split.calibration.iter().enumerate().map(clip).collect()
     }
@@ -182,7 +182,7 @@ impl Judge {
         // The first ones are tried on each layer, and data sets are sorted by expression: a stride mixes them.
         let stride = if n.is_multiple_of(7) { 5 } else { 7 };
         let mixed = (0..n).map(|i| all[i * stride % n * all.len() / n]);
-        mixed.map(|i| still_clip(&self.data.sample(i), self.margin, self.manifest.clip, &mut cropper)).collect()
+        mixed.map(|i| sample_clip(&self.data, i, self.margin, self.manifest.clip, &mut cropper)).collect()
     }
 
     fn scored(&self, model: &Model, int8: &[u8]) -> Result<Scored> {

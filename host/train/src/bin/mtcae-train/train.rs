@@ -1,12 +1,13 @@
 //! `mtcae-train train`.
 
-use crate::evaluate::{all_answers, scores_json};
+use crate::answer::all_answers;
+use crate::fold::{FoldArgs, TrainedOn};
 use crate::{open, read_checkpoint};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use mtcae_data::FACE_MARGIN;
+use mtcae_data::{FACE_MARGIN, Stills, check_apart};
 use mtcae_network::{Checkpoint, Network, NetworkConfig, StoredAs};
-use mtcae_train::{Progress, Recipe, State, evaluate, train};
+use mtcae_train::{Progress, Recipe, Scores, State, evaluate, train};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -18,10 +19,10 @@ pub struct Args {
     /// Shard to train on, without its number, for example `shards/fer2013-train`; may be given again.
     #[arg(long = "data", required = true)]
     data: Vec<PathBuf>,
-    /// Shards to score on now and then.
+    /// Shards to score on now and then, with nobody in them who is in the others.
     #[arg(long = "test")]
     test: Vec<PathBuf>,
-    /// Folder for state, log and checkpoint.
+    /// Folder for state, log and checkpoint; with --folds, the folders fold-1, fold-2, ... in it.
     #[arg(long)]
     out: PathBuf,
     /// Start from this checkpoint instead of random weights.
@@ -33,24 +34,75 @@ pub struct Args {
     /// Updates between two scores and two saved states.
     #[arg(long, default_value_t = 200)]
     every: usize,
+    #[command(flatten)]
+    fold: FoldArgs,
 }
 
 impl Args {
-    /// Trains to the recipe's end and writes the averaged weights.
+    /// Trains to the recipe's end, once or for each fold, and writes the averaged weights.
     pub fn run(&self) -> Result<()> {
-        run_train(self)
+        let recipe = Recipe::read(&self.recipe)?;
+        let data = open(&self.data)?;
+        let test = (!self.test.is_empty()).then(|| open(&self.test)).transpose()?;
+        if let Some(test) = &test {
+            let all = |data: &Stills| (0..data.len()).collect::<Vec<_>>();
+            check_apart(&data, &all(&data), test, &all(test)).context("--test")?;
+        }
+        let Some(folds) = self.fold.folds else {
+            println!("wrote {}", train_run(&self.one(&recipe, &data, test.as_ref(), &self.out))?.display());
+            return Ok(());
+        };
+        for k in self.fold.numbers(folds, &data)? {
+            let fold = folds.fold(&data, k)?;
+            println!(
+                "fold {k}/{}: {} samples to train on, {} to test on",
+                folds.count(),
+                fold.train.len(),
+                fold.test.len()
+            );
+            let out = self.out.join(format!("fold-{k}"));
+            TrainedOn::new(folds, k, &data).write(&out)?;
+            let (train, unseen) = (data.select(&fold.train)?, data.select(&fold.test)?);
+            println!(
+                "wrote {}",
+                train_run(&self.one(&recipe, &train, test.as_ref().or(Some(&unseen)), &out))?.display()
+            );
+        }
+        Ok(())
+    }
+
+    fn one<'a>(&'a self, recipe: &'a Recipe, data: &'a Stills, test: Option<&'a Stills>, out: &'a Path) -> Run<'a> {
+        let (init, workers, every) = (self.init.as_deref(), self.workers, self.every);
+        Run { recipe, data, test, out, init, workers, every }
     }
 }
 
-fn run_train(args: &Args) -> Result<()> {
-    let recipe = Recipe::read(&args.recipe)?;
-    let data = open(&args.data)?;
-    let test = (!args.test.is_empty()).then(|| open(&args.test)).transpose()?;
-    std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    let config = NetworkConfig { classes: data.labels().len(), ..NetworkConfig::preset(&recipe.preset)? };
+/// One training run.
+pub struct Run<'a> {
+    /// How to train.
+    pub recipe: &'a Recipe,
+    /// What to train on.
+    pub data: &'a Stills,
+    /// What to score on now and then.
+    pub test: Option<&'a Stills>,
+    /// Folder for state, log and checkpoint.
+    pub out: &'a Path,
+    /// Where the weights start; random ones when not given.
+    pub init: Option<&'a Path>,
+    /// Threads.
+    pub workers: usize,
+    /// Updates between two scores and two saved states.
+    pub every: usize,
+}
+
+/// Trains to the recipe's end and writes the averaged weights into the checkpoint whose path it gives.
+pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
+    let (recipe, data) = (args.recipe, args.data);
+    std::fs::create_dir_all(args.out).with_context(|| args.out.display().to_string())?;
+    let config = recipe.network(data.labels().len())?;
     let network = Network::new(config.clone())?;
     let state_file = args.out.join("state.safetensors");
-    let mut state = first_state(args, &recipe, &config, &network, &state_file)?;
+    let mut state = first_state(args, &config, &network, &state_file)?;
     let total: usize = recipe.phase.iter().map(|p| p.steps).sum();
     let bar = ProgressBar::new(total as u64)
         .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} updates, {per_sec}, {eta} left  {msg}")?);
@@ -64,7 +116,7 @@ fn run_train(args: &Args) -> Result<()> {
             "boxes": p.losses.boxes, "landmarks": p.losses.landmarks, "expression": p.losses.expression,
         });
         let mut lines = format!("{line}\n");
-        if let Some(test) = test.as_ref().filter(|_| state.updates.is_multiple_of(args.every) || p.step == p.steps) {
+        if let Some(test) = args.test.filter(|_| state.updates.is_multiple_of(args.every) || p.step == p.steps) {
             let phase = &recipe.phase[p.phase];
             // A network that trains evaluates, so there is always an answer.
             let answers = all_answers(&phase.network(&config), state, test, phase.still, args.workers);
@@ -79,29 +131,40 @@ fn run_train(args: &Args) -> Result<()> {
         // A full disk must not end a run that still holds its state in memory.
         let _ = log.write_all(lines.as_bytes());
     };
-    train(&recipe, &data, &mut state, &state_file, args.every, args.workers, &mut report)?;
+    train(recipe, data, &mut state, &state_file, args.every, args.workers, &mut report)?;
     bar.finish();
     let checkpoint = args.out.join("checkpoint.safetensors");
     // What it was last trained on is what it is good at.
     let size = recipe.phase.last().and_then(|p| p.size).unwrap_or(config.size);
     write_checkpoint(&checkpoint, &state.averaged(&NetworkConfig { size, ..config })?)?;
-    println!("wrote {}", checkpoint.display());
-    Ok(())
+    Ok(checkpoint)
 }
 
-fn first_state(args: &Args, recipe: &Recipe, config: &NetworkConfig, network: &Network, file: &Path) -> Result<State> {
+fn scores_json(s: &Scores) -> serde_json::Value {
+    serde_json::json!({
+        "samples": s.samples, "war": s.war, "uar": s.uar, "recall": s.recall, "confusion": s.confusion,
+        "box_iou": s.box_iou, "landmark_nme": s.landmark_nme,
+    })
+}
+
+fn first_state(args: &Run<'_>, config: &NetworkConfig, network: &Network, file: &Path) -> Result<State> {
     if file.exists() {
         let state = State::read(file, network)?;
         println!("goes on at update {} from {}", state.updates, file.display());
         return Ok(state);
     }
-    let checkpoint = match &args.init {
-        None => Checkpoint::random(config.clone(), recipe.seed)?,
+    let checkpoint = match args.init {
+        None => Checkpoint::random(config.clone(), args.recipe.seed)?,
         Some(path) => read_checkpoint(path)?,
     };
     // Positions are computed, so weights take any size.
     if (NetworkConfig { size: config.size, ..checkpoint.config.clone() }) != *config {
-        bail!("{:?} is not a checkpoint of preset {}", args.init, recipe.preset);
+        bail!(
+            "{:?} is not a checkpoint of preset {} and strategy {}",
+            args.init,
+            args.recipe.preset,
+            args.recipe.strategy
+        );
     }
     Ok(State::from_checkpoint(&checkpoint)?)
 }

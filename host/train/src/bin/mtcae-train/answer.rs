@@ -1,0 +1,65 @@
+//! Answers of any kind of model to a whole data set.
+
+use crate::read_checkpoint;
+use anyhow::{Result, bail};
+use mtcae_contract::Precision;
+use mtcae_data::{FACE_MARGIN, Stills};
+use mtcae_network::{Network, NetworkConfig};
+use mtcae_train::{Answered, ClipAnswer, State, answered, answers, board_answers, face_margin};
+use std::path::Path;
+
+/// Answers beside the truth, and the temperature that the model's manifest says.
+pub struct Answers {
+    pub answered: Vec<Answered>,
+    pub temperature: f32,
+}
+
+/// What the model at `path`, a checkpoint or a model folder, answers to `data`.
+pub fn model_answers(
+    path: &Path,
+    precision: Precision,
+    data: &Stills,
+    workers: usize,
+    done: &(dyn Fn(u64) + Sync),
+) -> Result<Answers> {
+    let (answers, margin, temperature) = if path.is_dir() {
+        let (manifest, answers) = board_answers(path, precision, data, workers, done)?;
+        (answers, face_margin(&manifest, data)?, manifest.temperature)
+    } else {
+        let checkpoint = read_checkpoint(path)?;
+        let (has, needs) = (checkpoint.config.classes, data.labels().len());
+        if has != needs {
+            let data = data.labels().labels();
+            bail!("{}: the network has {has} classes, the data {needs}, {data:?}", path.display());
+        }
+        let state = State::from_checkpoint(&checkpoint)?;
+        let answers = all_answers(&checkpoint.config, &state, data, false, workers)?;
+        done(data.len() as u64);
+        (answers, FACE_MARGIN, 1.0)
+    };
+    let answered = answers.iter().enumerate().map(|(i, a)| answered(data, i, a, margin)).collect();
+    Ok(Answers { answered, temperature })
+}
+
+/// Answers in `workers` threads, a few clips at a time.
+pub fn all_answers(
+    config: &NetworkConfig,
+    state: &State,
+    data: &Stills,
+    still: bool,
+    workers: usize,
+) -> Result<Vec<ClipAnswer>> {
+    let network = Network::new(config.clone())?;
+    let step = if still { 64 } else { 8 };
+    let share = data.len().div_ceil(workers);
+    let part = |w: usize| {
+        let end = ((w + 1) * share).min(data.len());
+        let starts = (w * share..end).step_by(step);
+        starts.flat_map(|i| answers(&network, &state.slots, data, i, (i + step).min(end), still)).collect::<Vec<_>>()
+    };
+    let part = &part;
+    Ok(std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|w| scope.spawn(move || part(w))).collect();
+        threads.into_iter().flat_map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
+    }))
+}

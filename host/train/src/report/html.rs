@@ -1,0 +1,81 @@
+//! The report as one page: no script, nothing from elsewhere.
+
+use super::svg::{bars, confusion, escaped, histogram, ranges, reliability};
+use super::{Group, Report, span};
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;color:#222;margin:2rem auto;max-width:60rem;padding:0 1rem}\
+    h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}svg{max-width:100%;height:auto;font:12px system-ui,sans-serif}\
+    table{border-collapse:collapse}th,td{padding:.2rem .8rem .2rem 0;text-align:right;border-bottom:1px solid #ddd}\
+    th:first-child,td:first-child{text-align:left}.beside{display:flex;flex-wrap:wrap;gap:2rem}p.small{color:#666}";
+
+pub(super) fn page(r: &Report) -> String {
+    let s = &r.subject;
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Evaluation</title><style>{STYLE}</style></head>\n\
+         <body><main>\n<h1>Evaluation</h1>\n<p>Models: {}<br>Data: {}<br>{}</p>\n",
+        escaped(&s.models.join(", ")),
+        escaped(&s.data.join(", ")),
+        match &s.folds {
+            Some(folds) => format!("Folds: {}", escaped(folds)),
+            None => "No folds: every sample is answered by one model".to_owned(),
+        }
+    );
+    page += &section("Scores", &table(r));
+    let mut spans: Vec<_> =
+        r.groups.iter().map(|g| (g.name.clone(), g.scores.war, g.intervals.war.low, g.intervals.war.high)).collect();
+    let all = &r.pooled;
+    spans.push((all.name.clone(), all.scores.war, all.intervals.war.low, all.intervals.war.high));
+    page += &section("WAR", &ranges("WAR with intervals", &spans));
+    page += &section(
+        "Confusion matrix (rows: what it is; columns: what it was named)",
+        &confusion(&s.labels, &all.scores.confusion),
+    );
+    let recalls: Vec<_> = s.labels.iter().cloned().zip(all.scores.recall.iter().copied()).collect();
+    page += &section("Recall of each class", &bars("recall", &recalls));
+    let c = &r.calibration;
+    let bins: Vec<_> = c.bins.iter().map(|b| (b.samples, b.confidence, b.accuracy)).collect();
+    let words = format!(
+        "<p>Expected calibration error {:.3} at temperature {}; {:.3} at the best temperature, {:.3}.</p>\n",
+        c.ece, s.temperature, c.best_ece, c.best_temperature
+    );
+    page += &section("Reliability: accuracy (bars) by confidence", &(reliability(&bins) + &words));
+    if !r.ious.is_empty() {
+        let frames = format!("<p class=\"small\">{} frames whose face is known</p>\n", r.ious.len());
+        let plots = format!(
+            "<div class=\"beside\"><div>Box IoU<br>{}</div><div>Landmark error, eye distances<br>{}</div></div>\n",
+            histogram("box IoU", &r.ious, 1.0),
+            histogram("landmark error", &r.nmes, 0.5)
+        );
+        page += &section("Boxes and landmarks", &(plots + &frames));
+    }
+    page + "<p class=\"small\">Intervals: 95 % of 1000 bootstrap draws of persons.</p>\n</main></body></html>\n"
+}
+
+fn section(title: &str, content: &str) -> String {
+    format!("<section>\n<h2>{}</h2>\n{content}</section>\n", escaped(title))
+}
+
+fn table(r: &Report) -> String {
+    let boxes = !r.ious.is_empty();
+    let row = |g: &Group| {
+        let (s, i) = (&g.scores, &g.intervals);
+        let mut cells = vec![
+            escaped(&g.name),
+            s.samples.to_string(),
+            g.persons.to_string(),
+            format!("{:.4} [{}]", s.war, span(i.war)),
+            format!("{:.4} [{}]", s.uar, span(i.uar)),
+        ];
+        if boxes {
+            cells.push(format!("{:.3} [{}]", s.box_iou, span(i.box_iou)));
+            cells.push(format!("{:.3} [{}]", s.landmark_nme, span(i.landmark_nme)));
+        }
+        format!("<tr><td>{}</td></tr>\n", cells.join("</td><td>"))
+    };
+    let mut heads = vec!["", "samples", "persons", "WAR", "UAR"];
+    if boxes {
+        heads.extend(["box IoU", "landmark NME"]);
+    }
+    let rows: String = r.groups.iter().chain([&r.pooled]).map(row).collect();
+    format!("<table>\n<tr><th>{}</th></tr>\n{rows}</table>\n", heads.join("</th><th>"))
+}
