@@ -1,10 +1,14 @@
-//! Times networks as tract runs them alone and with fused operators: `time FILE.onnx [FILE.onnx ...] [--rounds N] [--threads N]
-//! [--parts]`.
+//! Times networks as tract runs them alone and with fused operators: `time NETWORK ... [--rounds N] [--threads N] [--parts]`.
+//!
+//! A network is an ONNX file, or a preset with random weights: `small`, `small@224` at another size, `small+int8` with all its linear
+//! layers in int8.
 //!
 //! Each form of each file takes its turn in every round; what is printed is the median of the process's processor time, and how
 //! far the outputs are apart, of their largest value. `--parts` adds a row with each kind of operator left out.
 
 use mtcae_kernels::{Fusion, instructions, optimized};
+use mtcae_network::onnx::{Activation, EmitOptions, ZERO_POINT, emit_int8, emit_tapped};
+use mtcae_network::{Checkpoint, NetworkConfig};
 use std::error::Error;
 use tract_linalg::multithread::{Executor, set_default_executor};
 use tract_onnx::pb::ModelProto;
@@ -49,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{}, {threads} threads", instructions());
     let mut entries = Vec::new();
     for file in &args {
-        let bytes = std::fs::read(file)?;
+        let bytes = if file.ends_with(".onnx") { std::fs::read(file)? } else { preset(file)? };
         let mut proto: ModelProto = prost::Message::decode(bytes.as_slice())?;
         let mut want = None;
         for (form, which) in &forms {
@@ -81,6 +85,23 @@ fn cpu_ms() -> Result<f64, Box<dyn Error>> {
         total += text.split(' ').next().ok_or("schedstat is empty")?.parse::<f64>()?;
     }
     Ok(total / 1e6)
+}
+
+/// A preset's file, of random weights.
+fn preset(text: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+    let (name, int8) = text.strip_suffix("+int8").map_or((text, false), |name| (name, true));
+    let (name, size) = name.split_once('@').map_or((name, None), |(name, size)| (name, Some(size)));
+    let mut config = NetworkConfig::preset(name)?;
+    if let Some(size) = size {
+        config.size = size.parse()?;
+    }
+    let checkpoint = Checkpoint::random(config, 1)?;
+    let options = EmitOptions { mean: [0.5; 3], std: [0.25; 3], metadata: vec![], opset: 17 };
+    let (f32, layers) = emit_tapped(&checkpoint, &options)?;
+    drop(f32);
+    let activation = Activation::Static { scale: 0.03, zero_point: ZERO_POINT };
+    let layers = layers.into_iter().filter(|_| int8).map(|l| (l.name, activation)).collect();
+    Ok(emit_int8(&checkpoint, &options, &layers)?)
 }
 
 fn prepare(

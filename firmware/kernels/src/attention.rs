@@ -2,13 +2,11 @@
 
 use crate::finish::Output;
 use crate::math::exp;
+use crate::pack::{VECTORS, vectors};
 use crate::simd::{Isa, Simd, Work};
 use crate::threads::share;
 use crate::tile::{multiply, put};
 use std::ops::Range;
-
-/// Vectors of keys, or of a head's columns, in a tile.
-const VECTORS: usize = 3;
 
 /// `softmax(q k^T) v` in each head. A factor on the scores is in `q` already.
 #[derive(Clone, Copy)]
@@ -72,8 +70,8 @@ impl Turned {
 fn turn(job: &Attention, head: usize, lanes: usize, to: &mut [f32]) {
     let (step, keys) = (job.step(), job.keys());
     let padded = to.len() / job.width;
-    for start in (0..padded).step_by(VECTORS * lanes) {
-        let wide = (VECTORS * lanes).min(padded - start);
+    for start in (0..padded).step_by(vectors(lanes) * lanes) {
+        let wide = (vectors(lanes) * lanes).min(padded - start);
         let panel = &mut to[start * job.width..][..wide * job.width];
         for key in start..keys.min(start + wide) {
             let row = &job.k[key * step + head * job.width..][..job.width];
@@ -136,13 +134,13 @@ impl Strips<'_> {
             // SAFETY: the caller's promise; a query has `width` floats, a panel `width` rows.
             unsafe {
                 let (panel, to) = (turned.as_ptr().add(key * width), scores.add(key));
-                match (padded - key) / S::LANES {
+                match ((padded - key) / S::LANES).min(vectors(S::LANES)) {
                     1 => tile::<S, R, 1>(s, q, panel, (width, S::LANES), to, padded),
                     2 => tile::<S, R, 2>(s, q, panel, (width, 2 * S::LANES), to, padded),
                     _ => tile::<S, R, VECTORS>(s, q, panel, (width, VECTORS * S::LANES), to, padded),
                 }
             }
-            key += VECTORS * S::LANES;
+            key += vectors(S::LANES) * S::LANES;
         }
     }
 
@@ -196,11 +194,11 @@ impl Strips<'_> {
         for (r, p) in weights.iter_mut().enumerate() {
             *p = scores.wrapping_add(r * padded);
         }
-        let vectors = self.job.width / S::LANES;
+        let all = self.job.width / S::LANES;
         let mut v = 0;
-        while v < vectors {
+        while v < all {
             // Four vectors are two and two: three and one would leave most registers empty for one of them.
-            let take = if vectors - v == 4 { 2 } else { VECTORS.min(vectors - v) };
+            let take = if all - v == 4 { 2 } else { vectors(S::LANES).min(all - v) };
             let at = head * self.job.width + v * S::LANES;
             // SAFETY: the caller's promise.
             unsafe {

@@ -1,6 +1,6 @@
 //! Convolutions of 3 x 3 with padding 1, channels last, all frames at once: sums over nine neighbours, without copying them.
 
-use crate::finish::{Output, Steps, finish};
+use crate::finish::{Finish, Output, Steps};
 use crate::pack::{Floats, Panel, VECTORS, panels};
 use crate::simd::{Simd, Work};
 use crate::threads::share;
@@ -119,10 +119,11 @@ impl Pixels<'_> {
                     multiply(s, &mut sums, rows, columns, (channels, V * S::LANES));
                 }
                 put(s, &sums, tile.0.as_mut_ptr(), V * S::LANES);
+                let finish = Finish::new(job.steps, job.added, job.output);
                 for r in 0..R.min(block.end - first) {
                     let at = (first + r) * weight.columns + panel.column;
                     let sums = tile.0.as_mut_ptr().add(r * V * S::LANES);
-                    finish(s, job.steps, sums, weight.bias(panel), job.added.as_ptr(), job.output, (at, width));
+                    finish.row(s, sums, weight.bias(panel), (at, width));
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! What happens to sums before they leave: bias, GELU, something added, ReLU, bytes.
 
-use crate::math::gelu;
+use crate::math::{ERF, Erf, gelu};
 use crate::simd::Simd;
+use std::hint::black_box;
 
 /// How floats become bytes: `round(x * inverse) + zero_point`, cut to 0..=255.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,52 +78,71 @@ pub(crate) struct Steps {
     pub(crate) relu: bool,
 }
 
-/// Finishes a part of one row: `width` columns that start `at` elements into the output; `sums` is padded to whole vectors.
-///
-/// # Safety
-/// `sums` and `bias` have `width` numbers, rounded up to whole vectors; `added`, where `steps` asks for it, and `output` have
-/// `at + width`.
-#[inline(always)]
-pub(crate) unsafe fn finish<S: Simd>(
-    s: S,
+/// What one tile is finished with.
+pub(crate) struct Finish {
     steps: Steps,
-    sums: *mut f32,
-    bias: *const f32,
     added: *const f32,
     output: Output,
-    (at, width): (usize, usize),
-) {
-    let zero = s.splat(0.0);
-    let mut j = 0;
-    while j < width {
-        // SAFETY: the caller's promise; a vector that is not whole stays in `sums`.
-        unsafe {
-            let mut x = s.add(s.load(sums.add(j)), s.load(bias.add(j)));
-            if steps.gelu {
-                x = gelu(s, x);
-            }
-            if j + S::LANES <= width {
-                if steps.add {
-                    x = s.add(x, s.load(added.add(at + j)));
+    erf: &'static Erf,
+}
+
+impl Finish {
+    /// Hides all of it from the compiler: it would keep numbers that are needed here in registers, throughout the product that comes
+    /// before, and push the product's own sums out of them.
+    #[inline(always)]
+    pub(crate) fn new(steps: Steps, added: &[f32], output: Output) -> Finish {
+        black_box(Finish { steps, added: added.as_ptr(), output, erf: &ERF })
+    }
+
+    /// Finishes a part of one row: `width` columns that start `at` elements into the output; `sums` is padded to whole vectors.
+    ///
+    /// # Safety
+    /// `sums` and `bias` have `width` numbers, rounded up to whole vectors; what is added, where the steps ask for it, and the output
+    /// have `at + width`.
+    #[inline(always)]
+    pub(crate) unsafe fn row<S: Simd>(&self, s: S, sums: *mut f32, bias: *const f32, (at, width): (usize, usize)) {
+        let mut j = 0;
+        while j < width {
+            // SAFETY: the caller's promise; a vector that is not whole stays in `sums`.
+            unsafe {
+                let mut x = s.add(s.load(sums.add(j)), s.load(bias.add(j)));
+                if self.steps.gelu {
+                    x = gelu(s, self.erf, x);
                 }
-                if steps.relu {
-                    x = s.max(x, zero);
-                }
-                output.at(at + j).put(s, x);
-            } else {
-                s.store(sums.add(j), x);
-                for i in j..width {
-                    let mut x = *sums.add(i);
-                    if steps.add {
-                        x += *added.add(at + i);
+                if j + S::LANES <= width {
+                    if self.steps.add {
+                        x = s.add(x, s.load(self.added.add(at + j)));
                     }
-                    if steps.relu {
-                        x = x.max(0.0);
+                    if self.steps.relu {
+                        x = s.max(x, s.splat(0.0));
                     }
-                    output.at(at + i).put_one(x);
+                    self.output.at(at + j).put(s, x);
+                } else {
+                    s.store(sums.add(j), x);
+                    for i in j..width {
+                        self.one(*sums.add(i), at + i);
+                    }
                 }
             }
+            j += S::LANES;
         }
-        j += S::LANES;
+    }
+
+    /// The last steps for one number.
+    ///
+    /// # Safety
+    /// As [`Finish::row`].
+    #[inline(always)]
+    unsafe fn one(&self, mut x: f32, at: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.steps.add {
+                x += *self.added.add(at);
+            }
+            if self.steps.relu {
+                x = x.max(0.0);
+            }
+            self.output.at(at).put_one(x);
+        }
     }
 }

@@ -18,10 +18,13 @@ mod norm;
 mod ops;
 mod pack;
 mod simd;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod tile;
 
 use simd::Isa;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
@@ -70,12 +73,13 @@ pub fn optimized(proto: &mut ModelProto, which: Fusion) -> TractResult<TypedMode
         let (nodes, constants) = fuse::fuse(graph, Isa::detect(), which);
         let (old, initializers) = (std::mem::replace(&mut graph.node, nodes), graph.initializer.len());
         graph.initializer.extend(constants);
-        let fused = load(proto);
+        // A graph that our operators refuse by a panic is not worth the program.
+        let fused = catch_unwind(AssertUnwindSafe(|| load(proto)));
         if let Some(graph) = &mut proto.graph {
             graph.node = old;
             graph.initializer.truncate(initializers);
         }
-        if let Ok(model) = fused {
+        if let Ok(Ok(model)) = fused {
             return Ok(model);
         }
     }

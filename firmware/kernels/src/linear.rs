@@ -1,6 +1,6 @@
 //! Linear layers: rows times a weight, in f32 and in int8.
 
-use crate::finish::{Output, Steps, finish};
+use crate::finish::{Finish, Output, Steps};
 use crate::pack::{Bytes, Floats, Panel, VECTORS, panels};
 use crate::simd::{Simd, Work};
 use crate::threads::share;
@@ -87,10 +87,11 @@ impl FloatRows<'_> {
             unsafe {
                 multiply(s, &mut sums, &rows, w.panel(panel), (w.rows, V * S::LANES));
                 put(s, &sums, tile.0.as_mut_ptr(), V * S::LANES);
+                let finish = Finish::new(job.steps, job.added, job.output);
                 for r in 0..R.min(self.rows.end - first) {
                     let at = (first + r) * w.columns + panel.column;
                     let sums = tile.0.as_mut_ptr().add(r * V * S::LANES);
-                    finish(s, job.steps, sums, w.bias(panel), job.added.as_ptr(), job.output, (at, width));
+                    finish.row(s, sums, w.bias(panel), (at, width));
                 }
             }
             first += R;
@@ -140,10 +141,11 @@ impl ByteRows<'_> {
                         s.store(tile.0.as_mut_ptr().add((r * V + v) * S::LANES), x);
                     }
                 }
+                let finish = Finish::new(job.steps, job.added, job.output);
                 for r in 0..R.min(self.rows.end - first) {
                     let at = (first + r) * w.columns + panel.column;
                     let sums = tile.0.as_mut_ptr().add(r * V * S::LANES);
-                    finish(s, job.steps, sums, w.bias(panel), job.added.as_ptr(), job.output, (at, width));
+                    finish.row(s, sums, w.bias(panel), (at, width));
                 }
             }
             first += R;

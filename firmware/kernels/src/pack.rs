@@ -2,8 +2,15 @@
 
 use crate::simd::Isa;
 
-/// Vectors of columns in a panel; three of them and eight rows fill the registers.
+/// Vectors of columns in a panel, at most.
 pub(crate) const VECTORS: usize = 3;
+
+/// Vectors of columns in a panel: with the rows of a tile they fill the registers, of which processors with eight lanes have 16
+/// and the others 32.
+#[inline(always)]
+pub(crate) fn vectors(lanes: usize) -> usize {
+    if lanes == 8 { 2 } else { VECTORS }
+}
 
 /// One line of the cache.
 #[derive(Clone, Copy)]
@@ -40,10 +47,10 @@ pub(crate) struct Panel {
 
 /// How `columns` are cut into panels of vectors of `lanes`.
 pub(crate) fn panels(columns: usize, lanes: usize) -> impl Iterator<Item = Panel> {
-    let vectors = columns.div_ceil(lanes);
-    (0..vectors).step_by(VECTORS).map(move |v| Panel {
+    let all = columns.div_ceil(lanes);
+    (0..all).step_by(vectors(lanes)).map(move |v| Panel {
         column: v * lanes,
-        vectors: VECTORS.min(vectors - v),
+        vectors: vectors(lanes).min(all - v),
         padded: v * lanes,
     })
 }

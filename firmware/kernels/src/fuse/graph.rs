@@ -41,9 +41,10 @@ impl<'a> Graph<'a> {
         self.nodes.len()
     }
 
-    /// The node at `i`, when it is still there and of this kind.
+    /// The node at `i`, when it is still there, of this kind, and has the inputs that this kind needs.
     pub(super) fn node(&self, i: usize, op: &str) -> Option<&NodeProto> {
-        self.nodes.get(i)?.as_ref().filter(|n| n.op_type == op && n.output.len() == 1)
+        let needs = if ["Cast", "Erf", "Gelu", "Relu", "Softmax", "Transpose"].contains(&op) { 1 } else { 2 };
+        self.nodes.get(i)?.as_ref().filter(|n| n.op_type == op && n.output.len() == 1 && n.input.len() >= needs)
     }
 
     /// The kind of the node at `i`, when it is still there.

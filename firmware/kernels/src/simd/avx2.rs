@@ -18,11 +18,11 @@ impl<const VNNI: bool> Avx2<VNNI> {
     pub(super) fn run(self, work: impl Work) {
         #[target_feature(enable = "avx2,fma,avxvnni")]
         fn with_vnni(s: Avx2<true>, work: impl Work) {
-            work.run::<_, 4>(s);
+            work.run::<_, 6>(s);
         }
         #[target_feature(enable = "avx2,fma")]
         fn without(s: Avx2<false>, work: impl Work) {
-            work.run::<_, 4>(s);
+            work.run::<_, 6>(s);
         }
         // SAFETY: `self` was made by `detect`.
         unsafe { if VNNI { with_vnni(Avx2(()), work) } else { without(Avx2(()), work) } }
