@@ -3,6 +3,7 @@
 use crate::model::{CONTRACT_KEY, ModelError, ModelFile};
 use mtcae_contract::{Clip, LANDMARKS, Manifest, Precision, RawOutput};
 use mtcae_core::{Engine, EngineError};
+use mtcae_kernels::{Fusion, optimized};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tract_linalg::multithread::{Executor, set_default_executor};
@@ -47,21 +48,31 @@ impl TractEngine {
         Ok(Self::prepare(file)?)
     }
 
-    /// Prepares a model that was read.
+    /// Prepares a model that was read, with the operators fused that this processor has kernels for.
     ///
     /// # Errors
     /// When it is no network, or does not have the inputs and outputs of its manifest.
     pub fn prepare(file: &ModelFile) -> Result<TractEngine, ModelError> {
+        let fused = Fusion::best();
+        Self::prepare_with(file, fused).or_else(|e| match fused {
+            Fusion::NONE => Err(e),
+            _ => Self::prepare_with(file, Fusion::NONE),
+        })
+    }
+
+    /// The same with the operators fused that `which` names; [`Fusion::NONE`] is tract alone.
+    ///
+    /// # Errors
+    /// As [`TractEngine::prepare`].
+    pub fn prepare_with(file: &ModelFile, which: Fusion) -> Result<TractEngine, ModelError> {
         let needed = "an ONNX network that tract can run";
-        let proto = tract_onnx::onnx()
+        let mut proto = tract_onnx::onnx()
             .proto_model_for_read(&mut file.bytes.as_slice())
             .map_err(|_| file.unusable("it is not ONNX", needed))?;
         check_contract(&proto, file)?;
         let order = check_signature(&proto, file)?;
         // tract is not written for hostile files and may panic on what passes for a graph.
-        let plan = catch_unwind(AssertUnwindSafe(|| {
-            tract_onnx::onnx().model_for_proto_model(&proto)?.into_optimized()?.into_runnable()
-        }));
+        let plan = catch_unwind(AssertUnwindSafe(|| optimized(&mut proto, which)?.into_runnable()));
         let plan = match plan {
             Ok(plan) => plan.map_err(|e| file.unusable(one_line(&format!("{e:#}")), needed))?,
             Err(_) => return Err(file.unusable("tract gave up on it", needed)),

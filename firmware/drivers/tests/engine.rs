@@ -5,7 +5,8 @@ use insta::assert_snapshot;
 use mtcae_contract::*;
 use mtcae_core::{Engine, EngineError, FaceFinder};
 use mtcae_detect::DetectorConfig;
-use mtcae_drivers::{MtcnnFinder, PictureDecoder, TractEngine};
+use mtcae_drivers::{ModelFile, MtcnnFinder, PictureDecoder, TractEngine};
+use mtcae_kernels::Fusion;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -139,6 +140,27 @@ fn a_hundred_damaged_networks_are_survived() {
         refused += usize::from(load(folder(manifest(), &bytes).path()).is_err());
     }
     assert!(refused >= 20, "only {refused} of 100 damaged networks were refused");
+}
+
+#[test]
+fn the_models_that_ship_answer_fused_as_in_tract_alone() {
+    let zoo = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo"));
+    // A byte that is rounded the other way moves an int8 answer by a step.
+    for (name, precision, limit) in [("edge", Precision::Fp32, 1e-5), ("edge-int8", Precision::Int8, 0.02)] {
+        let file = ModelFile::read(&zoo.join(name), precision).unwrap();
+        let spec = file.manifest.clip;
+        let bytes = (0..spec.frames * spec.size * spec.size * 3).map(|i| (i * i / 7 % 251) as u8).collect();
+        let clip = Clip { bytes, frames: spec.frames, size: spec.size, crop: Default::default() };
+        let answer = |which| TractEngine::prepare_with(&file, which).unwrap().infer(&clip).unwrap();
+        let (alone, fused) = (answer(Fusion::NONE), answer(Fusion::ALL));
+        for (a, b) in
+            [(&alone.boxes, &fused.boxes), (&alone.landmarks, &fused.landmarks), (&alone.logits, &fused.logits)]
+        {
+            let top = a.iter().fold(0f32, |top, v| top.max(v.abs()));
+            let apart = a.iter().zip(b).fold(0f32, |worst, (a, b)| worst.max((a - b).abs())) / top;
+            assert!(apart <= limit && a.len() == b.len(), "{name}: {apart} apart");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! An exported file in tract, on one thread.
+//! An exported file in tract, on one thread, as a board runs it.
 
 use crate::error::ExportError;
+use mtcae_kernels::{Fusion, optimized};
 use std::sync::Arc;
 use tract_onnx::prelude::*;
 
@@ -27,19 +28,27 @@ fn engine(error: TractError) -> ExportError {
 }
 
 impl TractModel {
-    /// Reads and optimises an exported file.
+    /// Reads and optimises an exported file; operators are fused as on a board with this processor.
     ///
     /// # Errors
     /// When tract refuses it.
     pub fn load(onnx: &[u8]) -> Result<TractModel, ExportError> {
-        TractModel::read(onnx).map_err(engine)
+        TractModel::load_with(onnx, Fusion::best())
     }
 
-    fn read(mut onnx: &[u8]) -> TractResult<TractModel> {
-        let model = tract_onnx::onnx().model_for_read(&mut onnx)?;
-        let outlets = model.output_outlets()?.to_vec();
-        let names = outlets.iter().map(|o| model.outlet_label(*o).unwrap_or_default().to_owned()).collect();
-        let model = model.into_optimized()?;
+    /// The same with the operators fused that `which` names.
+    ///
+    /// # Errors
+    /// As [`TractModel::load`].
+    pub fn load_with(onnx: &[u8], which: Fusion) -> Result<TractModel, ExportError> {
+        TractModel::read(onnx, which).map_err(engine)
+    }
+
+    fn read(mut onnx: &[u8], which: Fusion) -> TractResult<TractModel> {
+        let mut proto = tract_onnx::onnx().proto_model_for_read(&mut onnx)?;
+        let outputs = proto.graph.iter().flat_map(|g| &g.output);
+        let names = outputs.map(|o| o.name.clone()).collect();
+        let model = optimized(&mut proto, which)?;
         let shape = model.input_fact(0)?.shape.as_concrete().map(<[usize]>::to_vec).unwrap_or_default();
         Ok(TractModel { plan: model.into_runnable()?, shape, names })
     }

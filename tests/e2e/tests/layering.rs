@@ -25,7 +25,7 @@ const HEAVY: [(&str, &[&str]); 9] = [
     ("v4l", &["firmware/drivers"]),
     ("bindgen", &[]),
     ("libudev", &[]),
-    ("tract", &["firmware/drivers", "models/detect", "host/"]),
+    ("tract", &["firmware/drivers", "firmware/kernels", "models/detect", "host/"]),
     ("ort", &["firmware/drivers", "host/deploy"]),
     ("rumqttc", &["firmware/mqtt"]),
     ("rumqttd", &["host/broker"]),
