@@ -14,6 +14,9 @@ const MODEL: &str = "models/zoo/edge";
 /// A file in the folder of the clips that ship.
 const CLIP: &str = "tests/data/astronaut.avi";
 
+/// What the host makes of a JPEG file.
+pub type Evaluation = Box<dyn Fn(&Path) -> Result<Expected, String>>;
+
 /// What a bench is made of, where the usual will not do.
 #[derive(clap::Args)]
 pub struct Chosen {
@@ -91,7 +94,7 @@ fn package(program: &str) -> &'static str {
 
 impl OnBench {
     /// What the host makes of a still, with the model's f32 file in tract; `None` without a model.
-    pub fn evaluate(&self) -> Option<Box<dyn Fn(&Path) -> Result<Expected, String>>> {
+    pub fn evaluate(&self) -> Option<Evaluation> {
         let model = self.model.clone()?;
         Some(Box::new(move |still| evaluate(&model, still).map_err(|failure| failure.to_string())))
     }

@@ -68,7 +68,7 @@ impl Channel {
     /// A line with these faults; the same `seed` gives the same ones.
     pub fn new(faults: Faults, seed: u64) -> Channel {
         let mut dice = Dice::new(seed);
-        let noise = Noise::new(faults.noise, dice.next());
+        let noise = Noise::new(faults.noise, dice.number());
         let loss_gap = dice.gap(faults.loss);
         Channel {
             faults,
@@ -91,7 +91,7 @@ impl Channel {
         self.earlier.flips += counts.flips;
         self.earlier.faults += counts.faults;
         self.faults = faults;
-        self.noise = Noise::new(faults.noise, self.dice.next());
+        self.noise = Noise::new(faults.noise, self.dice.number());
         self.loss_gap = self.dice.gap(faults.loss);
     }
 

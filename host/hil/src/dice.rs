@@ -13,7 +13,7 @@ impl Dice {
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -22,12 +22,12 @@ impl Dice {
 
     /// A number below `n`; 0 when `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        if n == 0 { 0 } else { (self.next() >> 11) % n }
+        if n == 0 { 0 } else { (self.number() >> 11) % n }
     }
 
     /// A number in (0, 1].
     pub fn share(&mut self) -> f64 {
-        ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
+        ((self.number() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 
     /// How many times nothing happens before something with probability `p` does; `u64::MAX` when it never does.
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_run_and_another_gives_another() {
-        let run = |seed| (0..8).map(|_| 0).scan(Dice::new(seed), |dice, _: u8| Some(dice.next())).collect::<Vec<_>>();
+        let run = |seed| (0..8).map(|_| 0).scan(Dice::new(seed), |dice, _: u8| Some(dice.number())).collect::<Vec<_>>();
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));
         assert_ne!(run(0), run(1));

@@ -22,12 +22,12 @@ pub fn freeze(id: u32) -> Result<(), BenchError> {
             let stopped = ptrace::seize(thread, ptrace::Options::empty()).and_then(|()| ptrace::interrupt(thread));
             let is_stopped = stopped.is_ok();
             let _ = sender.send(stopped);
-            while is_stopped {
-                match waitpid(thread, Some(WaitPidFlag::__WALL)) {
-                    Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(_) => return,
-                    // It is stopped: what else is told of it changes nothing.
-                    Ok(_) => {}
-                }
+            if is_stopped {
+                // It is stopped: what is told of it but its end changes nothing.
+                while !matches!(
+                    waitpid(thread, Some(WaitPidFlag::__WALL)),
+                    Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(_)
+                ) {}
             }
         })
         .map_err(BenchError::system("start a thread"))?;

@@ -125,7 +125,7 @@ fn wrong_answer(json: &[u8]) -> Result<Vec<u8>, BenchError> {
 /// Bytes that cannot be compressed.
 fn noise(len: usize, counter: u32) -> Vec<u8> {
     let mut dice = Dice::new(u64::from(counter));
-    (0..len).map(|_| dice.next() as u8).collect()
+    (0..len).map(|_| dice.number() as u8).collect()
 }
 
 fn refused(error: impl std::fmt::Display) -> BenchError {

@@ -108,7 +108,7 @@ impl Process {
         }
         let _ = kill_process_group(pid(self.id()), Signal::KILL);
         let _ = self.child.wait();
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while Instant::now() < end && children.iter().any(|child| runs(*child)) {
             std::thread::sleep(LOOK);
         }
@@ -133,7 +133,9 @@ fn pid(id: u32) -> Pid {
 
 /// Whether the process runs; one that has ended and was not waited for does not.
 pub fn runs(id: u32) -> bool {
-    state(id).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    // The first thread counts as ended while another one, in the middle of a write, still holds all that is open.
+    let threads = || std::fs::read_dir(format!("/proc/{id}/task")).map_or(0, Iterator::count);
+    state(id).is_some_and(|state| !matches!(state, 'Z' | 'X') || threads() > 1)
 }
 
 /// The letter by which the system says what a process is at; `None` when there is none.

@@ -111,7 +111,7 @@ impl<'a> Rig<'a> {
         }
         match self.bench.plug_in()? {
             Plug::Descriptor(fd) => {
-                let proxy = Proxy::new(fd, faults, self.dice.next())?;
+                let proxy = Proxy::new(fd, faults, self.dice.number())?;
                 self.target = Some(Target::Serial { port: proxy.path().to_owned(), baud: setup.baud });
                 self.proxy = Some(proxy);
             }

@@ -19,7 +19,7 @@ fn report(seq: u32, dice: &mut Dice) -> Report {
     let landmarks: [Point; LANDMARKS] = std::array::from_fn(|_| Point { x: coord(), y: coord() });
     let scores: Scores = scores_from_f32(&[0.5, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05]).expect("seven shares");
     let face = FaceReport {
-        id: dice.next() as u32,
+        id: dice.number() as u32,
         area,
         landmarks,
         confidence: Share::ONE,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "camera-gone-and-back",
     suite: "camera",
-    proves: "A camera that goes is said to be lost at once; once it is back reports flow again within 3 s, no descriptor or thread is left behind, and no clip mixes frames from before and after.",
+    proves: "A camera that goes is said to be lost at once; once it is back reports flow again within 3 s, no report is of a frame from before, and no descriptor or thread is left behind.",
     untried: "USB and MIPI cameras that are really unplugged, and drivers that hang.",
     needs: &[Ability::Line, Ability::Frames, Ability::CameraFaults, Ability::Holdings],
     minutes: 10,

@@ -21,7 +21,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "clips-with-faces",
         suite: "clips",
-        proves: "In the clips that ship a face is found, followed under one id, and named by one label most of the time.",
+        proves: "In the clips that ship a face is found in at least half of the reports, and reports flow in order.",
         untried: "A living person before the camera.",
         needs: &[Ability::Line, Ability::Frames],
         minutes: 2,

@@ -12,7 +12,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "line-pulled-out",
         suite: "line",
-        proves: "A line that is pulled out and put back in carries a hello and reports again within 3 s; what was lost is counted, nothing comes twice.",
+        proves: "A line that is pulled out and put back in carries a hello and reports again within 3 s, in order and none twice; no descriptor or thread is left behind.",
         untried: "Real plugs, USB adapters that come back under another name, and chatter on the way in.",
         needs: &[Ability::Line, Ability::Frames, Ability::Unplug, Ability::Holdings],
         minutes: 10,
@@ -22,7 +22,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "bit-errors",
         suite: "line",
-        proves: "On a line that damages bits alone (1e-4) or in bursts (1e-3) reports go on, none is wrong or out of order, and no more are missing than the faults explain.",
+        proves: "On a line that damages bits alone (1e-4) or in bursts (1e-3) reports go on, none that is accepted is out of order or of a start that never was, and no more are missing than the faults explain.",
         untried: "Noise, crosstalk and a wrong baud rate on copper.",
         needs: &[Ability::Line, Ability::Frames, Ability::LineFaults],
         minutes: 4,
@@ -32,7 +32,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "slow-and-split",
         suite: "line",
-        proves: "At 9600 baud, with delays and with frames split into single bytes, what arrives is whole, in order and young; what the line has no room for is dropped and counted.",
+        proves: "At 9600 baud, with delays and with frames split into single bytes, whatever arrives is whole and in order.",
         untried: "A UART's own buffers and flow control.",
         needs: &[Ability::Line, Ability::Frames, Ability::LineFaults],
         minutes: 2,

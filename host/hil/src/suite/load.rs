@@ -10,7 +10,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "drop-accounting",
         suite: "load",
-        proves: "When more reports are made than the line takes, the oldest are dropped, order holds, and every missing report is among those said to be dropped.",
+        proves: "When more reports are made than the line takes, the oldest are dropped and order holds; but for what a line swallows as it goes, every missing report is said to be dropped.",
         untried: "A robot's own computer that falls behind.",
         needs: &[Ability::Line, Ability::Frames, Ability::Unplug],
         minutes: 3,

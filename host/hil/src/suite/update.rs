@@ -15,7 +15,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "flash-and-confirm",
         suite: "update",
-        proves: "A good bundle goes over the line, is tried, is confirmed by its self-test, and runs; reports go on meanwhile.",
+        proves: "A good bundle goes over the line, is tried, is confirmed by its self-test, and runs; the same again changes nothing.",
         untried: "The time that a board's own flash memory takes.",
         needs: &[Ability::Line, Ability::Frames, Ability::Updates],
         minutes: 3,
