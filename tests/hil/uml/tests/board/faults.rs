@@ -1,7 +1,7 @@
 //! vivid's own faults under the real daemon: how soon it sees again, what it leaks, and whether a clip mixes frames from
 //! before and after.
 
-use crate::answers::{Said, of_board, of_face};
+use crate::answers::{of_board, of_face};
 use crate::bench::{Bench, CAMERA, same_size};
 use crate::pictures::shown;
 use mtcae_wire::Up;
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 const FAULTS: usize = 24;
 /// From a fault to the first picture of the camera that was opened again.
 const LIMIT: Duration = Duration::from_secs(3);
-/// Scores of an answer that is of one person alone are nearer to what is known of that one.
-const MIXED: f64 = 0.05;
+/// Two people are told apart by answers that differ by more than this.
+const APART: f64 = 0.1;
 /// vivid's stamps wrap 16 s after streaming has begun.
 const PAST_THE_WRAP: Duration = Duration::from_secs(20);
 
@@ -63,7 +63,7 @@ fn the_daemon_sees_again_after_each_fault_and_mixes_nothing() {
     let first = of_board(&mut bench);
     bench.show(shown[1]);
     let known = [first, of_board(&mut bench)];
-    assert!(known[0].off(&known[1]) > 2.0 * MIXED, "the two are too much alike: {known:?}");
+    assert!(known[0].off(&known[1]) > APART, "the two are too much alike: {known:?}");
     let before = bench.descriptors();
     let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
     let mut now = 1;
@@ -82,6 +82,8 @@ fn the_daemon_sees_again_after_each_fault_and_mixes_nothing() {
         }
         now = 1 - now;
         // The screen is dark when the camera goes, and shows somebody else when it comes back.
+        bench.robot.forget();
+        let (_, last) = bench.robot.face();
         bench.blank();
         bench.robot.forget();
         let begin = Instant::now();
@@ -92,7 +94,16 @@ fn the_daemon_sees_again_after_each_fault_and_mixes_nothing() {
             std::thread::sleep(Duration::from_millis(600));
         }
         bench.show(shown[now]);
-        let took = seen_again(&mut bench, begin, &known[now], fault.name);
+        let took = seen_again(&mut bench, begin, fault.name);
+        let (_, face) = bench.robot.face();
+        assert_ne!(face.id, last.id, "{}: a face from before the fault is still followed", fault.name);
+        let said = of_face(&bench.robot, &face);
+        let (new, old) = (said.off(&known[now]), said.off(&known[1 - now]));
+        assert!(
+            new < old,
+            "{}: the first answer is {new} from who is there and {old} from who was: {said:?}",
+            fault.name
+        );
         times.entry(fault.name).or_default().push(took);
     }
     for (name, took) in &times {
@@ -106,19 +117,24 @@ fn the_daemon_sees_again_after_each_fault_and_mixes_nothing() {
     assert_eq!(damaged, 0, "{said}");
 }
 
-/// Waits for the camera and for the first face of it; from the fault to the camera's return.
-fn seen_again(bench: &mut Bench, begin: Instant, known: &Said, fault: &str) -> Duration {
-    let opened = bench.robot.until("camera that is open again", |m| match m {
-        Up::Log(log) if log.text.as_str().contains("is open again") => Some(log.at_us),
+/// Waits until the camera is open again; from the fault to that. No report may be from between.
+fn seen_again(bench: &mut Bench, begin: Instant, fault: &str) -> Duration {
+    let mut lost = None;
+    let (lost, opened) = bench.robot.until("camera that is open again", |m| match m {
+        Up::Log(log) if log.text.as_str().contains("it is opened again") => {
+            lost = Some(log.at_us);
+            None
+        }
+        Up::Log(log) if log.text.as_str().contains("is open again") => Some((lost, log.at_us)),
+        Up::Report(report) => {
+            let late = lost.is_some_and(|at| report.captured_us > at);
+            assert!(!late, "{fault}: a report of a camera that is gone");
+            None
+        }
         _ => None,
     });
-    let took = begin.elapsed();
-    // The first one, unsmoothed: a new track begins with it.
-    let (report, face) = bench.robot.face();
-    assert!(report.captured_us + 1_000_000 > opened, "{fault}: a report from before the fault");
-    let said = of_face(&bench.robot, &face);
-    assert!(said.off(known) < MIXED, "{fault}: the first answer is of neither person: {said:?} {known:?}");
-    took
+    assert!(lost.is_some_and(|at| at < opened), "{fault}: it is open again, and was never lost");
+    begin.elapsed()
 }
 
 #[test]
@@ -134,7 +150,8 @@ fn dropped_buffers_and_clocks_that_wrap_are_survived() {
     while begin.elapsed() < PAST_THE_WRAP {
         let (report, _) = bench.robot.face();
         assert!(report.captured_us > last, "time went back from {last} to {}", report.captured_us);
-        assert!(report.age_us < 2_000_000, "{report:?}");
+        // However busy this machine is; a stamp that was believed would be years away.
+        assert!(report.age_us < 20_000_000, "{report:?}");
         last = report.captured_us;
     }
     bench.sh(&format!("vivid set {CAMERA} {PERCENT_DROPPED:#x} 60"));
