@@ -276,7 +276,8 @@ fn stamp(clock: &MonotonicClock, meta: &Metadata) -> Micros {
     }
     #[allow(clippy::unnecessary_cast)] // 32 bits wide on 32-bit boards
     let stamp = clock.micros_from_monotonic(meta.timestamp.sec as i64, meta.timestamp.usec as i64);
-    if stamp <= now && now - stamp <= OLDEST { stamp } else { now }
+    // 0 is any time before this program: one picture may be that old, and a driver that counts from elsewhere always is.
+    if (1..=now).contains(&stamp) && now - stamp <= OLDEST { stamp } else { now }
 }
 
 /// How the driver's bytes lie.
@@ -391,6 +392,10 @@ mod tests {
         assert!(stamp(&clock, &Metadata { flags: Flags::TIMESTAMP_COPY, ..meta }) >= 5_000);
         let future = v4l::timestamp::Timestamp::new(t.tv_sec + 9, 0);
         assert!(stamp(&clock, &Metadata { timestamp: future, ..meta }) < 1_000_000);
+        for elsewhere in [0, 3, -16] {
+            let timestamp = v4l::timestamp::Timestamp::new(elsewhere, 0);
+            assert!(stamp(&clock, &Metadata { timestamp, ..meta }) >= 5_000, "{elsewhere} s");
+        }
     }
 
     #[test]

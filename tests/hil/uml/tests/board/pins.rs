@@ -1,0 +1,61 @@
+//! The privacy switch and the status light through the kernel's GPIO character device.
+
+use crate::bench::{Bench, same_size};
+use crate::pictures::shown;
+use mtcae_wire::{CameraState, Up};
+use std::time::{Duration, Instant};
+
+const PINS: &str = "[pins]\nprivacy = \"/dev/gpiochip0:0\"\nprivate_when = \"low\"\nlight = \"/dev/gpiochip0:1\"";
+const LINES: &str = "/sys/devices/platform/gpio-sim.0/gpiochip0";
+const FLIPS: usize = 10;
+
+fn flip(bench: &mut Bench, public: bool) {
+    let pull = if public { "pull-up" } else { "pull-down" };
+    bench.sh(&format!("echo {pull} >{LINES}/sim_gpio0/pull"));
+}
+
+/// How often the light was lit in so many looks, 20 ms apart.
+fn lit(bench: &mut Bench, looks: usize) -> usize {
+    let look = format!("i=0; while [ $i -lt {looks} ]; do cat {LINES}/sim_gpio1/value; sleep 0.02; i=$((i+1)); done");
+    bench.sh(&look).lines().filter(|line| *line == "1").count()
+}
+
+#[test]
+fn a_real_switch_closes_the_camera_and_a_real_light_says_so() {
+    let Some(mut bench) = Bench::start("privacy switch and light") else { return };
+    bench.show(&shown()[0].yuyv());
+    // Pulled down: private from the start.
+    bench.daemon(&same_size("YUYV"), PINS);
+    let state = |bench: &mut Bench, wanted: CameraState| {
+        bench.robot.until("state of the camera", |m| matches!(m, Up::Status(s) if s.camera == wanted).then_some(()))
+    };
+    state(&mut bench, CameraState::Private);
+    assert_eq!(lit(&mut bench, 20), 0, "lit while nobody may look");
+    let closed = bench.descriptors();
+    let (mut longest, mut open) = (Duration::ZERO, 0);
+    for i in 0..FLIPS {
+        flip(&mut bench, true);
+        bench.robot.face();
+        let descriptors = bench.descriptors();
+        assert!(descriptors > closed && (i == 0 || descriptors == open), "{descriptors} {open} {closed}");
+        open = descriptors;
+        if i == 0 {
+            std::thread::sleep(Duration::from_millis(300));
+            // A busy machine loses the face for a moment; without a face it is lit in one look of twenty.
+            assert!(lit(&mut bench, 20) > 10, "not lit while a face is in view");
+        }
+        bench.robot.forget();
+        let begin = Instant::now();
+        flip(&mut bench, false);
+        let at = bench.robot.log("closed by the privacy switch, no picture is left").at_us;
+        longest = longest.max(begin.elapsed());
+        assert_eq!(bench.descriptors(), closed, "the camera's device is still open");
+        // Nothing that was seen after the switch is ever told.
+        std::thread::sleep(Duration::from_millis(200));
+        while let Some(message) = bench.robot.next(Duration::ZERO) {
+            assert!(!matches!(&message, Up::Report(r) if r.captured_us > at), "{message:?}");
+        }
+    }
+    println!("{FLIPS} flips of a GPIO line: closed and wiped within {longest:?}");
+    assert!(longest < Duration::from_millis(500), "{longest:?}");
+}
