@@ -21,7 +21,7 @@ const CLIP_TILES: usize = 4;
 /// When the file cannot be written.
 pub fn contact_sheet(stills: &Stills, n: usize, path: &Path) -> Result<(), DataError> {
     let n = n.clamp(1, stills.len().min(1024));
-    let chosen = (0..n).map(|k| k * stills.len() / n);
+    let chosen = (0..n).map(|k| place(k, n, stills.len()));
     save(chosen.map(|i| (stills.sample(i), label(stills, i))), path)
 }
 
@@ -32,7 +32,7 @@ pub fn contact_sheet(stills: &Stills, n: usize, path: &Path) -> Result<(), DataE
 /// When the file cannot be written.
 pub fn clip_sheet(clips: &Stills, n: usize, path: &Path) -> Result<(), DataError> {
     let n = n.clamp(1, clips.len().min(1024));
-    let chosen = (0..n).map(|k| k * clips.len() / n);
+    let chosen = (0..n).map(|k| place(k, n, clips.len()));
     let tile = |(i, k): (usize, usize)| {
         let still = clips.frame(i, k * (clips.frames(i) - 1) / (CLIP_TILES - 1));
         let text = match k {
@@ -43,6 +43,13 @@ pub fn clip_sheet(clips: &Stills, n: usize, path: &Path) -> Result<(), DataError
         (still, text)
     };
     save(chosen.flat_map(|i| (0..CLIP_TILES).map(move |k| (i, k))).map(tile), path)
+}
+
+/// The `k`-th of `n` samples from all over `len`, at another place of each part: where classes take turns, not always the
+/// same one.
+fn place(k: usize, n: usize, len: usize) -> usize {
+    let (first, next) = (k * len / n, (k + 1) * len / n);
+    first + 5 * k % (next - first).max(1)
 }
 
 fn label(stills: &Stills, i: usize) -> String {
@@ -97,6 +104,9 @@ fn draw(still: &StillRef, text: &str) -> Vec<u8> {
 
 /// Writes `text` along the lower edge, white on black.
 fn write(tile: &mut [u8], text: &str) {
+    if text.is_empty() {
+        return;
+    }
     let mut put = |x: usize, y: usize, color: [u8; 3]| {
         if x < TILE && y < TILE {
             tile[(y * TILE + x) * 3..][..3].copy_from_slice(&color);
@@ -127,5 +137,19 @@ fn dot(tile: &mut [u8], p: Point, dx: i64, dy: i64, color: [u8; 3]) {
     let at = |v: f32, d: i64| usize::try_from((v * TILE as f32) as i64 + d).ok().filter(|v| *v < TILE);
     if let (Some(x), Some(y)) = (at(p.x, dx), at(p.y, dy)) {
         tile[(y * TILE + x) * 3..][..3].copy_from_slice(&color);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn samples_come_from_everywhere_and_from_all_classes() {
+        let places: Vec<usize> = (0..16).map(|k| place(k, 16, 384)).collect();
+        assert!(places.windows(2).all(|p| p[0] < p[1]) && places[15] < 384, "{places:?}");
+        assert_eq!(places.iter().map(|p| p % 8).collect::<BTreeSet<_>>().len(), 8);
+        assert_eq!((0..3).map(|k| place(k, 3, 3)).collect::<Vec<_>>(), [0, 1, 2]);
     }
 }
