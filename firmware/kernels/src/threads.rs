@@ -18,9 +18,10 @@ pub(crate) fn share(count: usize, step: usize, cost: usize, work: impl Fn(Range<
     if threads == 1 || steps < 2 {
         return work(0..count);
     }
-    // Some more parts than threads, so that one that is held up does not hold up all.
-    let part = steps.div_ceil(3 * threads) * step;
-    let run = || (0..count.div_ceil(part)).into_par_iter().for_each(|i| work(i * part..count.min((i + 1) * part)));
+    // Two parts for each thread, so that one that is held up does not hold up all; all of one size, or one step more.
+    let parts = steps.min(2 * threads);
+    let start = |part: usize| count.min(steps * part / parts * step);
+    let run = || (0..parts).into_par_iter().for_each(|i| work(start(i)..start(i + 1)));
     match current_tract_executor() {
         Executor::MultiThread(pool) => pool.install(run),
         _ => run(),
