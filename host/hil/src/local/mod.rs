@@ -257,6 +257,11 @@ impl Bench for Local {
         holdings(self.daemon()?)
     }
 
+    fn slack(&self) -> f64 {
+        // A laptop has other work to do; a board has none.
+        3.0
+    }
+
     fn console(&self) -> Vec<String> {
         self.board.as_ref().map_or_else(|| self.console.clone(), Process::lines)
     }

@@ -24,7 +24,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         suite: "line",
         proves: "On a line that damages bits alone (1e-4) or in bursts (1e-3) reports go on, none that is accepted is out of order or of a start that never was, and no more are missing than the faults explain.",
         untried: "Noise, crosstalk and a wrong baud rate on copper.",
-        needs: &[Ability::Line, Ability::Frames, Ability::LineFaults],
+        needs: &[Ability::Line, Ability::LineFaults],
         minutes: 4,
         quick: true,
         run: bit_errors,
@@ -66,7 +66,7 @@ fn pulled_out(rig: &mut Rig<'_>) -> Result<(), Failed> {
     rig.figure("reports said to be dropped", f64::from(dropped), "reports");
     // What was written into a line that had just been pulled out is neither received nor known to be lost.
     claim(robot.tally.missing >= u64::from(dropped), || format!("{dropped} dropped, {} missing", robot.tally.missing))?;
-    rig.at_most("slowest recovery", slowest.as_secs_f64(), RECOVERY.as_secs_f64(), "s")
+    rig.within("slowest recovery", slowest, RECOVERY)
 }
 
 fn bit_errors(rig: &mut Rig<'_>) -> Result<(), Failed> {
