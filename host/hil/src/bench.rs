@@ -123,6 +123,11 @@ pub trait Bench {
         0.02
     }
 
+    /// How many times as long as on a board things may take here.
+    fn slack(&self) -> f64 {
+        1.0
+    }
+
     /// The last lines that board and daemon wrote on their error output or console.
     fn console(&self) -> Vec<String> {
         Vec::new()

@@ -212,7 +212,10 @@ mod tests {
 
         proxy.unplug();
         rustix::io::write(&host, b"nobody").unwrap();
-        std::thread::sleep(Duration::from_millis(100));
+        let end = Instant::now() + Duration::from_secs(20);
+        while proxy.counts().down.lost < 6 && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         assert_eq!(proxy.counts().down.lost, 6);
         proxy.plug_in(again);
         rustix::io::write(&host, b"back").unwrap();

@@ -218,6 +218,15 @@ impl<'a> Rig<'a> {
         claim(value <= limit, || found)
     }
 
+    /// As [`Rig::at_most`] for a time, with the bench's slack: `limit` is what a board may take.
+    ///
+    /// # Errors
+    /// `Claim` when it took longer.
+    pub fn within(&mut self, name: impl Into<String>, time: Duration, limit: Duration) -> Result<(), Failed> {
+        let limit = limit.as_secs_f64() * self.bench.slack();
+        self.at_most(name, time.as_secs_f64(), limit, "s")
+    }
+
     /// The end: figures, marks and ages.
     pub(crate) fn into_book(self) -> (Vec<Figure>, Vec<Mark>, Vec<u32>) {
         (self.figures, self.marks, self.ages_us)

@@ -74,5 +74,5 @@ fn gone_and_back(rig: &mut Rig<'_>) -> Result<(), Failed> {
     }
     rig.heard(&mut robot)?;
     rig.figure("times the camera was taken away", f64::from(times), "faults");
-    rig.at_most("slowest recovery", slowest.as_secs_f64(), RECOVERY.as_secs_f64(), "s")
+    rig.within("slowest recovery", slowest, RECOVERY)
 }

@@ -2,11 +2,21 @@
 
 use crate::rig::PATIENCE;
 use crate::scenario::{Failed, Scenario, claim};
-use crate::{Ability, Rig, Setup};
+use crate::{Ability, Rig, Setup, Tally};
 use mtcae_wire::{Condition, Status, Up};
 use std::time::{Duration, Instant};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "reports-flow",
+        suite: "load",
+        proves: "For a minute reports flow in order, from one start, and none is missing.",
+        untried: "The age of reports on the board's own processor.",
+        needs: &[Ability::Line],
+        minutes: 2,
+        quick: true,
+        run: reports_flow,
+    },
     Scenario {
         name: "drop-accounting",
         suite: "load",
@@ -38,6 +48,24 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         run: soak,
     },
 ];
+
+fn reports_flow(rig: &mut Rig<'_>) -> Result<(), Failed> {
+    let mut robot = rig.start(&Setup::default())?;
+    robot.report(PATIENCE)?;
+    let time = Duration::from_secs(if rig.settings.quick { 10 } else { 60 });
+    robot.listen(time, |_| Ok(()))?;
+    robot.session.check_stop()?;
+    let Tally { reports, missing, boots, .. } = robot.tally;
+    let mut ages = robot.tally.ages_us.clone();
+    ages.sort_unstable();
+    let at = |percent: usize| ages.get((ages.len() - 1) * percent / 100).map_or(0.0, |age| f64::from(*age) / 1e3);
+    rig.figure("reports a second", reports as f64 / time.as_secs_f64(), "1/s");
+    rig.figure("age of a report when it is sent, median", at(50), "ms");
+    rig.figure("age of a report when it is sent, 95 of 100", at(95), "ms");
+    claim(reports >= time.as_secs() / 2, || format!("{reports} reports in {} s", time.as_secs()))?;
+    claim(missing == 0 && boots == 1, || format!("{missing} reports missing, {boots} starts"))?;
+    rig.heard(&mut robot)
+}
 
 /// How long nobody takes what the board has to say: more reports are made than may wait.
 const AWAY: Duration = Duration::from_secs(12);

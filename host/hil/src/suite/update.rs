@@ -152,6 +152,9 @@ fn through_noise(rig: &mut Rig<'_>) -> Result<(), Failed> {
     rig.figure("faults injected", rig.line_counts().down.faults as f64, "faults");
     rig.recovery("confirmed");
     let bundle = rig.bench.bundle(3, BundleKind::Good { ballast: BALLAST })?;
+    rig.heard(&mut robot)?;
+    // A line has one user at a time.
+    drop(robot);
     let (flight, times) = (Flight::start(rig, &bundle)?, rig.times(10, 3));
     for _ in 0..times {
         std::thread::sleep(Duration::from_millis(300 + rig.dice.below(1_500)));

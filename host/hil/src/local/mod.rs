@@ -1,16 +1,14 @@
 //! The target `local`: the real daemon and launcher as processes of this machine, with files for a camera, a switch and a
 //! thermometer, and a pseudo-terminal for a line.
 
-use crate::packing::{Packer, Source, target};
+mod setup;
+mod slots;
+
+use crate::packing::Packer;
 use crate::process::{Process, holdings, signal, threads};
 use crate::terminal::Terminal;
-use crate::{Ability, Bench, BenchError, BundleKind, Holdings, Plug, Setup, View, clip, freeze};
-use mtcae_bundle::{Trust, write_public};
-use mtcae_drivers::DirStore;
-use mtcae_install::{Rules, install};
-use mtcae_update::{Confirm, Depth, Updater, Verdict};
+use crate::{Ability, Bench, BenchError, BundleKind, Holdings, Plug, Setup, freeze};
 use rustix::process::Signal;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, symlink};
@@ -21,8 +19,6 @@ use tempfile::TempDir;
 
 /// Threads that must not hang, by their names; the first is the daemon's own.
 const WATCHED: [&str; 4] = ["mtcae-firmware", "capture", "inference", "sink"];
-/// Pictures of a camera that can be taken away.
-const PICTURES: usize = 25;
 /// More than a start or an end takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -118,100 +114,6 @@ impl Local {
         std::fs::create_dir_all(path).map_err(BenchError::system(format!("make {}", path.display())))
     }
 
-    /// The path of a clip that ships.
-    fn clip(&self, name: &str) -> PathBuf {
-        self.parts.clips.join(format!("{name}.avi"))
-    }
-
-    /// What the camera sees, as the path of a file or folder.
-    fn view(&self, view: &View) -> Result<PathBuf, BenchError> {
-        let frames = match view {
-            View::Clip(name) => return Ok(self.clip(name)),
-            View::Still { clip, frame } => {
-                let frames = clip::frames(&self.clip(clip))?;
-                let none = || BenchError::Board(format!("{clip} has {} frames, and no frame {frame}", frames.len()));
-                vec![frames.get(*frame).ok_or_else(none)?.clone(); 2]
-            }
-            View::Removable => clip::frames(&self.clip("astronaut"))?.into_iter().take(PICTURES).collect(),
-        };
-        self.folder(&self.pictures())?;
-        for (i, frame) in frames.iter().enumerate() {
-            self.write(&self.pictures().join(format!("{i:03}.jpg")), frame)?;
-        }
-        Ok(self.pictures())
-    }
-
-    fn write_board_file(&self, setup: &Setup) -> Result<(), BenchError> {
-        let (view, board) = (self.view(&setup.view)?, self.board_dir());
-        let mut text = format!(
-            "[board]\nname = \"bench\"\nfamily = \"pc\"\nthermal = {:?}\n\
-             [camera]\nsource = \"file\"\npath = {view:?}\nloop = true\nrealtime = true\n\
-             [model]\npath = {:?}\n[report]\nstatus_every_ms = {}\n",
-            board.join("thermal"),
-            self.parts.model,
-            setup.status_every_ms,
-        );
-        // Writing to a String cannot fail.
-        if setup.max_hz > 0.0 {
-            let _ = writeln!(text, "max_hz = {:.1}", setup.max_hz);
-        }
-        if setup.switch {
-            let _ = writeln!(text, "[pins]\nprivacy = {:?}", board.join("switch"));
-        }
-        if setup.slots {
-            let (root, etc) = (self.slots_dir(), self.etc());
-            let _ = writeln!(
-                text,
-                "[update]\nenabled = true\nroot = {root:?}\ntrusted = {:?}\ndevice_key = {:?}\nself_test_ms = 20000",
-                etc.join("trusted"),
-                etc.join("device.key"),
-            );
-        }
-        let port = self.line.path().join("port");
-        let _ = writeln!(text, "[[sink]]\nkind = \"serial\"\nport = {port:?}\nbaud = {}", setup.baud.max(9600));
-        self.write(&self.board_file(), text)
-    }
-
-    fn packer(&mut self) -> Result<&Packer, BenchError> {
-        if self.packer.is_none() {
-            let Parts { tool, model, .. } = &self.parts;
-            self.packer = Some(Packer::new(&Source { tool, model, folder: self.dir.path() })?);
-        }
-        self.packer.as_ref().ok_or_else(|| BenchError::Board("nothing packs bundles".to_owned()))
-    }
-
-    /// Installs version 1, with the real daemon, and confirms it.
-    fn install_first(&mut self) -> Result<(), BenchError> {
-        let daemon = std::fs::read(&self.parts.daemon).map_err(BenchError::system("read the daemon"))?;
-        let first = self.dir.path().join("bench-1.1.0.mtcb");
-        let packer = self.packer()?;
-        if !first.exists() {
-            packer.pack(1, BundleKind::Good { ballast: 0 }, Some(&daemon))?;
-        }
-        let key = packer.key().public();
-        let refused = |e: &dyn std::fmt::Display| BenchError::Board(format!("the first version: {e}"));
-        let trusted = self.etc().join("trusted");
-        self.folder(&trusted)?;
-        write_public(&trusted.join("bench.pub"), &key.to_string()).map_err(|e| refused(&e))?;
-        let trust = Trust::new(&[key]).map_err(|e| refused(&e))?;
-        let target = target();
-        let rules = Rules {
-            family: "pc",
-            target: Some(&target),
-            trust: &trust,
-            keys: &[],
-            confirm: Confirm::BySelfTest,
-            permit: None,
-        };
-        self.folder(&self.slots_dir())?;
-        let mut updater = Updater::new(DirStore::open(&self.slots_dir()).map_err(|e| refused(&e))?);
-        let mut bundle = File::open(&first).map_err(BenchError::system("read the first bundle"))?;
-        install(&mut updater, &mut bundle, &rules, &mut |_, _| {}).map_err(|e| refused(&e))?;
-        updater.switch().map_err(|e| refused(&e))?;
-        updater.choose(Depth::Bytes).map_err(|e| refused(&e))?;
-        updater.self_test(Verdict::Good).map(drop).map_err(|e| refused(&e))
-    }
-
     fn run(&mut self) -> Result<(), BenchError> {
         let command = match (&self.parts.launcher, self.slots) {
             (Some(launcher), true) => {
@@ -285,7 +187,7 @@ impl Bench for Local {
         (self.slots, self.heartbeat) = (setup.slots, setup.heartbeat);
         self.write_board_file(setup)?;
         if self.slots {
-            self.install_first()?;
+            self.first_version()?;
         }
         self.ready = Some(self.fresh_line()?);
         self.run()
@@ -353,6 +255,11 @@ impl Bench for Local {
 
     fn holdings(&self) -> Result<Holdings, BenchError> {
         holdings(self.daemon()?)
+    }
+
+    fn slack(&self) -> f64 {
+        // A laptop has other work to do; a board has none.
+        3.0
     }
 
     fn console(&self) -> Vec<String> {
