@@ -123,6 +123,11 @@ impl Bench {
         ));
     }
 
+    /// Waits until the screen shows what it was told to.
+    pub fn wait_for_the_screen(&mut self) {
+        self.sh("until grep -q plays /tmp/player.log; do sleep 0.02; done");
+    }
+
     /// Writes a file for the board; its name there.
     pub fn file(&mut self, content: &[u8]) -> String {
         self.files += 1;
