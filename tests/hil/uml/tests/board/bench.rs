@@ -3,6 +3,7 @@
 use crate::robot::Robot;
 use mtcae_uml::{Answer, Board, Kernel, Setup};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -24,6 +25,13 @@ pub fn kernel(what: &str) -> Option<Kernel> {
         Ok(Err(why)) => skip(what, &why.to_string()),
         Err(why) => skip(what, &why),
     }
+}
+
+/// One board at a time: two would take each other's processor, and each test's patience.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    // A test that failed is no reason for the next to do so.
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn skip(what: &str, why: &str) -> Option<Kernel> {
@@ -61,6 +69,8 @@ pub struct Bench {
     pub robot: Robot,
     /// Files that were written for the board: the board need not see that one has changed, so each has a new name.
     files: usize,
+    /// Let go after the board.
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Bench {
@@ -71,8 +81,9 @@ impl Bench {
             println!("skipped: {what} on the virtual board because mtcae-drivers was built without its feature v4l2");
             return None;
         }
+        let alone = alone();
         let dir = tempfile::tempdir().unwrap();
-        let bench = Bench { dir, board: None, robot: Robot::new(), files: 0 };
+        let mut bench = Bench { dir, board: None, robot: Robot::new(), files: 0, _alone: alone };
         for (name, place) in [("mtcae-firmware", "mtcae-firmware"), ("vivid", PLAYER)] {
             give(&program(place), &bench.share().join("bin").join(name));
         }
@@ -82,8 +93,7 @@ impl Bench {
         let mut setup = Setup::new(bench.dir.path(), &bench.share());
         setup.programs = vec![program("mtcae-firmware"), program(PLAYER)];
         setup.serial = Some(bench.robot.path());
-        let board = Board::start(&kernel, &setup).unwrap();
-        let mut bench = Bench { board: Some(board), ..bench };
+        bench.board = Some(Board::start(&kernel, &setup).unwrap());
         bench.plug_in("YUYV");
         Some(bench)
     }
@@ -121,6 +131,11 @@ impl Bench {
         self.sh(&format!(
             "touch /tmp/play; while [ -e /tmp/play ]; do {play}; sleep 0.05; done >/tmp/player.log 2>&1 &"
         ));
+    }
+
+    /// Waits until the screen shows what it was told to.
+    pub fn wait_for_the_screen(&mut self) {
+        self.sh("until grep -q plays /tmp/player.log; do sleep 0.02; done");
     }
 
     /// Writes a file for the board; its name there.

@@ -12,7 +12,7 @@ fn what_is_shown_is_captured_byte_for_byte() {
     let Some(mut bench) = Bench::start("the cable") else { return };
     let file = bench.file(&noise(SHOWN, YUYV));
     bench.sh(&format!("vivid play {SCREEN} {file} {YUYV} 0 1000 >/tmp/player.log 2>&1 &"));
-    bench.sh("until grep -q plays /tmp/player.log; do sleep 0.05; done");
+    bench.wait_for_the_screen();
     let said = bench.sh(&format!("vivid check {CAMERA} YUYV {file} {YUYV} {CAPTURED}"));
     println!("{said}");
     assert!(said.contains("640x480") && said.contains(&format!("{CAPTURED} exact, 0 other")), "{said}");

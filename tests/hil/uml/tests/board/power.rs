@@ -1,7 +1,7 @@
 //! Power cuts at random moments of real updates on a real file system: whatever starts afterwards is whole, and is what
 //! it may be.
 
-use crate::bench::{PATIENCE, kernel, program};
+use crate::bench::{PATIENCE, alone, kernel, program};
 use mtcae_uml::{Board, Setup, Terminal};
 use std::path::Path;
 use std::process::Command;
@@ -101,6 +101,7 @@ fn only_what_may_start_passes() {
 fn power_cuts_during_updates_leave_a_version_that_starts() {
     let Some(kernel) = kernel("power cuts") else { return };
     let cuts = std::env::var("MTCAE_CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(CUTS);
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let share = dir.path().join("share");
     std::fs::create_dir_all(share.join("bin")).unwrap();
