@@ -103,7 +103,7 @@ pub struct Hello {
     pub model: Text<24>,
     /// Version of the model.
     pub model_version: Text<20>,
-    /// The engine that really runs the model, for example `tract` or `ort-cuda`.
+    /// The engine that really runs the model, for example `tract` or `cuda`.
     pub engine: Text<24>,
     /// The model's expressions, in the order of [`FaceReport::scores`]; no two are equal.
     pub labels: heapless::Vec<Text<12>, MAX_LABELS>,

@@ -48,6 +48,7 @@ impl Bench {
         let board = format!(
             "[board]\nname = \"bench\"\nfamily = \"pc\"\n\
              [camera]\nsource = \"file\"\npath = {clip:?}\nloop = true\n\
+             [model]\nengine = \"tract\"\n\
              [report]\nstatus_every_ms = 500\n\
              [update]\nenabled = true\nroot = {:?}\ntrusted = {:?}\ndevice_key = {:?}\nconfirm = \"{confirm}\"\n\
              self_test_ms = 5000\n\
