@@ -109,7 +109,7 @@ impl SynthJob {
             None => Ok((FaceModel::sketch(), "sketch".to_owned())),
             Some(path) => {
                 let bytes = std::fs::read(path).map_err(DataError::io(path))?;
-                Ok((FaceModel::read(path)?, fingerprint(&bytes)))
+                Ok((FaceModel::read(path)?, fingerprint(bytes)))
             }
         }
     }
@@ -133,7 +133,7 @@ impl SynthJob {
             self.seed,
             self.labels
         );
-        fingerprint(&what)
+        fingerprint(what)
     }
 
     fn info(&self, shard: usize, job: String) -> ShardInfo {

@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn an_interval_is_that_of_a_binomial() {
         // 400 persons with one sample each, 3 in 4 right: standard error sqrt(.75 * .25 / 400) = 0.0217.
-        let answered: Vec<Answered> = (0..400).map(|i| sample(0, i, i % 4 != 0)).collect();
+        let answered: Vec<Answered> = (0..400u64).map(|i| sample(0, i, !i.is_multiple_of(4))).collect();
         let war = intervals(&answered, 3, 1).war;
         assert!((war.low - (0.75 - 1.96 * 0.0217)).abs() < 0.008, "{war:?}");
         assert!((war.high - (0.75 + 1.96 * 0.0217)).abs() < 0.008, "{war:?}");
@@ -207,8 +207,8 @@ mod tests {
 
     #[test]
     fn samples_of_one_person_do_not_make_an_interval_narrow() {
-        let alone: Vec<Answered> = (0..200).map(|i| sample(0, i, i % 2 == 0)).collect();
-        let few: Vec<Answered> = (0..200).map(|i| sample(0, i / 20, (i / 20) % 2 == 0)).collect();
+        let alone: Vec<Answered> = (0..200u64).map(|i| sample(0, i, i.is_multiple_of(2))).collect();
+        let few: Vec<Answered> = (0..200u64).map(|i| sample(0, i / 20, (i / 20).is_multiple_of(2))).collect();
         let width = |a: &[Answered]| intervals(a, 3, 1).war.high - intervals(a, 3, 1).war.low;
         assert!(width(&few) > 3.0 * width(&alone), "{} {}", width(&few), width(&alone));
         assert_eq!(person_count(&few), 10);
@@ -216,8 +216,8 @@ mod tests {
 
     #[test]
     fn what_two_models_share_cancels_out() {
-        let a: Vec<Answered> = (0..100).map(|i| sample(0, i, i % 2 == 0)).collect();
-        let better: Vec<Answered> = (0..100).map(|i| sample(0, i, i % 2 == 0 || i % 10 == 1)).collect();
+        let a: Vec<Answered> = (0..100u64).map(|i| sample(0, i, i.is_multiple_of(2))).collect();
+        let better: Vec<Answered> = (0..100u64).map(|i| sample(0, i, i.is_multiple_of(2) || i % 10 == 1)).collect();
         let (same, _) = difference(&a, &a, 3, 5);
         assert_eq!(same, Interval { low: 0.0, high: 0.0 });
         let (war, _) = difference(&better, &a, 3, 5);

@@ -59,7 +59,12 @@ pub(super) fn confusion(labels: &[String], rows: &[Vec<usize>]) -> String {
         let y = top + cell * r as f32;
         svg.text(left - 6.0, y + cell / 2.0 + 4.0, "end", label);
         // Every second name is higher, so that long ones do not touch.
-        svg.text(left + cell * (r as f32 + 0.5), if r % 2 == 0 { top - 8.0 } else { top - 26.0 }, "middle", label);
+        svg.text(
+            left + cell * (r as f32 + 0.5),
+            if r.is_multiple_of(2) { top - 8.0 } else { top - 26.0 },
+            "middle",
+            label,
+        );
         let all: usize = row.iter().sum();
         for (c, n) in row.iter().enumerate() {
             let share = *n as f32 / all.max(1) as f32;

@@ -20,7 +20,10 @@ fn a_killed_run_goes_on_and_ends_the_same() {
     }
     let desk = Desk::new();
     for i in 0..VIDEOS {
-        desk.video(&format!("in/10{:02}_DFA_{}_XX.flv", i + 1, if i % 2 == 0 { "HAP" } else { "SAD" }), 12 + i);
+        desk.video(
+            &format!("in/10{:02}_DFA_{}_XX.flv", i + 1, if i.is_multiple_of(2) { "HAP" } else { "SAD" }),
+            12 + i,
+        );
     }
     let prepare = "data prepare cremad --root in --workers 1 --side 48 --out";
     desk.done(&format!("{prepare} whole"));
