@@ -37,7 +37,7 @@ impl Attention<'_> {
 /// Computes all heads.
 pub(crate) fn run(isa: Isa, job: Attention) {
     let (step, keys) = (job.step(), job.keys());
-    assert!(job.width % isa.lanes() == 0 && job.v.len() == job.k.len() && job.q.len() % step == 0);
+    assert!(job.width.is_multiple_of(isa.lanes()) && job.v.len() == job.k.len() && job.q.len().is_multiple_of(step));
     let padded = keys.next_multiple_of(isa.lanes());
     let mut turned = vec![0.0; job.heads * job.width * padded];
     let queries = job.q.len() / step;

@@ -8,6 +8,9 @@
 //!                                                                              over vectors of the processor (simd)
 //! ```
 
+// Tiles are indexed by row and vector.
+#![allow(clippy::needless_range_loop)]
+
 mod attention;
 mod conv;
 mod finish;

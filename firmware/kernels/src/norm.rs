@@ -26,7 +26,7 @@ pub(crate) struct Norm<'a> {
 /// Normalises each row over its columns.
 pub(crate) fn run(isa: Isa, job: Norm) {
     let width = job.scale.len();
-    assert!(job.shift.len() == width && width % isa.lanes() == 0 && job.x.len() % width == 0);
+    assert!(job.shift.len() == width && width.is_multiple_of(isa.lanes()) && job.x.len().is_multiple_of(width));
     share(job.x.len() / width, 8, job.x.len() * COST, |rows| isa.run(Rows { job, rows }));
 }
 

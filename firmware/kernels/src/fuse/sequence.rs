@@ -50,7 +50,7 @@ impl Chain {
     }
 
     /// Bytes, when that is what the next node makes.
-    fn to_bytes(&mut self, graph: &Graph) {
+    fn quantizer(&mut self, graph: &Graph) {
         let Some((i, scale, zero_point)) = graph.sole_reader(&self.value).and_then(|i| quantizer(graph, i)) else {
             return;
         };
@@ -101,7 +101,7 @@ pub(super) fn linear(graph: &mut Graph, i: usize) -> Option<()> {
     chain.take(i, &n.output[0]);
     chain.bias(graph, columns);
     chain.gelu_or_add(graph);
-    chain.to_bytes(graph);
+    chain.quantizer(graph);
     chain.done(graph, ops::LINEAR)
 }
 
@@ -122,7 +122,7 @@ pub(super) fn linear_bytes(graph: &mut Graph, i: usize) -> Option<()> {
     chain.take(mul, &m.output[0]);
     chain.bias(graph, columns);
     chain.gelu_or_add(graph);
-    chain.to_bytes(graph);
+    chain.quantizer(graph);
     chain.done(graph, ops::LINEAR_BYTES)
 }
 
@@ -138,7 +138,7 @@ pub(super) fn norm(graph: &mut Graph, i: usize, isa: Isa, which: Fusion) -> Opti
     let mut chain = Chain { used: vec![], inputs: n.input.clone(), attributes: vec![epsilon], value: String::new() };
     chain.take(i, &n.output[0]);
     if which.int8 {
-        chain.to_bytes(graph);
+        chain.quantizer(graph);
     }
     chain.done(graph, ops::NORM)
 }
@@ -174,7 +174,7 @@ pub(super) fn attention(graph: &mut Graph, i: usize, isa: Isa, which: Fusion) ->
     let mut chain = Chain { used, inputs, attributes, value: String::new() };
     chain.take(flat, &value);
     if which.int8 {
-        chain.to_bytes(graph);
+        chain.quantizer(graph);
     }
     chain.done(graph, ops::ATTENTION)
 }
