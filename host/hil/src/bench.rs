@@ -32,6 +32,15 @@ pub trait Bench {
     /// When there is no line.
     fn plug_in(&mut self) -> Result<Plug, BenchError>;
 
+    /// The line is about to be unplugged: takes away what leads the daemon to it, so that it does not open somebody else's
+    /// line that gets the same number.
+    ///
+    /// # Errors
+    /// When that fails.
+    fn unplug(&mut self) -> Result<(), BenchError> {
+        Ok(())
+    }
+
     /// Ends the board in order, and says how it ended when that was not in order.
     ///
     /// # Errors

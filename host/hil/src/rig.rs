@@ -145,11 +145,16 @@ impl<'a> Rig<'a> {
     }
 
     /// Pulls the line's plug at the board.
-    pub fn unplug(&mut self) {
+    ///
+    /// # Errors
+    /// When the bench does not let go of it.
+    pub fn unplug(&mut self) -> Result<(), Failed> {
+        self.bench.unplug()?;
         if let Some(proxy) = &self.proxy {
             proxy.unplug();
         }
         self.mark(Lane::Fault, "line unplugged".to_owned());
+        Ok(())
     }
 
     /// Puts it back in.

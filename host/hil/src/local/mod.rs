@@ -200,6 +200,11 @@ impl Bench for Local {
         }
     }
 
+    fn unplug(&mut self) -> Result<(), BenchError> {
+        let path = self.line.path().join("port");
+        std::fs::remove_file(&path).map_err(BenchError::system(format!("remove {}", path.display())))
+    }
+
     fn stop(&mut self) -> Result<(), BenchError> {
         self.ready = None;
         let Some(board) = self.board.take() else { return Ok(()) };

@@ -49,7 +49,7 @@ fn pulled_out(rig: &mut Rig<'_>) -> Result<(), Failed> {
             robot.report(PATIENCE)?;
         }
         leaks.look(fault, rig.bench.holdings()?)?;
-        rig.unplug();
+        rig.unplug()?;
         // What had arrived before is heard before what comes after.
         robot.listen(Duration::from_millis(60 + rig.dice.below(500)), |_| Ok(()))?;
         rig.plug_in()?;

@@ -77,7 +77,7 @@ fn drop_accounting(rig: &mut Rig<'_>) -> Result<(), Failed> {
     robot.report(PATIENCE)?;
     let (mut told, times) = (0, rig.times(5, 1));
     for _ in 0..times {
-        rig.unplug();
+        rig.unplug()?;
         let end = Instant::now() + AWAY;
         while Instant::now() < end {
             robot.session.check_stop()?;

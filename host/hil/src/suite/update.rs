@@ -158,7 +158,7 @@ fn through_noise(rig: &mut Rig<'_>) -> Result<(), Failed> {
     let (flight, times) = (Flight::start(rig, &bundle)?, rig.times(10, 3));
     for _ in 0..times {
         std::thread::sleep(Duration::from_millis(300 + rig.dice.below(1_500)));
-        rig.unplug();
+        rig.unplug()?;
         std::thread::sleep(Duration::from_millis(rig.dice.below(800)));
         rig.plug_in()?;
     }
