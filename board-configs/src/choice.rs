@@ -175,7 +175,7 @@ choice! {
 choice! {
     /// What runs the network. A named engine that is not there is a start-up error.
     EngineChoice {
-        /// The best that works, of cuda, cpu-ort and tract.
+        /// CUDA where it works, else tract.
         Auto = "auto",
         /// ONNX Runtime on CUDA.
         Cuda = "cuda",

@@ -17,8 +17,8 @@ pub(crate) struct Chosen {
 
 /// Prepares `file` in the engine of `choice`; `library` is where ONNX Runtime is, when somebody said so.
 ///
-/// A named engine that does not run is an error. `auto` takes the first that does of cuda, cpu-ort and tract: not TensorRT,
-/// which builds its engine for minutes.
+/// A named engine that does not run is an error. `auto` takes CUDA where it works, else tract: not TensorRT,
+/// which builds its engine for minutes, and not ONNX Runtime on the CPU, which is slower than tract with our operators.
 pub(crate) fn choose(
     choice: EngineChoice,
     file: &ModelFile,
@@ -65,17 +65,14 @@ fn best(file: &ModelFile, threads: usize, library: Option<&Path>) -> Result<Chos
         // A board without ONNX Runtime is as good as any; one whose ONNX Runtime is not what it was said to be is not.
         Err(OrtError::NotFound { .. }) => return tract(file, threads),
         Err(e) if named_by_a_person => return Err(DaemonError::Model(format!("model.engine is \"auto\": {e}"))),
-        Err(e) => return tract(file, threads).map(|chosen| after(chosen, &[e.to_string()])),
+        Err(e) => return tract(file, threads).map(|chosen| after(chosen, &e.to_string())),
     };
-    let mut passed_over = Vec::new();
-    for device in [OrtDevice::Cuda, OrtDevice::Cpu] {
-        match OrtEngine::load_file(file, library, device, threads) {
-            Ok(engine) => return Ok(after(ready(engine), &passed_over)),
-            Err(OrtError::Device { engine, why, .. }) => passed_over.push(format!("{engine}: {why}")),
-            Err(e) => passed_over.push(format!("{}: {e}", device.name())),
-        }
-    }
-    tract(file, threads).map(|chosen| after(chosen, &passed_over))
+    let why = match OrtEngine::load_file(file, library, OrtDevice::Cuda, threads) {
+        Ok(engine) => return Ok(ready(engine)),
+        Err(OrtError::Device { engine, why, .. }) => format!("{engine}: {why}"),
+        Err(e) => format!("{}: {e}", OrtDevice::Cuda.name()),
+    };
+    tract(file, threads).map(|chosen| after(chosen, &why))
 }
 
 #[cfg(feature = "ort")]
@@ -88,13 +85,10 @@ fn ready(engine: OrtEngine) -> Chosen {
     Chosen { engine: Box::new(engine), note }
 }
 
-/// `chosen`, with the better ones that do not run.
+/// `chosen`, with the reason why it is not a better one.
 #[cfg(feature = "ort")]
-fn after(mut chosen: Chosen, passed_over: &[String]) -> Chosen {
-    if !passed_over.is_empty() {
-        let gap = if chosen.note.is_empty() { "" } else { "; " };
-        chosen.note = format!("{}{gap}not {}", chosen.note, passed_over.join("; not "));
-    }
+fn after(mut chosen: Chosen, why: &str) -> Chosen {
+    chosen.note = format!("not {why}");
     chosen
 }
 
