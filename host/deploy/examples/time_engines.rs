@@ -13,6 +13,8 @@ use std::path::Path;
 
 type Failed = Box<dyn Error>;
 type Run = Box<dyn FnMut() -> Result<(), Failed>>;
+/// An engine with a network, and its times so far.
+type Timed = (Run, Vec<f64>);
 
 /// One sample lasts at least this long.
 const ENOUGH_MS: f64 = 100.0;
@@ -25,7 +27,7 @@ fn main() -> Result<(), Failed> {
         args.drain(at..=at + 1);
     }
     let (library, networks) = args.split_first().ok_or("time_engines LIBONNXRUNTIME NETWORK ...")?;
-    let mut rows: Vec<(String, Vec<(Run, Vec<f64>)>)> = Vec::new();
+    let mut rows: Vec<(String, Vec<Timed>)> = Vec::new();
     for network in networks {
         let onnx = if network.ends_with(".onnx") { std::fs::read(network)? } else { preset(network)? };
         let engines = engines(&onnx, Path::new(library))?;

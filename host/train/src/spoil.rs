@@ -218,6 +218,8 @@ mod tests {
             face: Rect { x: 0.25, y: 0.25, w: 0.5, h: 0.5 },
             landmarks: [Point { x: 0.3, y: 0.5 }; 5],
             has_face: true,
+            filled: false,
+            stored: mtcae_data::Stored::Face,
             label: 0,
             subject: 7,
         }

@@ -61,8 +61,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Path, mode, device and content of each entry before the trailer, as the kernel would read them.
-    fn read(mut bytes: &[u8]) -> Vec<(String, u32, (u32, u32), Vec<u8>)> {
+    /// Path, mode, device and content.
+    type Entry = (String, u32, (u32, u32), Vec<u8>);
+
+    /// The entries before the trailer, as the kernel would read them.
+    fn read(mut bytes: &[u8]) -> Vec<Entry> {
         let mut found = Vec::new();
         loop {
             assert_eq!(&bytes[..6], MAGIC);

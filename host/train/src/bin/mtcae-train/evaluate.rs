@@ -42,6 +42,9 @@ pub struct Args {
     html: Option<PathBuf>,
 }
 
+/// A fold's name and the answers to it.
+type Part = (String, Vec<Answered>);
+
 impl Args {
     /// Answers all samples, prints the scores, writes the page.
     pub fn run(&self) -> Result<()> {
@@ -70,7 +73,7 @@ impl Args {
     }
 
     /// The answers to each fold, or to everything, and the models' temperature.
-    fn answers(&self, data: &Stills) -> Result<(Vec<(String, Vec<Answered>)>, f32)> {
+    fn answers(&self, data: &Stills) -> Result<(Vec<Part>, f32)> {
         let Some(folds) = self.fold.folds else {
             let [model] = &self.models[..] else {
                 bail!("{} models and no folds; accepted: one model, or `--folds NAME`", self.models.len())
