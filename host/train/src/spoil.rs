@@ -245,7 +245,11 @@ mod tests {
         for harm in [Harm::Blurred, Harm::Small] {
             let spreads = harm.amounts().map(|amount| spread(&of(harm, amount).image));
             // The light is the same, its edges are softer, and the more the harder.
-            assert!(spreads.is_sorted_by(|a, b| a >= b) && spreads[3] < 0.9 * spread(&image), "{harm:?} {spreads:?}");
+            // Edges that fall between two large pixels are softer than those that do not.
+            assert!(
+                spreads.is_sorted_by(|a, b| a + 0.5 >= *b) && spreads[3] < 0.9 * spread(&image),
+                "{harm:?} {spreads:?}"
+            );
             assert!((mean(&of(harm, harm.amounts()[2]).image) - mean(&image)).abs() < 2.0);
         }
         let patch = of(Harm::Occluded, 25.0).image.iter().filter(|v| **v == 128).count();
