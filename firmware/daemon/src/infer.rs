@@ -104,8 +104,7 @@ fn run_network(shared: &Shared, minds: &mut Minds, clip: Clip) -> Answer {
     let answer = work.pipeline.on_output(&raw, shared.now());
     work.health.record(Stage::Outputs, us_since(begin));
     if let Ok(Some(report)) = &answer {
-        let cost = Cost { seq: report.seq, before_us: work.decode_us + work.crop_us, answered };
-        *lock(&shared.cost) = Some(cost);
+        shared.spent(Cost { seq: report.seq, before_us: work.decode_us + work.crop_us, answered });
     }
     drop(work);
     // The pipeline has counted it as failed.

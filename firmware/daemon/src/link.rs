@@ -296,8 +296,7 @@ fn send_waiting(shared: &Shared, mail: &Mail, line: &mut Line) -> Result<(), Sin
             let short = |us: Micros| us.min(u64::from(u32::MAX)) as u32;
             state.age.add(short(now.saturating_sub(report.captured_us)));
             drop(state);
-            let cost = *lock(&shared.cost);
-            if let Some(cost) = cost.filter(|cost| cost.seq == report.seq) {
+            if let Some(cost) = shared.cost(report.seq) {
                 let us = short(cost.before_us + now.saturating_sub(cost.answered));
                 lock(&mail.state).beyond.add(us);
             }

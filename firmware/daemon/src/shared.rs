@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Log lines kept for those who ask later.
 const LINES: usize = 256;
+/// Reports whose cost is remembered until a sink takes them; of an older one it is not counted.
+const COSTS: usize = 64;
 /// Kinds of repeated complaints remembered, at most.
 const COMPLAINTS: usize = 64;
 /// The same complaint is told again after this long, microseconds.
@@ -152,8 +154,8 @@ pub(crate) struct Shared {
     /// Clips a second at most, on a board that is not too hot.
     max_clips: f32,
     heat: Mutex<Cooling>,
-    /// Of the newest report.
-    pub cost: Mutex<Option<Cost>>,
+    /// Of the newest reports; a sink that is behind takes older ones.
+    costs: Mutex<VecDeque<Cost>>,
     pub camera: CameraDesk,
     pub unix_offset_us: Mutex<Option<i64>>,
     pub rss_kib: AtomicU32,
@@ -207,7 +209,7 @@ impl Shared {
             mail,
             max_clips,
             heat: Mutex::new(Cooling { throttle: Throttle::default(), share: 1.0 }),
-            cost: Mutex::new(None),
+            costs: Mutex::new(VecDeque::with_capacity(COSTS)),
             camera: CameraDesk::default(),
             unix_offset_us: Mutex::new(unix_offset_us),
             rss_kib: AtomicU32::new(0),
@@ -223,6 +225,20 @@ impl Shared {
             failure: Mutex::new(None),
             complaints: Mutex::new(BTreeMap::new()),
         }
+    }
+
+    /// Remembers what a report has cost.
+    pub fn spent(&self, cost: Cost) {
+        let mut costs = lock(&self.costs);
+        if costs.len() == COSTS {
+            costs.pop_front();
+        }
+        costs.push_back(cost);
+    }
+
+    /// What report `seq` has cost, if it is among the newest.
+    pub fn cost(&self, seq: u32) -> Option<Cost> {
+        lock(&self.costs).iter().find(|cost| cost.seq == seq).copied()
     }
 
     pub fn now(&self) -> Micros {
