@@ -146,7 +146,14 @@ fn plot(points: &[Point]) -> String {
         let of: Vec<&Point> = points.iter().filter(|p| p.harm.is_none_or(|(one, _)| one == *harm)).collect();
         let x = |k: usize| left + W * k as f32 / (of.len() - 1).max(1) as f32;
         let y = |v: f32| top + H * (1.0 - v);
-        let _ = writeln!(svg, "<text x=\"{left}\" y=\"{}\" font-weight=\"bold\">{}</text>", top - 8.0, harm.name());
+        let _ = writeln!(
+            svg,
+            "<text x=\"{left}\" y=\"{0}\" font-weight=\"bold\">{1}</text><text x=\"{2}\" y=\"{0}\" text-anchor=\"end\">\
+             <tspan fill=\"#1f4e8c\">WAR</tspan> <tspan fill=\"#e08a2e\">UAR</tspan></text>",
+            top - 8.0,
+            harm.name(),
+            left + W
+        );
         for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
             let at = y(share);
             let _ = writeln!(
@@ -157,7 +164,7 @@ fn plot(points: &[Point]) -> String {
             );
         }
         for (k, p) in of.iter().enumerate() {
-            let text = p.harm.map_or("0".to_owned(), |(_, amount)| amount.to_string());
+            let text = p.harm.map_or("as is".to_owned(), |(_, amount)| amount.to_string());
             let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{text}</text>", x(k), top + H + 12.0);
         }
         let _ = writeln!(svg, "<text x=\"{left}\" y=\"{}\" fill=\"#666\">{}</text>", top + H + 23.0, harm.unit());
