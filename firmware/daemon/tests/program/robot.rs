@@ -34,7 +34,7 @@ impl Socket {
         let pts = ptsname(&fd, Vec::new()).unwrap().into_string().unwrap();
         let _ = std::fs::remove_file(&self.path);
         std::os::unix::fs::symlink(pts, &self.path).unwrap();
-        Robot { fd, decoder: Decoder::new(), waiting: VecDeque::new(), received: 0 }
+        Robot { fd, decoder: Decoder::new(), waiting: VecDeque::new(), capture: None }
     }
 
     pub fn unplug(&self, robot: Robot) {
@@ -47,8 +47,8 @@ pub struct Robot {
     fd: OwnedFd,
     decoder: Decoder<Up>,
     waiting: VecDeque<Up>,
-    /// Bytes that came.
-    pub received: u64,
+    /// Bytes that came, kept when somebody wants them.
+    pub capture: Option<Vec<u8>>,
 }
 
 impl Robot {
@@ -66,13 +66,23 @@ impl Robot {
             }
             match rustix::io::read(&self.fd, &mut buffer) {
                 Ok(n) => {
-                    self.received += n as u64;
+                    self.capture.iter_mut().for_each(|kept| kept.extend_from_slice(&buffer[..n]));
                     self.waiting.extend(self.decoder.feed(&buffer[..n]).map(Result::unwrap));
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         }
         panic!("the line is silent");
+    }
+
+    /// What is left on a line whose other end has closed it.
+    pub fn rest(&mut self) -> Vec<Up> {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = rustix::io::read(&self.fd, &mut buffer) {
+            self.capture.iter_mut().for_each(|kept| kept.extend_from_slice(&buffer[..n]));
+            self.waiting.extend(self.decoder.feed(&buffer[..n]).map(Result::unwrap));
+        }
+        self.waiting.drain(..).collect()
     }
 
     pub fn next_that<T>(&mut self, wanted: impl Fn(Up) -> Option<T>) -> T {
