@@ -97,6 +97,8 @@ section! {
         onnxruntime: Option<String> = None, Accepts::Path;
         /// Threads of one inference.
         threads: u32 = 1, Accepts::Integer { min: 1, max: 16, unit: "threads" };
+        /// Clips of different faces inferred side by side, with the same weights in memory; 0 is one for each core (or `threads` cores) but one, and no more than `detector.faces`.
+        streams: u32 = 0, Accepts::Integer { min: 0, max: 16, unit: "streams" };
     }
 }
 
@@ -107,7 +109,7 @@ section! {
         every_ms: u32 = 1_000, Accepts::Integer { min: 10, max: 60_000, unit: "ms" };
         /// Time from one cheap look at a followed face to the next.
         follow_ms: u32 = 200, Accepts::Integer { min: 10, max: 60_000, unit: "ms" };
-        /// Most faces followed at once; they take turns with the network.
+        /// Most faces followed at once; they take turns with the network, or with the streams of it.
         faces: u32 = 4, Accepts::Integer { min: 1, max: 16, unit: "" };
         /// Which faces are followed when there are more.
         first: FirstChoice = FirstChoice::Largest, Accepts::OneOf(FirstChoice::WORDS);

@@ -26,7 +26,8 @@ pub struct Assembler {
     spec: ClipSpec,
     cropper: Cropper,
     times: Vec<Micros>,
-    spare: Vec<u8>,
+    /// One for each clip that was out at once.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Assembler {
@@ -44,8 +45,10 @@ impl Assembler {
         let span = clip_span(&self.spec).max(1);
         let picks = sample_nearest(&self.times, captured, span, self.spec.frames);
         crops.begin(crop, |key| ring.holds(key));
-        let mut bytes = std::mem::take(&mut self.spare);
+        let mut bytes = self.spare.pop().unwrap_or_default();
         bytes.clear();
+        // At once: memory that is left behind while it grows would keep its pixels.
+        bytes.reserve(self.spec.frames * self.spec.size * self.spec.size * 3);
         for &index in &picks {
             let (key, frame) = ring.get(index)?;
             bytes.extend_from_slice(crops.get(&mut self.cropper, key, &frame.image));
@@ -59,16 +62,25 @@ impl Assembler {
 
     /// Takes back a clip that is done with, to use its memory again.
     pub fn give_back(&mut self, clip: Clip) {
-        self.spare = clip.bytes;
+        self.spare.push(clip.bytes);
+    }
+
+    /// Takes back a clip that nobody may see any more: it is overwritten.
+    pub fn overwrite(&mut self, clip: Clip) {
+        overwrite(clip.bytes);
     }
 
     /// Overwrites every pixel kept.
     pub fn wipe(&mut self) {
         self.cropper.wipe();
-        self.spare.resize(self.spare.capacity(), 0);
-        zero(&mut self.spare);
-        self.spare = Vec::new();
+        self.spare.drain(..).for_each(overwrite);
     }
+}
+
+/// All of the memory, not only what is in use.
+fn overwrite(mut bytes: Vec<u8>) {
+    bytes.resize(bytes.capacity(), 0);
+    zero(&mut bytes);
 }
 
 #[cfg(test)]

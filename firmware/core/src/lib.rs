@@ -22,6 +22,8 @@
 mod clip;
 mod gaze;
 mod health;
+#[cfg(doctest)]
+mod no_pixels;
 mod outbox;
 mod pipeline;
 mod quality;
@@ -38,7 +40,7 @@ pub use clip::{Assembled, Assembler};
 pub use gaze::{CropCache, Gaze};
 pub use health::{Facts, Health, RecentTimes, Stage};
 pub use outbox::{Outbox, OutboxCounts, OutboxLimits};
-pub use pipeline::{Action, Pipeline, PipelineCounts};
+pub use pipeline::{Action, Pipeline, PipelineCounts, Ticket};
 pub use quality::{ClipQuality, FEWEST_PIXELS};
 pub use report::Reporter;
 pub use ring::{Fate, FrameCounts, MAX_LONG_SIDE, Ring, RingLimits};

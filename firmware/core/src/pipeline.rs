@@ -9,20 +9,25 @@ use mtcae_contract::{Clip, Frame, Image, Manifest, Micros, RawOutput, RawOutputE
 use mtcae_wire::Report;
 use std::sync::Arc;
 
-/// A job for the daemon's worker. Exactly one is out at a time.
+/// Which of the clips that are out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(u32);
+
+/// A job for the daemon's workers. As many are out at a time as [`crate::ScheduleSettings::streams`] says: one look at most, and
+/// one clip of each face at most.
 #[derive(Debug)]
 pub enum Action {
-    /// Find all faces; answer with [`Pipeline::on_faces`].
+    /// Find all faces; answer with [`Pipeline::on_faces`] or [`Pipeline::on_look_failed`].
     Detect(Arc<Image>),
-    /// Look again at the face near the box; answer with [`Pipeline::on_follow`].
+    /// Look again at the face near the box; answer with [`Pipeline::on_follow`] or [`Pipeline::on_look_failed`].
     Follow(Arc<Image>, Rect),
-    /// Run the network; answer with [`Pipeline::on_output`].
-    Infer(Clip),
+    /// Run the network; answer with [`Pipeline::on_output`] or [`Pipeline::on_clip_failed`].
+    Infer(Clip, Ticket),
     /// Nothing to do before this many microseconds have passed, or a frame has come.
     Wait(Micros),
 }
 
-/// What happened so far. `clips == clips_answered + clips_discarded + failures of clips + (1 when one is out)`.
+/// What happened so far. `clips == clips_answered + clips_discarded + clips_failed + those that are out`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PipelineCounts {
     /// Frames.
@@ -49,11 +54,24 @@ pub struct PipelineCounts {
     pub faces_lost: u64,
 }
 
-/// The job that is out.
-enum Job {
-    Detect { view: View, epoch: u64 },
-    Follow { id: u32, view: View, epoch: u64 },
-    Infer { id: u32, view: View, epoch: u64, crop: Rect, quality: ClipQuality },
+/// The look that is out.
+struct Look {
+    /// The face looked at; `None` for all there are.
+    at: Option<u32>,
+    view: View,
+    epoch: u64,
+}
+
+/// A clip that is out.
+struct Sent {
+    ticket: Ticket,
+    id: u32,
+    view: View,
+    epoch: u64,
+    crop: Rect,
+    quality: ClipQuality,
+    /// Nobody may see its pixels any more.
+    condemned: bool,
 }
 
 /// What is kept for a face that is inferred.
@@ -79,7 +97,10 @@ pub struct Pipeline {
     assembler: Assembler,
     schedule: Schedule,
     reporter: Reporter,
-    job: Option<Job>,
+    look: Option<Look>,
+    /// Clips that are out, one of each face at most.
+    sent: Vec<Sent>,
+    next_ticket: u32,
     /// When the last trigger came whose answers are not all under way.
     trigger: Option<Micros>,
     /// When the last report without a face was made; `None` makes the next one due at once.
@@ -102,7 +123,9 @@ impl Pipeline {
             assembler: Assembler::new(manifest.clip),
             schedule: Schedule::new(settings.schedule.clone()),
             reporter: Reporter::new(boot),
-            job: None,
+            look: None,
+            sent: Vec::new(),
+            next_ticket: 0,
             trigger: None,
             absent_at: None,
             counts: PipelineCounts::default(),
@@ -128,9 +151,9 @@ impl Pipeline {
         self.absent_at = None;
     }
 
-    /// What to do at `now`. While a job is out the answer is [`Action::Wait`].
+    /// What to do at `now`. While as many jobs are out as may the answer is [`Action::Wait`].
     pub fn next(&mut self, now: Micros) -> Action {
-        if self.job.is_none() {
+        if !self.is_busy() {
             self.expire(now);
         }
         let newest = self.ring.newest().map(|f| f.captured);
@@ -142,7 +165,10 @@ impl Pipeline {
         match self.schedule.next_step(now, newest, self.sight(newest)) {
             Step::Wait(us) => Action::Wait(us),
             step => self.start(step).unwrap_or_else(|| {
-                self.schedule.finish(now);
+                match step {
+                    Step::Infer => self.schedule.finish_clip(),
+                    _ => self.schedule.finish_look(now),
+                }
                 Action::Wait(1)
             }),
         }
@@ -150,7 +176,7 @@ impl Pipeline {
 
     /// The detector found `faces` (best first, pixels of the picture given).
     pub fn on_faces(&mut self, faces: &[FoundFace], now: Micros) -> Option<Report> {
-        let Some(Job::Detect { view, epoch }) = self.take_job(now) else { return None };
+        let Look { at: None, view, epoch } = self.take_look(now)? else { return None };
         if epoch != self.ring.epoch() {
             return None;
         }
@@ -160,7 +186,7 @@ impl Pipeline {
 
     /// The cheap look found the face again, or did not.
     pub fn on_follow(&mut self, found: Option<FoundFace>, now: Micros) -> Option<Report> {
-        let Some(Job::Follow { id, view, epoch }) = self.take_job(now) else { return None };
+        let Look { at: Some(id), view, epoch } = self.take_look(now)? else { return None };
         if epoch != self.ring.epoch() {
             return None;
         }
@@ -168,12 +194,19 @@ impl Pipeline {
         self.after_look(view, now)
     }
 
-    /// The network answered. `None` when the answer is of no use any more: after a gap, a wipe, or the loss of the face.
+    /// The network answered to `clip`, whose memory is used again. `None` when the answer is of no use any more: after a gap,
+    /// a wipe, or the loss of the face.
     ///
     /// # Errors
     /// When the answer has the wrong shape or holds numbers that are not finite; counted as a failure.
-    pub fn on_output(&mut self, raw: &RawOutput, now: Micros) -> Result<Option<Report>, RawOutputError> {
-        let Some(Job::Infer { id, view, epoch, crop, quality }) = self.take_job(now) else { return Ok(None) };
+    pub fn on_output(
+        &mut self,
+        ticket: Ticket,
+        clip: Clip,
+        raw: &RawOutput,
+        now: Micros,
+    ) -> Result<Option<Report>, RawOutputError> {
+        let Some(Sent { id, view, epoch, crop, quality, .. }) = self.take_clip(ticket, clip) else { return Ok(None) };
         let (same_epoch, followed) = (epoch == self.ring.epoch(), self.tracks.get(id).is_some());
         let attention = self.attention.iter_mut().find(|a| a.id == id && same_epoch && followed);
         let Some(attention) = attention else {
@@ -199,13 +232,14 @@ impl Pipeline {
         Ok(report)
     }
 
-    /// The job that is out failed.
-    pub fn on_failed(&mut self, now: Micros) {
-        match self.take_job(now) {
-            Some(Job::Infer { .. }) => self.counts.clips_failed += 1,
-            Some(_) => self.counts.looks_failed += 1,
-            None => {}
-        }
+    /// The look that is out failed.
+    pub fn on_look_failed(&mut self, now: Micros) {
+        self.counts.looks_failed += u64::from(self.take_look(now).is_some());
+    }
+
+    /// The network failed on `clip`.
+    pub fn on_clip_failed(&mut self, ticket: Ticket, clip: Clip) {
+        self.counts.clips_failed += u64::from(self.take_clip(ticket, clip).is_some());
     }
 
     /// The source was opened again, or another one: nothing seen before has to do with what comes.
@@ -217,11 +251,12 @@ impl Pipeline {
         self.schedule.restart();
     }
 
-    /// Overwrites and forgets every pixel. Returns how many pictures the worker still holds: call it again when the job
-    /// that is out has been answered, until it returns 0.
+    /// Overwrites and forgets every pixel. Returns how many pictures and clips the workers still hold: call it again when the
+    /// jobs that are out have been answered, until it returns 0. A clip is overwritten when it comes back.
     pub fn wipe(&mut self) -> usize {
         // The ring first: letting go of its frames before they are overwritten would leave their pixels in memory.
-        let held = self.ring.wipe();
+        let held = self.ring.wipe() + self.sent.len();
+        self.sent.iter_mut().for_each(|sent| sent.condemned = true);
         self.attention.iter_mut().for_each(|a| a.crops.wipe());
         self.assembler.wipe();
         self.on_gap();
@@ -233,9 +268,9 @@ impl Pipeline {
         self.schedule.limit_rate(hz);
     }
 
-    /// Takes back a clip that was inferred, to use its memory again.
-    pub fn give_back(&mut self, clip: Clip) {
-        self.assembler.give_back(clip);
+    /// True while a job is out.
+    pub fn is_busy(&self) -> bool {
+        self.look.is_some() || !self.sent.is_empty()
     }
 
     /// The faces followed.
@@ -262,9 +297,9 @@ impl Pipeline {
     fn sight(&self, newest: Option<Micros>) -> Sight {
         let tracks = self.tracks.all();
         let fresh = match (self.settings.schedule.triggered, self.trigger) {
-            (false, _) => tracks.iter().any(|t| self.shown(t.id) != newest),
+            (false, _) => tracks.iter().any(|t| !self.is_out(t.id) && self.shown(t.id) != newest),
             (true, None) => false,
-            (true, at) => newest >= at && tracks.iter().any(|t| self.shown(t.id) < at),
+            (true, at) => newest >= at && tracks.iter().any(|t| !self.is_out(t.id) && self.shown(t.id) < at),
         };
         Sight { faces: tracks.len(), missing: self.tracks.misses_any(), fresh }
     }
@@ -274,6 +309,11 @@ impl Pipeline {
         self.attention.iter().find(|a| a.id == id).and_then(|a| a.shown)
     }
 
+    /// A clip of the face `id` is out.
+    fn is_out(&self, id: u32) -> bool {
+        self.sent.iter().any(|sent| sent.id == id)
+    }
+
     /// Puts the job of `step` out; `None` when there is nothing to do it on.
     fn start(&mut self, step: Step) -> Option<Action> {
         let newest = self.ring.newest()?;
@@ -281,25 +321,25 @@ impl Pipeline {
         let view = View { captured: newest.captured, width: image.width(), height: image.height() };
         let epoch = self.ring.epoch();
         // The face that has waited longest; the one followed longest among equals.
-        let turn = self.tracks.all().iter().min_by_key(|t| self.shown(t.id));
+        let turn = self.tracks.all().iter().filter(|t| !self.is_out(t.id)).min_by_key(|t| self.shown(t.id));
         let turn = turn.map(|t| (t.id, t.expected(view.captured)));
         let stalest = self.tracks.stalest().map(|t| (t.id, t.expected(view.captured)));
-        let (job, action) = match (step, turn, stalest) {
-            (Step::Infer, Some((id, face)), _) => self.start_clip(id, face, view)?,
+        match (step, turn, stalest) {
+            (Step::Infer, turn, _) => turn.and_then(|(id, face)| self.start_clip(id, face, view)),
             (Step::Follow, _, Some((id, face))) => {
                 self.counts.follows += 1;
-                (Job::Follow { id, view, epoch }, Action::Follow(image, face))
+                self.look = Some(Look { at: Some(id), view, epoch });
+                Some(Action::Follow(image, face))
             }
             _ => {
                 self.counts.detections += 1;
-                (Job::Detect { view, epoch }, Action::Detect(image))
+                self.look = Some(Look { at: None, view, epoch });
+                Some(Action::Detect(image))
             }
-        };
-        self.job = Some(job);
-        Some(action)
+        }
     }
 
-    fn start_clip(&mut self, id: u32, face: Rect, view: View) -> Option<(Job, Action)> {
+    fn start_clip(&mut self, id: u32, face: Rect, view: View) -> Option<Action> {
         let at = match self.attention.iter().position(|a| a.id == id) {
             Some(at) => at,
             None => {
@@ -319,12 +359,31 @@ impl Pipeline {
         let made = self.assembler.assemble(&mut self.ring, &mut attention.crops, crop)?;
         let quality = ClipQuality::of(&made.clip, made.filled);
         self.counts.clips += 1;
-        Some((Job::Infer { id, view, epoch: self.ring.epoch(), crop, quality }, Action::Infer(made.clip)))
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        let epoch = self.ring.epoch();
+        self.sent.push(Sent { ticket, id, view, epoch, crop, quality, condemned: false });
+        Some(Action::Infer(made.clip, ticket))
     }
 
-    fn take_job(&mut self, now: Micros) -> Option<Job> {
-        self.schedule.finish(now);
-        self.job.take()
+    fn take_look(&mut self, now: Micros) -> Option<Look> {
+        self.schedule.finish_look(now);
+        self.look.take()
+    }
+
+    /// The clip that is out with this ticket; its memory is used again, or overwritten.
+    fn take_clip(&mut self, ticket: Ticket, clip: Clip) -> Option<Sent> {
+        let Some(at) = self.sent.iter().position(|sent| sent.ticket == ticket) else {
+            self.assembler.overwrite(clip);
+            return None;
+        };
+        self.schedule.finish_clip();
+        let sent = self.sent.swap_remove(at);
+        match sent.condemned {
+            true => self.assembler.overwrite(clip),
+            false => self.assembler.give_back(clip),
+        }
+        Some(sent)
     }
 
     fn after_look(&mut self, view: View, now: Micros) -> Option<Report> {

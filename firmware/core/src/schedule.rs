@@ -1,4 +1,4 @@
-//! When to look for faces and when to infer: one job at a time, always on the newest frame.
+//! When to look for faces and when to infer, always on the newest frame: one job at a time, or several side by side.
 
 use crate::ScheduleSettings;
 use mtcae_contract::Micros;
@@ -13,7 +13,7 @@ pub struct Sight {
     pub faces: usize,
     /// The last look did not find one of them, or one was lost a moment ago.
     pub missing: bool,
-    /// One of them has not been inferred with the newest frame.
+    /// One of them has not been inferred with the newest frame, and no clip of it is out.
     pub fresh: bool,
 }
 
@@ -30,11 +30,14 @@ pub enum Step {
     Wait(Micros),
 }
 
-/// The plan. Jobs are never queued: while one runs the answer is [`Step::Wait`], and then the newest frame is taken.
+/// The plan. Jobs are never queued: while as many run as may the answer is [`Step::Wait`], and then the newest frame is taken.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     settings: ScheduleSettings,
-    running: Option<(Step, Micros)>,
+    /// The look that runs, and since when.
+    looking: Option<(Step, Micros)>,
+    /// Clips that run.
+    inferring: usize,
     last: Option<Step>,
     detected: Option<Micros>,
     looked: Option<Micros>,
@@ -48,7 +51,8 @@ impl Schedule {
     pub fn new(settings: ScheduleSettings) -> Schedule {
         Schedule {
             settings,
-            running: None,
+            looking: None,
+            inferring: 0,
             last: None,
             detected: None,
             looked: None,
@@ -59,10 +63,11 @@ impl Schedule {
     }
 
     /// What to do at `now`, when the newest frame is of `newest`. Any other step than [`Step::Wait`] has begun when this
-    /// returns, and ends with [`Schedule::finish`].
+    /// returns, and ends with [`Schedule::finish_look`] or [`Schedule::finish_clip`].
     pub fn next_step(&mut self, now: Micros, newest: Option<Micros>, sight: Sight) -> Step {
-        let Some(newest) = newest.filter(|_| self.running.is_none()) else { return Step::Wait(IDLE) };
-        let look = self.look_due(now, newest, sight);
+        let room = self.jobs() < self.settings.streams;
+        let Some(newest) = newest.filter(|_| room) else { return Step::Wait(IDLE) };
+        let look = if self.looking.is_some() { Err(IDLE) } else { self.look_due(now, newest, sight) };
         let infer = self.infer_due(now, sight);
         let infers_turn = matches!(self.last, Some(Step::Detect | Step::Follow));
         match (look, infer) {
@@ -73,21 +78,25 @@ impl Schedule {
         }
     }
 
-    /// The running job has ended, well or not.
-    pub fn finish(&mut self, now: Micros) {
-        let Some((step, began)) = self.running.take() else { return };
-        if matches!(step, Step::Detect | Step::Follow) {
-            self.look_took = now.saturating_sub(began);
-            self.looked = Some(now);
-        }
+    /// The look that runs has ended, well or not.
+    pub fn finish_look(&mut self, now: Micros) {
+        let Some((step, began)) = self.looking.take() else { return };
+        self.look_took = now.saturating_sub(began);
+        self.looked = Some(now);
         if step == Step::Detect {
             self.detected = Some(now);
         }
     }
 
-    /// Frames start anew: whatever was seen or inferred says nothing about them. A running job keeps running.
+    /// A clip that runs has ended, well or not.
+    pub fn finish_clip(&mut self) {
+        self.inferring = self.inferring.saturating_sub(1);
+    }
+
+    /// Frames start anew: whatever was seen or inferred says nothing about them. Jobs that run keep running.
     pub fn restart(&mut self) {
-        *self = Schedule { running: self.running, ..Schedule::new(self.settings.clone()) };
+        let (looking, inferring) = (self.looking, self.inferring);
+        *self = Schedule { looking, inferring, ..Schedule::new(self.settings.clone()) };
     }
 
     /// Infers at most `hz` clips a second from now on; what is not more than 0 and finite changes nothing.
@@ -97,17 +106,18 @@ impl Schedule {
         }
     }
 
-    /// True while a job runs.
-    pub fn is_busy(&self) -> bool {
-        self.running.is_some()
+    /// Jobs that run.
+    pub fn jobs(&self) -> usize {
+        self.inferring + usize::from(self.looking.is_some())
     }
 
     fn begin(&mut self, step: Step, now: Micros, newest: Micros) -> Step {
-        self.running = Some((step, now));
         self.last = Some(step);
         if step == Step::Infer {
+            self.inferring += 1;
             self.inferred = Some(now);
         } else {
+            self.looking = Some((step, now));
             self.looked_frame = Some(newest);
         }
         step
@@ -174,7 +184,8 @@ mod tests {
                 Step::Follow => (n[1] += 1, look_us).1,
                 Step::Infer => (n[2] += 1, infer_us).1,
             };
-            s.finish(now);
+            s.finish_look(now);
+            s.finish_clip();
         }
         n
     }
@@ -223,13 +234,31 @@ mod tests {
         assert_eq!(s.next_step(0, None, NOTHING), Step::Wait(IDLE));
         assert_eq!(s.next_step(0, Some(1), SEEN), Step::Detect);
         assert_eq!(s.next_step(0, Some(2), SEEN), Step::Wait(IDLE));
-        s.finish(10);
+        s.finish_look(10);
         assert_eq!(s.next_step(10, Some(2), SEEN), Step::Infer);
-        s.finish(20);
+        assert_eq!(s.next_step(10, Some(3), SEEN), Step::Wait(IDLE));
+        s.finish_clip();
         assert!(matches!(s.next_step(90_000_000, Some(2), seen_it), Step::Detect));
-        s.finish(90_000_001);
+        s.finish_look(90_000_001);
         assert_eq!(s.next_step(180_000_000, Some(2), seen_it), Step::Wait(IDLE));
         assert_eq!(s.next_step(180_000_000, Some(2), SEEN), Step::Infer, "another face of the same frame");
+    }
+
+    #[test]
+    fn side_by_side_run_as_many_jobs_as_may_one_look_among_them() {
+        let mut s = Schedule::new(ScheduleSettings { streams: 3, max_hz: 240.0, ..ScheduleSettings::default() });
+        let every = s.settings.infer_every();
+        assert_eq!(s.next_step(0, Some(1), SEEN), Step::Detect);
+        assert_eq!(s.next_step(0, Some(1), SEEN), Step::Infer);
+        assert!(matches!(s.next_step(0, Some(1), SEEN), Step::Wait(us) if us <= every), "the rate is of all together");
+        assert_eq!(s.next_step(every, Some(2), SEEN), Step::Infer);
+        assert_eq!((s.jobs(), s.next_step(9 * every, Some(3), SEEN)), (3, Step::Wait(IDLE)));
+        s.finish_clip();
+        assert_eq!(s.next_step(9 * every, Some(3), SEEN), Step::Infer, "no second look");
+        s.finish_look(10 * every);
+        s.restart();
+        assert_eq!((s.jobs(), s.next_step(10 * every, Some(4), NOTHING)), (2, Step::Detect));
+        assert_eq!(s.next_step(11 * every, Some(5), SEEN), Step::Wait(IDLE));
     }
 
     #[test]
@@ -243,9 +272,9 @@ mod tests {
     fn a_clock_that_goes_back_stalls_nothing() {
         let mut s = schedule();
         s.next_step(1_000_000_000, Some(1_000_000_000), SEEN);
-        s.finish(1_000_000_000);
+        s.finish_look(1_000_000_000);
         s.next_step(1_000_000_001, Some(1_000_000_000), SEEN);
-        s.finish(1_000_000_002);
+        s.finish_clip();
         assert!(!matches!(s.next_step(5, Some(4), SEEN), Step::Wait(_)));
     }
 
@@ -260,7 +289,7 @@ mod tests {
                 now += passed;
                 if frame { newest = now; }
                 let sight = [NOTHING, MISSING, SEEN][usize::from(sight)];
-                let busy = s.is_busy();
+                let busy = s.jobs() > 0;
                 let step = s.next_step(now, Some(newest), sight);
                 if let Step::Wait(us) = step {
                     prop_assert!((1..=IDLE).contains(&us));
@@ -275,7 +304,8 @@ mod tests {
                         last = Some(now);
                     }
                     now += passed;
-                    s.finish(now);
+                    s.finish_look(now);
+                    s.finish_clip();
                 }
             }
         }

@@ -48,7 +48,7 @@ pub struct GazeSettings {
     pub move_tolerance: f32,
     /// The crop stays while the wanted side differs by at most this share, 0 to 1.
     pub size_tolerance: f32,
-    /// Most faces followed at once, 1 to 16; they take turns with the network.
+    /// Most faces followed at once, 1 to 16; they take turns with the network, or with each stream of it.
     pub faces: usize,
     /// Which faces are followed when there are more.
     pub choice: Choice,
@@ -88,6 +88,8 @@ pub struct ScheduleSettings {
     pub max_hz: f32,
     /// Largest share of the time spent looking while a face is followed, 0.01 to 1.
     pub look_share: f32,
+    /// Jobs that run side by side, 1 to 16: clips of different faces, and one look at a time.
+    pub streams: usize,
     /// Infer only when asked: once for each face followed, with the first frame after [`crate::Pipeline::trigger`].
     pub triggered: bool,
 }
@@ -149,6 +151,7 @@ impl Default for ScheduleSettings {
             search_every: 150_000,
             max_hz: 15.0,
             look_share: 0.3,
+            streams: 1,
             triggered: false,
         }
     }
@@ -195,7 +198,7 @@ impl GazeSettings {
     fn validate(&self) -> Result<(), SettingsError> {
         number("gaze.move_tolerance", self.move_tolerance, 0.0, 0.5, "0 to 0.5")?;
         number("gaze.size_tolerance", self.size_tolerance, 0.0, 1.0, "0 to 1")?;
-        time("gaze.faces", self.faces as u64, 1, 16, "1 to 16")?;
+        number("gaze.faces", self.faces as f32, 1.0, 16.0, "1 to 16")?;
         number("gaze.min_score", self.min_score, 0.0, 1.0, "0 to 1")?;
         number("gaze.steer_iou", self.steer_iou, 0.0, 1.0, "0 to 1")?;
         time("gaze.lost_after", self.lost_after, 0, MINUTE, "0 to 60 s")?;
@@ -210,7 +213,8 @@ impl ScheduleSettings {
         time("schedule.follow_every", self.follow_every, 10_000, MINUTE, "10 ms to 60 s")?;
         time("schedule.search_every", self.search_every, 0, MINUTE, "0 to 60 s")?;
         number("schedule.max_hz", self.max_hz, 0.1, 240.0, "0.1 to 240")?;
-        number("schedule.look_share", self.look_share, 0.01, 1.0, "0.01 to 1")
+        number("schedule.look_share", self.look_share, 0.01, 1.0, "0.01 to 1")?;
+        number("schedule.streams", self.streams as f32, 1.0, 16.0, "1 to 16")
     }
 }
 

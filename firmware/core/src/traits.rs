@@ -113,6 +113,10 @@ pub trait Engine: Send {
     /// # Errors
     /// [`EngineError::Failed`] when this run went wrong.
     fn infer(&mut self, clip: &Clip) -> Result<RawOutput, EngineError>;
+    /// The same network for one more clip at the same time, with the same weights in memory; `None` where that cannot be had.
+    fn stream(&self) -> Option<Box<dyn Engine>> {
+        None
+    }
 }
 
 /// A face found by the detector.

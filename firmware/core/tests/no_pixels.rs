@@ -30,7 +30,7 @@ fn printing_shows_no_pixels() {
         format!("{clip:?}"),
         format!("{frame:?}"),
         format!("{captured:?}"),
-        format!("{:?}", Action::Infer(clip.clone())),
+        format!("{:?}", Action::Detect(std::sync::Arc::new(image.clone()))),
     ];
     for text in texts {
         assert!(!text.contains("201") && !text.contains("203"), "{text}");

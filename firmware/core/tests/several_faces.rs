@@ -101,7 +101,9 @@ struct Sim {
     people: [Person; PEOPLE],
     pipeline: Pipeline,
     now: Micros,
-    job: Option<(Action, Micros, Micros)>,
+    /// Jobs that are out, of which picture, and when they are done.
+    jobs: Vec<(Action, Micros, Micros)>,
+    streams: usize,
     captured: Micros,
     order: [usize; PEOPLE],
     owner: HashMap<u32, usize>,
@@ -110,11 +112,13 @@ struct Sim {
     heard: [Micros; PEOPLE],
     /// Since when each person has been in view, or out of it.
     changed: [(bool, Micros); PEOPLE],
+    /// When the newest picture of each id's last report was captured.
+    last: HashMap<u32, Micros>,
     tally: Tally,
 }
 
 impl Sim {
-    fn new(seed: u64) -> Sim {
+    fn new(seed: u64, settings: Settings) -> Sim {
         let seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let person =
             |spot: usize, y, side| Person { spot, from: SPOTS[spot], since: 0, pace: 1.0, y, side, away_until: 0 };
@@ -123,9 +127,11 @@ impl Sim {
             world: Dice(seed),
             dice: Dice(seed ^ 0xD1CE),
             people,
-            pipeline: Pipeline::new(Settings::default(), &manifest(), seed, 7).unwrap(),
+            streams: settings.schedule.streams,
+            pipeline: Pipeline::new(settings, &manifest(), seed, 7).unwrap(),
             now: 1_000_000,
-            job: None,
+            jobs: Vec::new(),
+            last: HashMap::new(),
             captured: 0,
             order: [0; PEOPLE],
             owner: HashMap::new(),
@@ -222,20 +228,36 @@ impl Sim {
     }
 
     fn work(&mut self) {
-        while self.now >= self.job.as_ref().map_or(0, |j| j.2) {
-            let report = self.job.take().and_then(|(action, at, _)| self.answer(action, at));
-            if let Some(report) = report {
-                self.check(&report);
+        loop {
+            let done = (0..self.jobs.len()).filter(|&j| self.jobs[j].2 <= self.now).min_by_key(|&j| self.jobs[j].2);
+            if let Some(j) = done {
+                let (action, at, _) = self.jobs.remove(j);
+                if let Some(report) = self.answer(action, at) {
+                    self.check(&report);
+                }
+                continue;
             }
             let action = self.pipeline.next(self.now);
             let took = match &action {
                 Action::Detect(_) => 40_000,
                 Action::Follow(..) => 8_000,
-                Action::Infer(_) => 25_000,
+                Action::Infer(..) => 25_000,
                 Action::Wait(_) => return,
             };
-            self.job = Some((action, self.captured, self.now + took));
+            self.jobs.push((action, self.captured, self.now + took));
+            let looks = self.jobs.iter().filter(|(job, ..)| !matches!(job, Action::Infer(..))).count();
+            assert!(self.jobs.len() <= self.streams && looks <= 1, "{} jobs, {looks} looks", self.jobs.len());
         }
+    }
+
+    /// Answers come between frames, too.
+    fn work_until_the_next(&mut self) {
+        let at = self.now;
+        for step in 0..8 {
+            self.now = at + step * FRAME / 8;
+            self.work();
+        }
+        self.now = at;
     }
 
     fn answer(&mut self, action: Action, at: Micros) -> Option<Report> {
@@ -257,11 +279,9 @@ impl Sim {
                     .max_by(|a, b| a.face.iou(&near).total_cmp(&b.face.iou(&near)));
                 self.pipeline.on_follow(found.filter(|f| f.face.iou(&near) > 0.1), self.now)
             }
-            Action::Infer(clip) => {
+            Action::Infer(clip, ticket) => {
                 let raw = self.output(&clip, at);
-                let report = self.pipeline.on_output(&raw, self.now);
-                self.pipeline.give_back(clip);
-                report.unwrap()
+                self.pipeline.on_output(ticket, clip, &raw, self.now).unwrap()
             }
             Action::Wait(_) => None,
         }
@@ -286,6 +306,7 @@ impl Sim {
         let Some(face) = &report.face else { return };
         self.tally.reports += 1;
         let at = report.captured_us;
+        assert!(self.last.insert(face.id, at) < Some(at), "reports of a face are not in the order of its pictures");
         let [x, y, w, h] = face.area.to_f32();
         let (pw, ph) = (SIZE.0 as f32, SIZE.1 as f32);
         let shown = Rect { x: x * pw, y: y * ph, w: w * pw, h: h * ph };
@@ -314,7 +335,7 @@ impl Sim {
 fn ten_minutes_of_four_people_four_times() {
     let mut all = Tally::default();
     for seed in 1..=4 {
-        let mut sim = Sim::new(seed);
+        let mut sim = Sim::new(seed, Settings::default());
         while sim.now < SECONDS * 1_000_000 {
             sim.frame();
             sim.work();
@@ -331,4 +352,55 @@ fn ten_minutes_of_four_people_four_times() {
     assert!(all.renamed * 12 <= trials, "people got other ids");
     assert!(all.of_nobody * 10 <= all.reports && all.reports >= 30_000, "reports of nobody");
     assert!(all.longest_silence <= 3_000_000, "somebody waited for a turn in vain");
+}
+
+/// A minute of the four, as often as the network can: reports a second with one, two and four streams.
+#[test]
+fn streams_side_by_side_report_more_often() {
+    let per_second = |streams: usize| {
+        let mut settings = Settings::default();
+        (settings.schedule.streams, settings.schedule.max_hz) = (streams, 240.0);
+        let mut sim = Sim::new(9, settings);
+        while sim.now < 61_000_000 {
+            sim.frame();
+            sim.work_until_the_next();
+        }
+        let (trials, c) = (sim.tally.crossings + sim.tally.returns, sim.pipeline.counts());
+        assert!(sim.tally.swaps * 8 <= trials, "{} swaps in {trials}", sim.tally.swaps);
+        let out = sim.jobs.iter().filter(|(job, ..)| matches!(job, Action::Infer(..))).count() as u64;
+        assert_eq!(c.clips, c.clips_answered + c.clips_discarded + c.clips_failed + out);
+        sim.tally.reports as f64 / 60.0
+    };
+    let [one, two, four] = [1, 2, 4].map(per_second);
+    println!("reports a second: {one:.1} with one stream, {two:.1} with two, {four:.1} with four");
+    assert!(two > 1.6 * one && four > 1.2 * two, "{one} {two} {four}");
+}
+
+#[test]
+fn clips_that_are_out_keep_a_wipe_waiting_and_no_face_has_two() {
+    let mut settings = Settings::default();
+    (settings.schedule.streams, settings.schedule.max_hz) = (4, 240.0);
+    let mut sim = Sim::new(3, settings);
+    // Ten seconds in, until three clips are out at once.
+    while sim.now < 11_000_000 {
+        sim.frame();
+        sim.work_until_the_next();
+    }
+    sim.frame();
+    for _ in 0..3 {
+        sim.work();
+        sim.now += FRAME / 8;
+    }
+    let crops: Vec<Rect> = sim
+        .jobs
+        .iter()
+        .filter_map(|(job, ..)| if let Action::Infer(clip, _) = job { Some(clip.crop) } else { None })
+        .collect();
+    assert!(crops.len() >= 2, "{crops:?}");
+    assert!((1..crops.len()).all(|i| crops[..i].iter().all(|c| c.iou(&crops[i]) < 0.5)), "{crops:?}");
+    assert_eq!(sim.pipeline.wipe(), sim.jobs.len());
+    while let Some((action, at, _)) = sim.jobs.pop() {
+        assert_eq!(sim.answer(action, at), None, "an answer about a wiped picture says nothing");
+        assert_eq!(sim.pipeline.wipe(), sim.jobs.len());
+    }
 }

@@ -43,6 +43,11 @@ impl CameraDesk {
         lock(&self.orders).pop_front()
     }
 
+    /// Whether one of the orders that wait is to stop.
+    pub fn stop_waits(&self) -> bool {
+        lock(&self.orders).iter().any(|order| order.action == CameraAction::Stop)
+    }
+
     /// Whether the privacy switch says that nobody may look.
     pub fn private(&self) -> bool {
         self.private.load(Ordering::SeqCst)
@@ -116,7 +121,7 @@ mod tests {
         let desk = CameraDesk::default();
         let order = |token| Order { mail: 0, token, action: CameraAction::Stop };
         assert!((0..8).all(|token| desk.order(order(token))));
-        assert!(!desk.order(order(8)));
+        assert!(!desk.order(order(8)) && desk.stop_waits());
         assert_eq!(desk.next().map(|o| o.token), Some(0));
         assert!(desk.order(order(9)));
     }

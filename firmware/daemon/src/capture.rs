@@ -136,10 +136,18 @@ impl Capture<'_> {
         self.shared.log(Level::Warn, why);
     }
 
-    /// One try; the next one after the pause.
-    fn reopen(&mut self) -> Result<(), SourceError> {
-        let opened = self.opener.open();
+    /// One try; the next one after the pause. False when nobody wants the camera any more: it is closed, and nothing is known of it.
+    fn reopen(&mut self) -> Result<bool, SourceError> {
+        let shared = self.shared;
+        let opened = self.opener.open(&mut || {
+            shared.beats.capture.store(shared.now(), Ordering::Relaxed);
+            !shared.stopping() && !shared.camera.private() && !shared.camera.stop_waits()
+        });
         self.last_frame = Instant::now();
+        if matches!(opened, Ok(None)) {
+            self.open_at = self.last_frame;
+            return Ok(false);
+        }
         self.open_at = self.last_frame + self.opener.reopen();
         let before = self.before.take();
         let source = opened.map_err(|why| {
@@ -149,6 +157,7 @@ impl Capture<'_> {
             self.open_at = self.last_frame;
             SourceError::Lost(format!("{why}; back to the mode before"))
         })?;
+        let Some(source) = source else { return Ok(false) };
         self.shared.camera.offer(source.modes());
         let name = source.info().name;
         self.source = Some(source);
@@ -158,7 +167,7 @@ impl Capture<'_> {
         work.camera = CameraState::Streaming;
         drop(work);
         self.shared.log(Level::Info, &format!("camera {name} is open again"));
-        Ok(())
+        Ok(true)
     }
 
     fn obey(&mut self, order: &Order) -> Up {
@@ -180,13 +189,19 @@ impl Capture<'_> {
 
     fn start(&mut self) -> Result<(), (Reason, String)> {
         self.off = false;
+        let private = || (Reason::Failed, "the privacy switch keeps the camera closed".to_owned());
         if self.shared.camera.private() {
-            return Err((Reason::Failed, "the privacy switch keeps the camera closed".to_owned()));
+            return Err(private());
         }
         if self.source.is_some() {
             return Ok(());
         }
-        self.reopen().map_err(|why| (Reason::Failed, why.to_string()))
+        match self.reopen() {
+            Ok(true) => Ok(()),
+            Ok(false) if self.shared.camera.private() => Err(private()),
+            Ok(false) => Err((Reason::Failed, "the camera was stopped before it gave a picture".to_owned())),
+            Err(why) => Err((Reason::Failed, why.to_string())),
+        }
     }
 
     fn choose(&mut self, mode: &Mode) -> Result<(), (Reason, String)> {
@@ -199,7 +214,8 @@ impl Capture<'_> {
         }
         // A camera is for one at a time.
         self.source = None;
-        self.reopen().map_err(|why| (Reason::Failed, why.to_string()))
+        // One that is closed meanwhile takes the mode when it opens again.
+        self.reopen().map(drop).map_err(|why| (Reason::Failed, why.to_string()))
     }
 }
 
@@ -214,7 +230,7 @@ fn give(shared: &Shared, captured: Captured) {
     work.pipeline.on_frame(captured, now);
     work.given += 1;
     drop(work);
-    shared.frame.notify_one();
+    shared.frame.notify_all();
 }
 
 fn wait_until_known(shared: &Shared) {
@@ -229,3 +245,7 @@ fn end(shared: &Shared) {
     shared.ended.store(true, Ordering::Relaxed);
     shared.frame.notify_all();
 }
+
+#[cfg(test)]
+#[path = "capture_tests.rs"]
+mod tests;

@@ -18,9 +18,10 @@ use std::time::Instant;
 const REFERENCE_CLIP: &str = "reference.clip";
 const REFERENCE_ANSWER: &str = "reference.json";
 
-/// What the inference thread thinks with.
+/// What the inference threads think with.
 pub(crate) struct Minds {
-    pub engine: Box<dyn Engine>,
+    /// One for each thread, never empty.
+    pub engines: Vec<Box<dyn Engine>>,
     pub finder: Box<dyn FaceFinder>,
 }
 
@@ -66,16 +67,41 @@ impl Opened {
             .map_err(|e| DaemonError::Model(format!("model in {}: {e}; export it again", folder.display())))?;
         let self_test = self_test.then(|| check_reference(engine.as_mut(), manifest.clip, &files));
         let finder = MtcnnFinder::new(detector_config(board)).map_err(model)?;
+        let engines = side_by_side(engine, streams(board, cores()));
         Ok(Opened {
-            engine_name: engine.name().to_owned(),
+            engine_name: engine_name(engines[0].name(), engines.len()),
             engine_note: note,
-            minds: Minds { engine, finder: Box::new(finder) },
+            minds: Minds { engines, finder: Box::new(finder) },
             manifest,
             precision: format!("{precision:?}").to_lowercase(),
             trial_ms,
             self_test,
         })
     }
+}
+
+/// Cores of this machine that the daemon may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Clips side by side that `board` asks for, or that `cores` leave room for: one stays for everything else.
+fn streams(board: &Board, cores: usize) -> usize {
+    match board.model.streams as usize {
+        0 => (cores.saturating_sub(1) / board.model.threads.max(1) as usize).clamp(1, board.detector.faces as usize),
+        asked => asked,
+    }
+}
+
+/// `engine` and as many more of its streams as are wanted, or as it has.
+fn side_by_side(engine: Box<dyn Engine>, wanted: usize) -> Vec<Box<dyn Engine>> {
+    let more: Vec<_> = (1..wanted).map_while(|_| engine.stream()).collect();
+    std::iter::once(engine).chain(more).collect()
+}
+
+/// As every Status says it.
+fn engine_name(name: &str, streams: usize) -> String {
+    if streams == 1 { name.to_owned() } else { format!("{name}, {streams} streams") }
 }
 
 impl Files<'_> {
@@ -139,5 +165,47 @@ fn precision(choice: PrecisionChoice) -> Precision {
         PrecisionChoice::Auto | PrecisionChoice::Fp32 => Precision::Fp32,
         PrecisionChoice::Fp16 => Precision::Fp16,
         PrecisionChoice::Int8 => Precision::Int8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mtcae_core::EngineError;
+
+    #[test]
+    fn streams_are_as_many_as_asked_or_as_cores_to_spare() {
+        let mut board = mtcae_board_configs::load_builtin("pc-webcam").unwrap();
+        (board.model.threads, board.detector.faces) = (1, 4);
+        assert_eq!([1, 2, 3, 4, 16].map(|cores| streams(&board, cores)), [1, 1, 2, 3, 4]);
+        board.model.threads = 2;
+        assert_eq!([1, 2, 4, 6, 12].map(|cores| streams(&board, cores)), [1, 1, 1, 2, 4]);
+        board.model.streams = 6;
+        assert_eq!(streams(&board, 1), 6);
+    }
+
+    /// Runs so many streams.
+    struct Counted(usize);
+
+    impl Engine for Counted {
+        fn name(&self) -> &str {
+            "counted"
+        }
+
+        fn infer(&mut self, _: &Clip) -> Result<mtcae_contract::RawOutput, EngineError> {
+            Err(EngineError::Failed("it only counts".into()))
+        }
+
+        fn stream(&self) -> Option<Box<dyn Engine>> {
+            (self.0 > 1).then(|| Box::new(Counted(1)) as Box<dyn Engine>)
+        }
+    }
+
+    #[test]
+    fn what_an_engine_does_not_have_is_not_said() {
+        let engines = side_by_side(Box::new(Counted(2)), 3);
+        assert_eq!(engine_name("tract", engines.len()), "tract, 3 streams");
+        let engines = side_by_side(Box::new(Counted(1)), 3);
+        assert_eq!(engine_name("cpu-ort", engines.len()), "cpu-ort");
     }
 }

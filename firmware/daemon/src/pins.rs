@@ -4,6 +4,7 @@ use crate::DaemonError;
 use crate::shared::{Shared, lock};
 use mtcae_board_configs::{Board, LevelChoice, Pins as Wiring};
 use mtcae_contract::Micros;
+use mtcae_core::Clock;
 use mtcae_pins::{FrameTrigger, Level, Line, PrivacySwitch, Sign, StatusLight};
 use mtcae_wire::{CameraState, Condition, Level as Severity};
 use std::time::Duration;
@@ -12,8 +13,8 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(5);
 /// Time between two looks at a trigger, whose pulses are short.
 const QUICK_LOOK: Duration = Duration::from_millis(1);
-/// A switch that reads public for so long at the start lets the camera be opened at once.
-const FIRST_LOOKS: Duration = Duration::from_millis(120);
+/// A switch that reads public within this time at the start, microseconds, lets the camera be opened at once.
+const FIRST_LOOKS: Micros = 120_000;
 
 /// The pins a board file names, open.
 pub(crate) struct Pins {
@@ -40,16 +41,20 @@ impl Pins {
     }
 
     /// Whether nobody may look, from the first readings.
-    pub fn private_at_start(&mut self) -> bool {
-        let Some(switch) = &mut self.switch else { return false };
-        let begin = std::time::Instant::now();
-        while begin.elapsed() < FIRST_LOOKS {
-            if !switch.look(begin.elapsed().as_micros() as Micros) {
-                return false;
+    pub fn private_at_start(&mut self, clock: &dyn Clock) -> bool {
+        let end = clock.now() + FIRST_LOOKS;
+        while self.private(clock.now()) {
+            if clock.now() >= end {
+                return true;
             }
             std::thread::sleep(LOOK);
         }
-        true
+        false
+    }
+
+    /// Whether nobody may look, from a reading at `now`.
+    pub fn private(&mut self, now: Micros) -> bool {
+        self.switch.as_mut().is_some_and(|switch| switch.look(now))
     }
 
     /// Nothing is wired.
@@ -71,7 +76,7 @@ impl Pins {
             if let Some(trigger) = &mut self.trigger {
                 if let Some(at) = trigger.look(now) {
                     lock(&shared.work).pipeline.trigger(at);
-                    shared.frame.notify_one();
+                    shared.frame.notify_all();
                 }
                 if let Some(why) = trigger.fault() {
                     let text = format!("the frame trigger cannot be read, so nothing is inferred: {why}");

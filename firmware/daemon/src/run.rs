@@ -2,7 +2,7 @@
 
 use crate::capture::capture;
 use crate::event::{Event, OnEvent};
-use crate::infer::infer;
+use crate::infer::{Thinker, infer};
 use crate::line::{sink_name, unsupported};
 use crate::link::Link;
 use crate::model::{Minds, Opened};
@@ -16,12 +16,12 @@ use crate::updates::{Place, Updates};
 use crate::{DaemonError, Live, Overrides, StartUp, Summary, Watch, machine};
 use mtcae_board_configs::{Board, ConfirmChoice, MAX_SINKS};
 use mtcae_contract::Manifest;
-use mtcae_core::{FrameSource, Pipeline};
+use mtcae_core::{Clock, FrameSource, Pipeline};
 use mtcae_drivers::MonotonicClock;
 use mtcae_update::Confirm;
 use mtcae_wire::{Condition, Hello, Level, Parts, Text, VERSION};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -50,10 +50,10 @@ struct Opening {
 /// As [`run`] before it starts.
 pub fn check(mut board: Board, overrides: &Overrides) -> Result<StartUp, DaemonError> {
     overrides.apply(&mut board);
-    open(&board, false).map(|opening| opening.report)
+    open(&board, false, &AtomicBool::new(false)).map(|opening| opening.report)
 }
 
-/// Runs the daemon in the calling thread and three kinds of threads more (capture, inference, one for each sink) until
+/// Runs the daemon in the calling thread and three kinds of threads more (capture, inference, each of one or more) until
 /// `stop` is set or the source ends. Prints nothing, installs no signal handlers, and leaves no thread behind except
 /// one that hangs in a write to a pipe nobody reads.
 ///
@@ -68,19 +68,21 @@ pub fn run(
 ) -> Result<Summary, DaemonError> {
     overrides.apply(&mut board);
     let trial = trial::find(&board)?;
-    let parts = open(&board, trial.is_some())?;
+    let parts = open(&board, trial.is_some(), &stop)?;
     if let (Some(trial), Some(Err(why))) = (&trial, &parts.model.self_test) {
         return Err(trial.wrong(why));
     }
     let manifest = parts.model.manifest.clone();
     let boot = machine::random() as u32;
-    let settings = pipeline_settings(&board);
-    let max_clips = settings.schedule.max_hz;
+    let mut settings = pipeline_settings(&board);
+    let streams = parts.model.minds.engines.len();
+    settings.schedule.streams = streams;
+    let rate = (settings.schedule.max_hz, streams);
     let pipeline = Pipeline::new(settings, &manifest, machine::random(), boot)
         .map_err(|e| DaemonError::Configuration(format!("board {}: {e}", board.about.name)))?;
     let hello = hello(&board, &manifest, &parts.model.engine_name, boot);
     let mail = board.sinks.iter().map(|s| Mail::new(sink_name(&s.kind), outbox_limits(s.outbox))).collect();
-    let shared = Arc::new(Shared::new(parts.clock, hello, pipeline, mail, max_clips, stop, on_event.clone()));
+    let shared = Arc::new(Shared::new(parts.clock, hello, pipeline, mail, rate, stop, on_event.clone()));
     let live = Live::new(Arc::clone(&shared));
     measure(&shared, &board);
     on_event(Event::Started { report: parts.report, live: live.clone() });
@@ -100,7 +102,7 @@ pub fn run(
     }
 }
 
-fn open(board: &Board, self_test: bool) -> Result<Opening, DaemonError> {
+fn open(board: &Board, self_test: bool, stop: &AtomicBool) -> Result<Opening, DaemonError> {
     if let Some(why) = board.sinks.iter().find_map(|s| unsupported(&s.kind)) {
         return Err(DaemonError::Configuration(format!("board {}: {why}", board.about.name)));
     }
@@ -108,7 +110,13 @@ fn open(board: &Board, self_test: bool) -> Result<Opening, DaemonError> {
     let opener = Opener::new(board, Arc::clone(&clock));
     let model = Opened::open(board, self_test)?;
     let mut pins = Pins::open(board)?;
-    let source = if pins.private_at_start() { None } else { Some(opener.open().map_err(|e| start_error(&e))?) };
+    // A camera may take seconds to give a picture, and nobody else looks at the switch yet.
+    let source = match pins.private_at_start(&*clock) {
+        true => None,
+        false => opener
+            .open(&mut || !stop.load(Ordering::Relaxed) && !pins.private(clock.now()))
+            .map_err(|e| start_error(&e))?,
+    };
     let info = source.as_ref().map_or_else(|| opener.unopened(), |source| source.info());
     let mut report = StartUp::new(board, info, &model.manifest);
     report.choice = source.as_ref().and_then(|source| source.choice()).unwrap_or_default();
@@ -136,7 +144,8 @@ fn hello(board: &Board, manifest: &Manifest, engine: &str, boot: u32) -> Hello {
 /// The threads that make reports.
 struct Workers {
     capture: JoinHandle<()>,
-    infer: JoinHandle<()>,
+    /// One for each stream.
+    infer: Vec<JoinHandle<()>>,
     /// Where pins are wired.
     pins: Option<JoinHandle<()>>,
 }
@@ -147,28 +156,46 @@ impl Workers {
         opener: Opener,
         source: Option<Box<dyn FrameSource>>,
         pins: Pins,
-        mut minds: Minds,
+        minds: Minds,
     ) -> Result<Workers, DaemonError> {
-        let (for_capture, for_infer, for_pins) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
+        let (for_capture, for_pins) = (Arc::clone(shared), Arc::clone(shared));
         // Until the thread has looked, what the start saw holds.
         shared.camera.set_private(source.is_none());
         let pins = if pins.is_empty() { None } else { Some(thread("pins", move || pins.run(&for_pins))?) };
-        let infer = thread("inference", move || infer(&for_infer, &mut minds))?;
+        let infer = think(shared, minds).inspect_err(|e| shared.fail(e.clone()))?;
         let capture = thread("capture", move || capture(&for_capture, opener, source)).inspect_err(|e| {
             shared.fail(e.clone());
         })?;
         Ok(Workers { capture, infer, pins })
     }
 
-    /// Waits for both; a panic in one is the daemon's failure.
+    /// A stream of the network has ended.
+    fn thought(&self) -> bool {
+        self.infer.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Waits for all; a panic in one is the daemon's failure.
     fn join(self, shared: &Shared) {
-        let pins = self.pins.map(|pins| ("pins", pins));
-        for (name, handle) in [("inference", self.infer), ("capture", self.capture)].into_iter().chain(pins) {
+        let named = |name| move |handle| (name, handle);
+        let workers = self.infer.into_iter().map(named("inference"));
+        let workers = workers.chain([("capture", self.capture)]).chain(self.pins.map(named("pins")));
+        for (name, handle) in workers {
             if handle.join().is_err() {
                 shared.fail(DaemonError::Internal(format!("the {name} thread panicked; please report this")));
             }
         }
     }
+}
+
+/// A thread for each stream of the network.
+fn think(shared: &Arc<Shared>, minds: Minds) -> Result<Vec<JoinHandle<()>>, DaemonError> {
+    let finder = Arc::new(Mutex::new(minds.finder));
+    let threads = minds.engines.into_iter().enumerate().map(|(at, engine)| {
+        let (shared, mut thinker) = (Arc::clone(shared), Thinker { at, engine, finder: Arc::clone(&finder) });
+        let name = if at == 0 { "inference".to_owned() } else { format!("inference-{}", at + 1) };
+        thread(&name, move || infer(&shared, &mut thinker))
+    });
+    threads.collect()
 }
 
 fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, DaemonError> {
@@ -216,8 +243,8 @@ fn supervise(
     talk.block_on(async {
         let mut links = start_links(shared, board, &updates, &closing);
         let mut looks: u32 = 0;
-        // The inference thread is the last to end after the source has ended.
-        while !shared.stopping() && !workers.infer.is_finished() {
+        // The inference threads are the last to end after the source has ended.
+        while !shared.stopping() && !workers.thought() {
             signs.look(shared);
             self_test(&mut watched.trial, shared);
             if let Some(updates) = &updates {
@@ -261,7 +288,7 @@ fn stop(shared: &Shared, workers: Workers) {
     if pins && !shared.ended.load(Ordering::Relaxed) && !shared.stopping() {
         shared.fail(DaemonError::Internal("the thread of the pins ended by itself; please report this".into()));
     }
-    if workers.infer.is_finished() && !shared.ended.load(Ordering::Relaxed) && !shared.stopping() {
+    if workers.thought() && !shared.ended.load(Ordering::Relaxed) && !shared.stopping() {
         shared.fail(DaemonError::Internal("the inference thread ended by itself; please report this".into()));
     }
     workers.join(shared);

@@ -53,9 +53,8 @@ pub(crate) struct Work {
     /// Frames given to the pipeline, and how many of them the inference thread has known of.
     pub given: u64,
     pub known: u64,
-    /// How long the newest frame took to read, and the newest clip to cut, microseconds.
+    /// How long the newest frame took to read, microseconds.
     pub decode_us: u64,
-    pub crop_us: u64,
     /// Times of full detections and of cheap looks.
     pub detect: RecentTimes,
     pub follow: RecentTimes,
@@ -125,19 +124,24 @@ impl Mail {
 }
 
 /// When each kind of thread last showed that it does not hang.
-#[derive(Default)]
 pub(crate) struct Beats {
     pub capture: AtomicU64,
-    pub infer: AtomicU64,
+    /// A thread for each stream.
+    pub infer: Vec<AtomicU64>,
     /// The sinks' threads; one that lives is enough, since one may wait for a pipe that nobody reads.
     pub sinks: AtomicU64,
 }
 
 impl Beats {
+    pub fn new(streams: usize) -> Beats {
+        let infer = (0..streams).map(|_| AtomicU64::new(0)).collect();
+        Beats { capture: AtomicU64::new(0), infer, sinks: AtomicU64::new(0) }
+    }
+
     /// The longest silence of them, microseconds.
     pub fn silence(&self, now: Micros) -> Micros {
-        let beats = [&self.capture, &self.infer, &self.sinks].map(|beat| beat.load(Ordering::Relaxed));
-        now.saturating_sub(beats.into_iter().min().unwrap_or(now))
+        let beats = [&self.capture, &self.sinks].into_iter().chain(&self.infer);
+        now.saturating_sub(beats.map(|beat| beat.load(Ordering::Relaxed)).min().unwrap_or(now))
     }
 }
 
@@ -148,6 +152,8 @@ pub(crate) struct Shared {
     pub work: Mutex<Work>,
     /// A frame has come, or it is time to look whether to stop.
     pub frame: Condvar,
+    /// Held while a report is made and put into the outboxes. Taken before `work`.
+    pub publishing: Mutex<()>,
     /// The inference thread knows of all frames given.
     pub caught_up: Condvar,
     pub mail: Vec<Mail>,
@@ -181,7 +187,7 @@ impl Shared {
         hello: Hello,
         pipeline: Pipeline,
         mail: Vec<Mail>,
-        max_clips: f32,
+        (max_clips, streams): (f32, usize),
         stop: Arc<AtomicBool>,
         on_event: OnEvent,
     ) -> Shared {
@@ -195,7 +201,6 @@ impl Shared {
             given: 0,
             known: 0,
             decode_us: 0,
-            crop_us: 0,
             detect: RecentTimes::default(),
             follow: RecentTimes::default(),
         };
@@ -205,6 +210,7 @@ impl Shared {
             hello,
             work: Mutex::new(work),
             frame: Condvar::new(),
+            publishing: Mutex::new(()),
             caught_up: Condvar::new(),
             mail,
             max_clips,
@@ -216,7 +222,7 @@ impl Shared {
             rss_peak_kib: AtomicU32::new(0),
             temperature_c: Mutex::new(None),
             measured: Mutex::new(Parts::default()),
-            beats: Beats::default(),
+            beats: Beats::new(streams),
             lines: Mutex::new(VecDeque::with_capacity(LINES)),
             end_at: AtomicU64::new(Micros::MAX),
             on_event,

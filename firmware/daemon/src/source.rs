@@ -12,28 +12,50 @@ use std::time::Duration;
 /// Wait before a file that became unreadable is opened again.
 const REOPEN_FILE: Duration = Duration::from_secs(1);
 
+/// An open source; `None` when it turned out while opening that nobody wants it any more.
+pub(crate) type Opening = Result<Option<Box<dyn FrameSource>>, SourceError>;
+
+/// Stands for V4L2 in tests.
+#[cfg(test)]
+pub(crate) type Pretend = Arc<dyn Fn(&mtcae_board_configs::V4l2, &mut dyn FnMut() -> bool) -> Opening + Send + Sync>;
+
 /// Opens one source, as often as needed.
 #[derive(Clone)]
 pub(crate) struct Opener {
     source: Source,
     max_side: u32,
     clock: Arc<MonotonicClock>,
+    #[cfg(test)]
+    pub pretend: Option<Pretend>,
 }
 
 impl Opener {
     pub fn new(board: &Board, clock: Arc<MonotonicClock>) -> Opener {
-        Opener { source: board.camera.source.clone(), max_side: board.camera.max_side, clock }
+        Opener {
+            source: board.camera.source.clone(),
+            max_side: board.camera.max_side,
+            clock,
+            #[cfg(test)]
+            pretend: None,
+        }
     }
 
-    pub fn open(&self) -> Result<Box<dyn FrameSource>, SourceError> {
+    /// Opens it, which may take seconds, unless `wanted` says meanwhile that nobody may look any more: the source is then closed
+    /// within some 20 ms, or as soon as the driver answers.
+    pub fn open(&self, wanted: &mut dyn FnMut() -> bool) -> Opening {
         match &self.source {
+            _ if !wanted() => Ok(None),
             Source::File(file) => {
                 let pacing = if file.realtime { Pacing::Realtime } else { Pacing::Fast };
                 let options =
                     FileOptions { looped: file.repeat, pacing, max_side: self.max_side, ..FileOptions::default() };
-                Ok(Box::new(FileSource::open(Path::new(&file.path), options, self.clock.clone())?))
+                Ok(Some(Box::new(FileSource::open(Path::new(&file.path), options, self.clock.clone())?)))
             }
-            Source::V4l2(camera) => open_camera(camera, self.max_side, &self.clock),
+            #[cfg(test)]
+            Source::V4l2(camera) if self.pretend.is_some() => {
+                self.pretend.as_ref().map_or(Ok(None), |pretend| pretend(camera, wanted))
+            }
+            Source::V4l2(camera) => open_camera(camera, self.max_side, &self.clock, wanted),
         }
     }
 
@@ -98,7 +120,8 @@ fn open_camera(
     camera: &mtcae_board_configs::V4l2,
     max_side: u32,
     clock: &Arc<MonotonicClock>,
-) -> Result<Box<dyn FrameSource>, SourceError> {
+    wanted: &mut dyn FnMut() -> bool,
+) -> Opening {
     use mtcae_board_configs::MainsChoice;
     use mtcae_drivers::PixelFormat;
     let options = mtcae_drivers::V4l2Options {
@@ -117,7 +140,8 @@ fn open_camera(
         },
         black_level: camera.black_level,
     };
-    Ok(Box::new(mtcae_drivers::V4l2Source::open(&options, Arc::clone(clock))?))
+    let source = mtcae_drivers::V4l2Source::open(&options, Arc::clone(clock), wanted)?;
+    Ok(source.map(|source| Box::new(source) as Box<dyn FrameSource>))
 }
 
 #[cfg(not(feature = "v4l2"))]
@@ -125,7 +149,8 @@ fn open_camera(
     camera: &mtcae_board_configs::V4l2,
     _: u32,
     _: &Arc<MonotonicClock>,
-) -> Result<Box<dyn FrameSource>, SourceError> {
+    _: &mut dyn FnMut() -> bool,
+) -> Opening {
     Err(SourceError::Refused(format!(
         "camera {}: this build cannot open cameras; build mtcae-firmware with its feature `v4l2`, or give a file",
         camera.device

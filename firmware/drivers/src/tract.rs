@@ -130,6 +130,11 @@ impl Engine for TractEngine {
         }
         self.run(clip)
     }
+
+    fn stream(&self) -> Option<Box<dyn Engine>> {
+        let (plan, manifest, order) = (Arc::clone(&self.plan), self.manifest.clone(), self.order);
+        Some(Box::new(TractEngine { plan, manifest, order }))
+    }
 }
 
 fn check_threads(threads: usize) -> Result<(), EngineError> {

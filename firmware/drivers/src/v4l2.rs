@@ -25,6 +25,8 @@ use v4l::{Device, Fraction};
 
 /// Longest wait for a camera's first picture: some adjust their exposure first.
 const FIRST_PICTURE: Duration = Duration::from_secs(5);
+/// Longest wait before looking whether the camera is still wanted.
+const SLICE: Duration = Duration::from_millis(20);
 /// Buffers asked for: one with us, the others with the driver.
 const BUFFERS: u32 = 4;
 /// Modes of a camera that are looked at; real ones offer some dozens.
@@ -87,26 +89,42 @@ pub struct V4l2Source {
     decoder: PictureDecoder,
     clock: Arc<MonotonicClock>,
     /// The picture that came while opening, until it is asked for.
-    first: Option<Result<Captured, SourceError>>,
+    first: Option<Captured>,
+    running: Running,
     /// The driver's number of the last picture, and ours.
     last: Option<(u32, u32)>,
 }
 
+/// How far a stream is.
+#[derive(PartialEq)]
+enum Running {
+    /// The driver has no buffers yet, and nothing can be waited for.
+    Not,
+    /// The driver has all of them; its first one, when it comes, is taken without its picture.
+    First,
+    Yes,
+}
+
 impl V4l2Source {
     /// Opens the camera in the offered mode nearest to what is wanted (see [`FrameSource::info`]) and waits, at most
-    /// 5 s, for its first picture.
+    /// 5 s, for its first picture. `None`, with the camera closed, as soon as `wanted` says that nobody wants it any more: it is
+    /// asked every 20 ms, and between two calls of the driver.
     ///
     /// # Errors
     /// [`SourceError::Refused`] when there is no such camera, it is busy, forbidden, no capture device, or offers no
     /// format that is read; [`SourceError::Lost`] when it vanishes or gives no picture.
-    pub fn open(options: &V4l2Options, clock: Arc<MonotonicClock>) -> Result<V4l2Source, SourceError> {
+    pub fn open(
+        options: &V4l2Options,
+        clock: Arc<MonotonicClock>,
+        wanted: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<V4l2Source>, SourceError> {
         if options.device != "auto" {
-            return Self::open_device(&options.device, options, &clock);
+            return Self::open_device(&options.device, options, &clock, wanted);
         }
         // What is wrong with a camera says more than that a node is not one.
         let mut reason = None;
         for path in candidates() {
-            match Self::open_device(&path.to_string_lossy(), options, &clock) {
+            match Self::open_device(&path.to_string_lossy(), options, &clock, wanted) {
                 Ok(source) => return Ok(source),
                 Err(SourceError::Refused(text)) if text.contains("gives no pictures") => {}
                 Err(e) => reason = reason.or(Some(e)),
@@ -115,7 +133,15 @@ impl V4l2Source {
         Err(reason.unwrap_or_else(|| SourceError::Refused(mode::no_camera("auto", &video_devices()))))
     }
 
-    fn open_device(device: &str, options: &V4l2Options, clock: &Arc<MonotonicClock>) -> Result<Self, SourceError> {
+    fn open_device(
+        device: &str,
+        options: &V4l2Options,
+        clock: &Arc<MonotonicClock>,
+        wanted: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Self>, SourceError> {
+        if !wanted() {
+            return Ok(None);
+        }
         // v4l panics on values of newer drivers that it does not know.
         let mut source =
             catch_unwind(AssertUnwindSafe(|| Self::start(device, options, clock))).unwrap_or_else(|_| {
@@ -123,13 +149,15 @@ impl V4l2Source {
             })?;
         let deadline = Instant::now() + FIRST_PICTURE;
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-            match source.capture(left) {
-                Ok(None) => break,
-                Err(SourceError::BadFrame(_)) => {}
+            if !wanted() {
+                return Ok(None);
+            }
+            match source.capture(left.min(SLICE)) {
+                Ok(None) | Err(SourceError::BadFrame(_)) => {}
                 Err(e) => return Err(e),
                 Ok(Some(captured)) => {
-                    source.first = Some(Ok(captured));
-                    return Ok(source);
+                    source.first = Some(captured);
+                    return Ok(Some(source));
                 }
             }
         }
@@ -164,7 +192,7 @@ impl V4l2Source {
         }
         let fps = set_rate(&dev, options.fps).or(chosen.fps).unwrap_or(options.fps);
         let mut stream = Stream::with_buffers(&dev, Type::VideoCapture, BUFFERS).map_err(failed(Doing::SettingUp))?;
-        stream.set_timeout(FIRST_PICTURE);
+        stream.set_timeout(SLICE);
         let (steer, exposure) = Steer::start(dev, device, options, layout.format, fps)?;
         let info = SourceInfo {
             name: format!("{device} ({})", caps.card),
@@ -184,6 +212,7 @@ impl V4l2Source {
             decoder: PictureDecoder::new(options.max_side).with_black_level(options.black_level),
             clock: clock.clone(),
             first: None,
+            running: Running::Not,
             last: None,
         })
     }
@@ -192,9 +221,9 @@ impl V4l2Source {
     fn capture(&mut self, timeout: Duration) -> Result<Option<Captured>, SourceError> {
         let lost = |e: std::io::Error| mode::error_from_io(&self.device, Doing::Streaming, &e, &[]);
         let Some(stream) = &mut self.stream else { return Err(SourceError::End) };
-        // A time-out inside `next` leaves the stream unusable, so it is called only when a buffer is ready. Before the
-        // first picture the stream does not run yet and cannot be polled.
-        if self.last.is_some() {
+        // The first `next` gives all buffers to the driver and cannot be polled before. Where it times out, the next one would
+        // give a buffer a second time; `dequeue`, which takes one, sets that right.
+        if self.running != Running::Not {
             let ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
             match stream.handle().poll(READABLE, ms) {
                 Ok(0) => return Ok(None),
@@ -203,13 +232,15 @@ impl V4l2Source {
                 Ok(_) => {}
             }
         }
+        if std::mem::replace(&mut self.running, Running::Yes) == Running::First {
+            stream.dequeue().map_err(lost)?;
+            return Ok(None);
+        }
         let (buffer, meta) = match stream.next() {
             Ok(next) => next,
             Err(e) if e.kind() == std::io::ErrorKind::TimedOut => {
-                return Err(SourceError::Lost(format!(
-                    "{} gives no pictures; unplug it and plug it in again",
-                    self.device
-                )));
+                self.running = Running::First;
+                return Ok(None);
             }
             Err(e) => return Err(lost(e)),
         };
@@ -246,7 +277,7 @@ impl FrameSource for V4l2Source {
 
     fn next_frame(&mut self, timeout: Duration) -> Result<Option<Captured>, SourceError> {
         match self.first.take() {
-            Some(first) => first.map(Some),
+            Some(first) => Ok(Some(first)),
             None => self.capture(timeout),
         }
     }
@@ -404,10 +435,18 @@ mod tests {
     fn an_absent_camera_and_a_file_are_refused_in_one_line() {
         let open = |device: &str| {
             let options = V4l2Options { device: device.into(), ..V4l2Options::default() };
-            V4l2Source::open(&options, MonotonicClock::shared()).err().expect("no camera there").to_string()
+            let opened = V4l2Source::open(&options, MonotonicClock::shared(), &mut || true);
+            opened.err().expect("no camera there").to_string()
         };
         assert!(open("/dev/video987").starts_with("camera /dev/video987 does not exist; "));
         let text = open("/dev/null");
         assert!(text.starts_with("/dev/null gives no pictures (it is no V4L2 device)"), "{text}");
+    }
+
+    #[test]
+    fn a_camera_that_nobody_wants_is_not_opened() {
+        let options = V4l2Options { device: "/dev/video987".into(), ..V4l2Options::default() };
+        let opened = V4l2Source::open(&options, MonotonicClock::shared(), &mut || false);
+        assert!(matches!(opened, Ok(None)));
     }
 }

@@ -32,6 +32,9 @@ const HEAVY: [(&str, &[&str]); 9] = [
     ("rustls", &["firmware/tls", "firmware/mqtt"]),
 ];
 
+/// Crates that hold pixels and cannot write any type: `mtcae-contract`, which can, is tried by programs that do not compile.
+const NOTHING_IS_WRITTEN: [&str; 3] = ["mtcae-core", "mtcae-detect", "mtcae-drivers"];
+
 /// What the newcomer's build must not wait for.
 const NOT_IN_THE_DEMO: [&str; 10] = [
     "aws-lc-sys",
@@ -113,6 +116,15 @@ fn reachable(graph: &Graph, from: &str) -> BTreeSet<String> {
         }
     }
     found
+}
+
+#[test]
+fn crates_that_hold_pixels_do_not_depend_on_serde() {
+    let metadata = metadata();
+    for name in NOTHING_IS_WRITTEN {
+        let package = metadata.packages.iter().find(|p| p.name.as_str() == name).expect("the crate is there");
+        assert!(!direct(package, false).contains("serde"), "{name} could write pixels");
+    }
 }
 
 #[test]

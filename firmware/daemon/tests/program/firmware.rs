@@ -49,7 +49,7 @@ impl Bench {
         let bench = Bench { dir: tempfile::tempdir().unwrap() };
         bench.model(manifest(), TINY);
         let board = format!(
-            "[board]\nname = \"bench\"\nfamily = \"pc\"\n[camera]\n{camera}\n[model]\npath = {:?}\nengine = \"tract\"\n[report]\nstatus_every_ms = 300\n{sinks}",
+            "[board]\nname = \"bench\"\nfamily = \"pc\"\n[camera]\n{camera}\n[model]\npath = {:?}\nengine = \"tract\"\nstreams = 1\n[report]\nstatus_every_ms = 300\n{sinks}",
             bench.dir.path(),
         );
         std::fs::write(bench.board(), board).unwrap();

@@ -13,5 +13,6 @@ mod privacy;
 mod robot;
 mod running;
 mod soak;
+mod streams;
 mod tcp;
 mod trigger;
