@@ -39,7 +39,8 @@ const START_ERROR: u32 = BASE + 69;
 const QUEUE_ERROR: u32 = BASE + 70;
 const SEQUENCE_WRAP: u32 = BASE + 38;
 const TIME_WRAP: u32 = BASE + 39;
-const PERCENT_DROPPED: u32 = BASE + 64;
+/// Of a hundred no picture comes.
+pub const PERCENT_DROPPED: u32 = BASE + 64;
 
 const ALL: [Fault; 6] = [
     Fault { name: "disconnected", control: DISCONNECT, also: None, lost: true },

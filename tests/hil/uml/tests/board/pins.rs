@@ -1,6 +1,7 @@
 //! The privacy switch and the status light through the kernel's GPIO character device.
 
-use crate::bench::{Bench, same_size};
+use crate::bench::{Bench, CAMERA, same_size};
+use crate::faults::PERCENT_DROPPED;
 use crate::pictures::shown;
 use mtcae_wire::{CameraState, Up};
 use std::time::{Duration, Instant};
@@ -60,4 +61,33 @@ fn a_real_switch_closes_the_camera_and_a_real_light_says_so() {
     println!("{FLIPS} flips of a GPIO line: closed and wiped within {longest:?}");
     // The promise is 100 ms, held to in the daemon's own tests; starting a shell to flip the line is in this figure.
     assert!(longest < Duration::from_secs(5), "{longest:?}");
+}
+
+/// The driver streams and gives nothing: the daemon waits for its first picture for up to 5 s.
+#[test]
+fn a_camera_that_gives_no_picture_yet_is_closed_by_the_switch_too() {
+    let Some(mut bench) = Bench::start("privacy switch while the camera is being opened") else { return };
+    bench.show(&shown()[0].yuyv());
+    bench.sh(&format!("vivid set {CAMERA} {PERCENT_DROPPED:#x} 100"));
+    bench.daemon(&same_size("YUYV"), PINS);
+    bench.robot.log("closed by the privacy switch");
+    let closed = bench.descriptors();
+    let mut longest = Duration::ZERO;
+    for _ in 0..FLIPS {
+        flip(&mut bench, true);
+        let open = format!("[ $(ls /proc/$(pidof mtcae-firmware)/fd | wc -l) -gt {closed} ]");
+        bench.sh(&format!("until {open}; do sleep 0.02; done"));
+        bench.robot.forget();
+        let begin = Instant::now();
+        flip(&mut bench, false);
+        bench.robot.log("closed by the privacy switch, no picture is left");
+        longest = longest.max(begin.elapsed());
+        assert_eq!(bench.descriptors(), closed, "the camera's device is still open");
+    }
+    println!("{FLIPS} flips while the camera was being opened: closed within {longest:?}");
+    // It took up to 5 s; the promise is held to in the daemon's own tests.
+    assert!(longest < Duration::from_secs(4), "{longest:?}");
+    bench.sh(&format!("vivid set {CAMERA} {PERCENT_DROPPED:#x} 0"));
+    flip(&mut bench, true);
+    bench.robot.face();
 }
