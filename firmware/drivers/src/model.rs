@@ -8,8 +8,8 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Largest model file, bytes.
-pub const MAX_MODEL_BYTES: u64 = 256 << 20;
+/// Largest model file, bytes: what protobuf holds. `large` in fp32 has 1.5 GB.
+pub const MAX_MODEL_BYTES: u64 = i32::MAX as u64;
 /// Largest manifest, bytes; real ones have about one thousand.
 const MAX_MANIFEST_BYTES: u64 = 64 << 10;
 /// The key under which an exported file carries [`Manifest::contract_hash`].

@@ -1,9 +1,10 @@
 //! Networks with operators fused answer as tract alone does, and what is not of our form is left alone.
 
-use mtcae_kernels::{Fusion, optimized};
+use mtcae_kernels::{Fusion, instructions, optimized};
 use mtcae_network::onnx::{Activation, EmitOptions, Int8Layers, emit_int8, emit_tapped};
 use mtcae_network::{Checkpoint, NetworkConfig};
 use prost::Message;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
@@ -79,6 +80,22 @@ fn f32_networks_answer_as_without_with_everything_and_with_each_kind_alone() {
             let apart = apart(&got, &want);
             assert!(apart <= 1e-5, "{preset}, {kind}: {apart} apart");
         }
+    }
+}
+
+/// For people, with `--show-output`: what tract chose, and what our kernels use.
+#[test]
+fn what_computes_here_is_named() {
+    let checkpoint = network("small", 32);
+    let (_, layers) = emit_tapped(&checkpoint, &options(17)).unwrap();
+    let activation = Activation::Static { scale: 0.02, zero_point: 128 };
+    let int8 = layers.into_iter().map(|l| (l.name, activation)).collect();
+    for (form, layers) in [("f32", Int8Layers::new()), ("int8", int8)] {
+        let model = optimized(&mut file(&checkpoint, 17, &layers), Fusion::NONE).unwrap();
+        let lines = model.nodes().iter().filter_map(|n| n.op.info().ok()).flatten();
+        let kernels: BTreeSet<String> = lines.filter_map(|l| Some(l.rsplit_once(" with ")?.1.to_owned())).collect();
+        println!("{form}: in tract {}; fused: {}", Vec::from_iter(kernels.iter().cloned()).join(" "), instructions());
+        assert!(kernels.iter().any(|k| k.contains("mm")), "{kernels:?}");
     }
 }
 

@@ -4,7 +4,7 @@
 //! A network is an ONNX file, or a preset with random weights: `small`, `small@224` at another size, `small+int8` with all its linear
 //! layers in int8. Engines take turns within a round; what is printed is the median of the process's processor time for a clip.
 
-use mtcae_deploy::{OnnxRuntime, TractModel, seeded_clip};
+use mtcae_deploy::{Device, OnnxRuntime, TractModel, seeded_clip};
 use mtcae_kernels::{Fusion, instructions};
 use mtcae_network::onnx::{Activation, EmitOptions, ZERO_POINT, emit_int8, emit_tapped};
 use mtcae_network::{Checkpoint, NetworkConfig};
@@ -59,7 +59,7 @@ fn main() -> Result<(), Failed> {
 fn engines(onnx: &[u8], library: &Path) -> Result<Vec<Run>, Failed> {
     let alone = TractModel::load_with(onnx, Fusion::NONE)?;
     let fused = TractModel::load_with(onnx, Fusion::ALL)?;
-    let mut runtime = OnnxRuntime::load(library, onnx, alone.shape())?;
+    let mut runtime = OnnxRuntime::load(library, onnx, alone.shape(), Device::Cpu)?;
     let clip = seeded_clip(alone.shape()[1], alone.shape()[2], 1);
     let (a, b) = (clip.clone(), clip.clone());
     Ok(vec![

@@ -1,11 +1,11 @@
 //! Checkpoint and manifest in, checked ONNX file and manifest out.
 
-use crate::check::{Agreement, agreement, reference, seeded_clip};
+use crate::check::{Agreement, GATE, agreement, reference, seeded_clip, tolerance};
 use crate::error::ExportError;
 use crate::folder::hex_sha256;
 use crate::tract::TractModel;
 use mtcae_contract::{Artifact, Manifest, Precision};
-use mtcae_network::onnx::{EmitError, EmitOptions, emit};
+use mtcae_network::onnx::{EmitError, EmitOptions, emit, emit_half};
 use mtcae_network::{Checkpoint, Network, count};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -34,22 +34,31 @@ pub enum Step {
 /// What an export made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportReport {
-    /// The ONNX file.
-    pub onnx: PathBuf,
-    /// The manifest beside it.
+    /// The ONNX files: fp32, and fp16 where that was asked for.
+    pub files: Vec<ExportedFile>,
+    /// The manifest beside them.
     pub manifest: PathBuf,
-    /// Size of the ONNX file.
+    /// Trained values.
+    pub parameters: usize,
+}
+
+/// One ONNX file that was made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExportedFile {
+    /// Its number format.
+    pub precision: Precision,
+    /// The file.
+    pub onnx: PathBuf,
+    /// Its size.
     pub bytes: usize,
     /// Its SHA-256, hexadecimal.
     pub sha256: String,
-    /// Trained values.
-    pub parameters: usize,
     /// How far tract is from the checkpoint's own arithmetic.
     pub agreement: Agreement,
 }
 
-/// Writes `<name>.fp32.onnx` and `manifest.toml` into `out`, after running the graph in tract and comparing it with plain
-/// arithmetic. Each file appears whole or not at all, the manifest last.
+/// Writes `<name>.fp32.onnx`, on demand `<name>.fp16.onnx`, and `manifest.toml` into `out`, after running the graphs in tract and
+/// comparing them with plain arithmetic. Each file appears whole or not at all, the manifest last.
 ///
 /// # Errors
 /// When the checkpoint or the manifest is unusable, they do not fit together, the check fails or a file cannot be written.
@@ -57,33 +66,44 @@ pub fn export(
     checkpoint: &Path,
     manifest: &Manifest,
     out: &Path,
+    half: bool,
     progress: &mut dyn FnMut(Step),
 ) -> Result<ExportReport, ExportError> {
     progress(Step::Read);
     manifest.validate()?;
     let model = read(checkpoint)?;
     fits(&model, manifest, checkpoint)?;
-    progress(Step::Emit);
-    let onnx = onnx_bytes(&model, manifest)?;
-    progress(Step::Load);
-    let agreement = verify(&model, manifest, &onnx, checkpoint, progress)?.gate()?;
+    let mut made = Vec::new();
+    let formats = [(Precision::Fp32, GATE), (Precision::Fp16, tolerance(Precision::Fp16))];
+    for (precision, limit) in formats.into_iter().take(1 + usize::from(half)) {
+        progress(Step::Emit);
+        let onnx = match precision {
+            Precision::Fp16 => half_bytes(&model, manifest)?,
+            _ => onnx_bytes(&model, manifest)?,
+        };
+        progress(Step::Load);
+        let agreement = verify(&model, manifest, &onnx, checkpoint, progress)?.gate(limit)?;
+        made.push((precision, onnx, agreement));
+    }
     progress(Step::Write);
-    let sha256 = hex_sha256(&onnx);
-    let file = format!("{}.fp32.onnx", manifest.name);
-    let mut manifest = manifest.clone();
-    manifest.artifacts = vec![Artifact { precision: Precision::Fp32, file: file.clone(), sha256: sha256.clone() }];
-    let text = manifest.to_toml()?;
     std::fs::create_dir_all(out).map_err(|source| ExportError::Io {
         action: "make folder",
         path: out.into(),
         source,
     })?;
-    let paths = (out.join(file), out.join("manifest.toml"));
-    write_whole(out, &paths.0, &onnx)?;
-    write_whole(out, &paths.1, text.as_bytes())?;
+    let mut manifest = Manifest { artifacts: Vec::new(), ..manifest.clone() };
+    let mut files = Vec::new();
+    for (precision, onnx, agreement) in made {
+        let file = format!("{}.{}.onnx", manifest.name, if precision == Precision::Fp16 { "fp16" } else { "fp32" });
+        let (path, sha256) = (out.join(&file), hex_sha256(&onnx));
+        write_whole(out, &path, &onnx)?;
+        manifest.artifacts.push(Artifact { precision, file, sha256: sha256.clone() });
+        files.push(ExportedFile { precision, onnx: path, bytes: onnx.len(), sha256, agreement });
+    }
+    let path = out.join("manifest.toml");
+    write_whole(out, &path, manifest.to_toml()?.as_bytes())?;
     let network = Network::new(model.config).map_err(|e| mtcae_network::CheckpointError::Config(e.to_string()));
-    let parameters = network.map_or(0, |n| count(&n).parameters());
-    Ok(ExportReport { onnx: paths.0, manifest: paths.1, bytes: onnx.len(), sha256, parameters, agreement })
+    Ok(ExportReport { files, manifest: path, parameters: network.map_or(0, |n| count(&n).parameters()) })
 }
 
 /// The exported file in memory, with the metadata `mtcae.contract` and `mtcae.config`; not yet checked.
@@ -92,6 +112,14 @@ pub fn export(
 /// When the weights do not fit their configuration or the colours cannot be folded.
 pub fn onnx_bytes(checkpoint: &Checkpoint, manifest: &Manifest) -> Result<Vec<u8>, EmitError> {
     emit(checkpoint, &options(manifest))
+}
+
+/// The same file with its products in f16; not yet checked.
+///
+/// # Errors
+/// As [`onnx_bytes`], and when a weight is beyond what f16 holds.
+pub fn half_bytes(checkpoint: &Checkpoint, manifest: &Manifest) -> Result<Vec<u8>, EmitError> {
+    emit_half(checkpoint, &options(manifest))
 }
 
 /// What every exported file of a model has in common.

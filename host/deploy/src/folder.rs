@@ -1,5 +1,6 @@
 //! A model's folder at the desk: manifest, checkpoint and fp32 file, and the int8 file that joins them.
 
+use crate::check::GATE;
 use crate::error::ExportError;
 use crate::export::{self, onnx_bytes};
 use mtcae_contract::{Artifact, Manifest, Precision};
@@ -59,7 +60,7 @@ impl Model {
         let checkpoint = export::read(path)?;
         export::fits(&checkpoint, &manifest, path)?;
         let fp32 = onnx_bytes(&checkpoint, &manifest)?;
-        export::verify(&checkpoint, &manifest, &fp32, path, &mut |_| ())?.gate()?;
+        export::verify(&checkpoint, &manifest, &fp32, path, &mut |_| ())?.gate(GATE)?;
         Ok(Model { folder: None, manifest, checkpoint, fp32 })
     }
 

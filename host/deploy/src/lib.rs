@@ -5,6 +5,7 @@
 //! ```text
 //! checkpoint + manifest -> ONNX bytes -> run in tract, compare with plain arithmetic -> name.fp32.onnx + manifest.toml
 //! model folder + clips -> ranges, layers that hurt -> int8 bytes -> compare with fp32 -> name.int8.onnx
+//! model folder -> f16 bytes -> compare with fp32 -> name.fp16.onnx
 //! model folder -> graph, engines side by side -> differences, traps
 //! settings -> a process each -> times, memory, energy
 //! ```
@@ -21,12 +22,12 @@ mod verify;
 
 pub use check::{Agreement, GATE, agreement, reference, seeded_clip, tolerance};
 pub use error::ExportError;
-pub use export::{ExportReport, Step, export, onnx_bytes};
+pub use export::{ExportReport, ExportedFile, Step, export, half_bytes, onnx_bytes};
 pub use folder::{Model, Written, read_artifact, read_checkpoint, read_manifest};
-pub use onnxruntime::OnnxRuntime;
+pub use onnxruntime::{Device, OnnxRuntime};
 pub use quantize::{
     Accuracy, Form, Job, Keep, LayerReport, Limits, NoRange, QuantizeError, Quantized, RangeMethod,
     Step as QuantizeStep, gate_accuracy, gate_difference, logits_apart, quantize, side_by_side,
 };
 pub use tract::{Outputs, TractModel};
-pub use verify::{Difference, EngineName, Finding, Parts, Severity, Verdict, Verification, traps, verify};
+pub use verify::{Difference, EngineName, Engines, Finding, Parts, Severity, Verdict, Verification, traps, verify};

@@ -10,7 +10,7 @@ const BEYOND: [(&str, &str); 8] = [
         "no virtual board has one; frames come through V4L2's virtual driver or from files",
     ),
     ("Argus, the image processor of a Jetson", "it is closed, and there is no model of it"),
-    ("CUDA and TensorRT", "no engine for them is built yet"),
+    ("CUDA on a Jetson, and TensorRT", "CUDA ran on a data-centre GPU only; TensorRT never ran anywhere"),
     ("latency from light to report", "a virtual camera has no exposure; times of a busy desk say little of a board"),
     ("heat, power and their limits", "the suite writes a number where a thermometer would stand"),
     ("electricity on the line", "levels, cables, grounds and connectors; damage is injected as turned-over bits"),

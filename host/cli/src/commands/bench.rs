@@ -14,7 +14,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// Where ONNX Runtime's own tools look for the library.
 const LIBRARY: &str = "ORT_DYLIB_PATH";
@@ -26,7 +25,8 @@ Each engine, number format, number of threads and of streams has a process of it
 loaded, warmed up, and then take turns, one turn each in a round, so that a busy machine treats them
 alike. `x ORT` is the ratio to ONNX Runtime, fp32, on the processor, with as many threads and
 streams: of processor time, and of the median by the clock. `first ms` is the time from the start of
-the process to the first answer. Without --engines: tract, and ONNX Runtime where it is found.
+the process to the first answer, `first CPU` the processor time of that. Without --engines: tract,
+and ONNX Runtime where it is found.
 
 Examples:
   mtcae bench models/zoo/edge
@@ -42,6 +42,9 @@ pub struct Args {
     /// Side of the frames of presets that say none, in place of the preset's own
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
+    /// Folder in which models of presets are kept, in place of one that is gone afterwards; one that is there is used again
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    keep: Option<PathBuf>,
     /// Engines, with commas between: tract, cpu-ort, cuda, tensorrt
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     engines: Vec<EngineWord>,
@@ -88,7 +91,7 @@ impl Args {
     /// Measures and prints.
     pub fn run(self) -> Result<(), Failure> {
         let made = tempfile::tempdir().map_err(|source| Failure::System { what: "make a folder", source })?;
-        let candidates = self.candidates(&made)?;
+        let candidates = self.candidates(self.keep.as_deref().unwrap_or(made.path()))?;
         let given = self.onnxruntime.clone().or_else(|| std::env::var_os(LIBRARY).map(PathBuf::from));
         let library = find_onnxruntime(given.as_deref());
         let engines = match (self.engines.is_empty(), &library) {
@@ -135,7 +138,7 @@ impl Args {
         })
     }
 
-    fn candidates(&self, made: &TempDir) -> Result<Vec<Candidate>, Failure> {
+    fn candidates(&self, made: &Path) -> Result<Vec<Candidate>, Failure> {
         let mut all = Vec::new();
         for folder in &self.models {
             let refused = |e: mtcae_deploy::ExportError| Failure::Measure {
@@ -160,7 +163,7 @@ impl Args {
     }
 
     /// A preset with random weights.
-    fn random(&self, preset: &str, made: &TempDir) -> Result<Candidate, Failure> {
+    fn random(&self, preset: &str, made: &Path) -> Result<Candidate, Failure> {
         let refused = |e: &dyn std::fmt::Display| Failure::Network(e.to_string());
         let (name, size) = match preset.split_once(':') {
             None => (preset, self.size),
@@ -173,11 +176,12 @@ impl Args {
         let mut config = NetworkConfig::preset(name).map_err(|e| refused(&e))?;
         config.size = size.unwrap_or(config.size);
         let label = format!("{name} {} px", config.size);
-        let folder = made.path().join(label.replace(' ', "-"));
-        std::fs::create_dir_all(&folder).map_err(|reason| Failure::Write { path: folder.clone(), reason })?;
-        let checkpoint = Checkpoint::random(config, 1).map_err(|e| refused(&e))?;
-        let int8 = self.precision.contains(&Precision::Int8);
-        bench::random_model(&checkpoint, name, int8, &folder).map_err(|e| refused(&e))?;
+        let folder = made.join(label.replace(' ', "-"));
+        if !has(&folder, &self.precision) {
+            std::fs::create_dir_all(&folder).map_err(|reason| Failure::Write { path: folder.clone(), reason })?;
+            let checkpoint = Checkpoint::random(config, 1).map_err(|e| refused(&e))?;
+            bench::random_model(&checkpoint, name, &self.precision, &folder).map_err(|e| refused(&e))?;
+        }
         Ok(Candidate { name: label, folder, precisions: vec![Precision::Fp32] })
     }
 
@@ -204,6 +208,11 @@ impl Args {
         }
         (settings, folders)
     }
+}
+
+/// Whether `folder` has a model in all of `precisions`.
+fn has(folder: &Path, precisions: &[Precision]) -> bool {
+    read_manifest(folder).is_ok_and(|m| precisions.iter().all(|p| m.artifact(*p).is_some()))
 }
 
 pub(super) fn precision(word: &str) -> Result<Precision, String> {
@@ -276,6 +285,7 @@ fn json_text(runs: &[Run], machine: &Machine, plan: Plan) -> Value {
         json!({
             "model": s.model, "engine": s.engine, "precision": name(s.precision), "threads": s.threads,
             "streams": s.streams, "note": run.note, "load_ms": run.load_ms, "first_ms": run.first_ms,
+            "first_cpu_ms": run.first_cpu_ms,
             "peak_kib": run.peak_kib, "figures": figures, "failure": run.failure,
         })
     };

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use clap::ValueEnum;
 use mtcae_contract::{Clip, Precision, Rect};
 use mtcae_core::Engine;
-use mtcae_deploy::bench::{Line, Stream, turn};
+use mtcae_deploy::bench::{Line, Stream, cpu_us, turn};
 use mtcae_deploy::seeded_clip;
 use mtcae_drivers::{ModelFile, OrtDevice, OrtEngine, OrtLibrary, TractEngine, find_onnxruntime};
 use std::io::{self, BufRead, Write};
@@ -81,7 +81,7 @@ impl Args {
             streams.push(Box::new(move || engine.infer(clip).map(drop).map_err(|e| e.to_string())));
         }
         streams.iter_mut().try_for_each(|stream| stream())?;
-        say(&Line::Ready { load_us, note }).map_err(|e| text(&e))?;
+        say(&Line::Ready { load_us, cpu_us: cpu_us(), note }).map_err(|e| text(&e))?;
         for line in io::stdin().lock().lines() {
             let line = line.map_err(|e| text(&e))?;
             let ms = line.trim().parse().map_err(|_| format!("{line:?} is no time"))?;

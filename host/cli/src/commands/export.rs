@@ -3,8 +3,9 @@
 use crate::failure::Failure;
 use clap::ValueHint;
 use mtcae_contract::Manifest;
-use mtcae_deploy::{ExportReport, Step, export};
+use mtcae_deploy::{ExportReport, ExportedFile, Step, export};
 use serde_json::json;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Writes NAME.fp32.onnx and manifest.toml, after the graph was run and compared with plain arithmetic; when they differ,
-nothing is written.
+nothing is written. With --fp16 also NAME.fp16.onnx, for GPUs: its matrix products are in f16, norms and softmax in f32.
 
 Example:
   mtcae export --checkpoint runs/edge/best.safetensors --manifest runs/edge/manifest.toml --out models/zoo/edge")]
@@ -26,6 +27,9 @@ pub struct Args {
     /// Folder for the files
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: PathBuf,
+    /// Also write a file with its matrix products in f16, for CUDA and TensorRT
+    #[arg(long)]
+    fp16: bool,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -44,7 +48,7 @@ impl Args {
                 eprintln!("{}", step_text(step));
             }
         };
-        let report = export(&self.checkpoint, &manifest, &self.out, &mut progress)
+        let report = export(&self.checkpoint, &manifest, &self.out, self.fp16, &mut progress)
             .map_err(|error| Failure::Export(error.to_string()))?;
         let text = if self.json { json_text(&report) } else { report_text(&report) };
         Ok(io::stdout().write_all(text.as_bytes())?)
@@ -62,20 +66,30 @@ fn step_text(step: Step) -> String {
 }
 
 fn json_text(report: &ExportReport) -> String {
-    let object = json!({
-        "onnx": report.onnx, "manifest": report.manifest, "bytes": report.bytes, "sha256": report.sha256,
-        "parameters": report.parameters, "worst_error": report.agreement.worst().1,
-    });
+    let file = |f: &ExportedFile| json!({ "onnx": f.onnx, "bytes": f.bytes, "sha256": f.sha256, "worst_error": f.agreement.worst().1 });
+    let [first, more @ ..] = report.files.as_slice() else { return String::new() };
+    let mut object = file(first);
+    object["manifest"] = json!(report.manifest);
+    object["parameters"] = json!(report.parameters);
+    if let [half] = more {
+        object["fp16"] = file(half);
+    }
     format!("{object}\n")
 }
 
 fn report_text(report: &ExportReport) -> String {
-    format!(
-        "{}  {:.1} MB, {} parameters\n{}\nlargest difference from plain arithmetic: {:.1e}\n",
-        report.onnx.display(),
-        report.bytes as f64 / 1e6,
-        report.parameters,
-        report.manifest.display(),
-        report.agreement.worst().1,
-    )
+    let mut text = String::new();
+    for f in &report.files {
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            text,
+            "{}  {:.1} MB, {} parameters, largest difference from plain arithmetic: {:.1e}",
+            f.onnx.display(),
+            f.bytes as f64 / 1e6,
+            report.parameters,
+            f.agreement.worst().1,
+        );
+    }
+    let _ = writeln!(text, "{}", report.manifest.display());
+    text
 }

@@ -1,12 +1,13 @@
 //! `mtcae verify`.
 
+use super::bench_engine::EngineWord;
 use crate::failure::Failure;
 use crate::reference::face_clip;
 use clap::ValueHint;
 use mtcae_contract::{Manifest, Precision};
 use mtcae_deploy::{
-    Agreement, Difference, EngineName, ExportError, Finding, Parts, Severity, Verdict, Verification, read_artifact,
-    read_checkpoint, read_manifest, seeded_clip, verify,
+    Agreement, Difference, EngineName, Engines, ExportError, Finding, Parts, Severity, Verdict, Verification,
+    read_artifact, read_checkpoint, read_manifest, seeded_clip, verify,
 };
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -22,12 +23,14 @@ const SEEDED: u64 = 3;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Every file of the model answers the same clips (seeded noise, and a face) in tract and, where its library is at hand, in
-ONNX Runtime; the fp32 file also against the checkpoint's own arithmetic. The exit code is 1 when answers are too far
-apart, a file does not run, or a trap is in it that makes an engine answer wrongly.
+ONNX Runtime, there on a GPU, too, where the library and the machine have one; the fp32 file also against the checkpoint's
+own arithmetic. The exit code is 1 when answers are too far apart, a file does not run, or a trap is in it that makes an
+engine answer wrongly.
 
 Examples:
   mtcae verify models/zoo/edge
-  mtcae verify models/zoo/edge --onnxruntime /usr/lib/libonnxruntime.so --clip me.mp4")]
+  mtcae verify models/zoo/edge --onnxruntime /usr/lib/libonnxruntime.so --clip me.mp4
+  mtcae verify models/zoo/edge --engines cpu-ort,cuda")]
 pub struct Args {
     /// Model folder
     #[arg(value_name = "MODEL", value_hint = ValueHint::DirPath)]
@@ -35,12 +38,26 @@ pub struct Args {
     /// ONNX Runtime's library; else where ORT_DYLIB_PATH points
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     onnxruntime: Option<PathBuf>,
+    /// Engines that must answer, with commas between: tract, cpu-ort, cuda, tensorrt; else those that are there. Without tract
+    /// that runs the fp32 file alone, for the others to be compared with
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
+    engines: Vec<EngineWord>,
     /// Video with a face, or a folder of pictures, in place of the portrait that ships; may be given again
     #[arg(long = "clip", value_name = "VIDEO", value_hint = ValueHint::AnyPath)]
     clips: Vec<PathBuf>,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// The engine that a board file calls so.
+fn engine(word: EngineWord) -> EngineName {
+    match word {
+        EngineWord::Tract => EngineName::Tract,
+        EngineWord::CpuOrt => EngineName::OnnxRuntime,
+        EngineWord::Cuda => EngineName::Cuda,
+        EngineWord::Tensorrt => EngineName::Tensorrt,
+    }
 }
 
 impl Args {
@@ -51,12 +68,20 @@ impl Args {
         let files = self.files(&manifest)?;
         let clips = self.clips(&manifest)?;
         let library = self.onnxruntime.clone().or_else(|| std::env::var_os(LIBRARY).map(PathBuf::from));
+        let named: Vec<EngineName> = self.engines.iter().map(|e| engine(*e)).collect();
+        if named.iter().any(|e| *e != EngineName::Tract) && library.is_none() {
+            return Err(Failure::Verify {
+                reason: "`--engines` asks ONNX Runtime, whose library is not known".to_owned(),
+                help: format!("give it with `--onnxruntime FILE` or {LIBRARY}"),
+            });
+        }
         let parts = Parts {
             manifest: &manifest,
             checkpoint: checkpoint.as_ref(),
             files: &files,
             clips: &clips,
             onnxruntime: library.as_deref(),
+            engines: if named.is_empty() { Engines::There } else { Engines::Named(&named) },
         };
         let shown = io::stderr().is_terminal();
         let mut progress = |precision: Precision, engine: EngineName| {
@@ -151,6 +176,9 @@ fn report_text(found: &Verification, library: Option<&Path>) -> String {
     for (precision, engine, why) in &found.failures {
         let _ = writeln!(text, "{:19} DOES NOT RUN: {why}", who((*precision, *engine)));
     }
+    for (engine, why) in &found.absent {
+        let _ = writeln!(text, "{engine} was not asked: {why}");
+    }
     if library.is_none() {
         let _ = writeln!(text, "onnxruntime was not asked: give its library with `--onnxruntime FILE` or {LIBRARY}");
     }
@@ -192,6 +220,7 @@ fn json_text(found: &Verification, library: Option<&Path>) -> Value {
         })
     };
     let failure = |(precision, engine, why): &(Precision, EngineName, String)| json!({ "file": side((*precision, *engine)), "why": why });
+    let absent = |(engine, why): &(EngineName, String)| json!({ "engine": engine.to_string(), "why": why });
     let verdict = match found.verdict() {
         Verdict::Good => "good",
         Verdict::Slow => "slow",
@@ -200,6 +229,7 @@ fn json_text(found: &Verification, library: Option<&Path>) -> Value {
     json!({
         "verdict": verdict, "clips": found.clips, "onnxruntime": library,
         "differences": found.differences.iter().map(difference).collect::<Vec<_>>(),
+        "absent": found.absent.iter().map(absent).collect::<Vec<_>>(),
         "failures": found.failures.iter().map(failure).collect::<Vec<_>>(),
         "findings": found.findings.iter().map(finding).collect::<Vec<_>>(),
     })

@@ -37,6 +37,8 @@ pub struct Child {
     pub load_ms: f64,
     /// Time from the start of the process to its first answer, milliseconds.
     pub first_ms: f64,
+    /// Processor time that it took for that, milliseconds.
+    pub first_cpu_ms: f64,
     /// What the engine says of itself.
     pub note: String,
 }
@@ -56,11 +58,12 @@ impl Child {
                 BufReader::new(out).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
             });
         }
-        let mut child = Child { process, lines, load_ms: 0.0, first_ms: 0.0, note: String::new() };
+        let mut child = Child { process, lines, load_ms: 0.0, first_ms: 0.0, first_cpu_ms: 0.0, note: String::new() };
         match child.next()? {
-            Line::Ready { load_us, note } => {
+            Line::Ready { load_us, cpu_us, note } => {
                 child.first_ms = begin.elapsed().as_secs_f64() * 1e3;
                 child.load_ms = load_us as f64 / 1e3;
+                child.first_cpu_ms = cpu_us as f64 / 1e3;
                 child.note = note;
                 Ok(child)
             }
@@ -140,9 +143,9 @@ mod tests {
 
     #[test]
     fn a_process_that_keeps_to_it_is_measured() {
-        let script = "echo hello; echo ready 1500 it; read t; echo turn 5 6 7 $t; read t; echo peak 42";
+        let script = "echo hello; echo ready 1500 900 it; read t; echo turn 5 6 7 $t; read t; echo peak 42";
         let mut child = Child::start(shell(script)).unwrap();
-        assert_eq!((child.load_ms, child.note.as_str()), (1.5, "it"));
+        assert_eq!((child.load_ms, child.first_cpu_ms, child.note.as_str()), (1.5, 0.9, "it"));
         assert!(child.first_ms > 0.0);
         let want = Turn { wall_us: vec![250], cpu_us: 5, elapsed_us: 6, switches: 7 };
         assert_eq!(child.turn(Duration::from_millis(250)).unwrap(), want);
@@ -156,7 +159,7 @@ mod tests {
         insta::assert_snapshot!(why("echo it broke >&2; exit 3"), @"its process ended or said nothing of use (exit status: 3) it broke");
         insta::assert_snapshot!(why("kill -9 $$"), @"its process ended or said nothing of use (signal: 9 (SIGKILL))");
         insta::assert_snapshot!(why("echo peak 3"), @"its process ended or said nothing of use: peak 3");
-        let mut child = Child::start(shell("echo ready 1 a; read t; exit 0")).unwrap();
+        let mut child = Child::start(shell("echo ready 1 1 a; read t; exit 0")).unwrap();
         let error = child.turn(Duration::from_millis(1)).unwrap_err().to_string();
         assert!(error.starts_with("its process ended or said nothing of use (exit status: 0)"), "{error}");
     }

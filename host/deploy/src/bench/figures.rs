@@ -13,6 +13,8 @@ pub struct Run {
     pub load_ms: Vec<f64>,
     /// Time from the start of the process to its first answer, each start, milliseconds.
     pub first_ms: Vec<f64>,
+    /// Processor time that it took for that, milliseconds.
+    pub first_cpu_ms: Vec<f64>,
     /// What the engine says of itself.
     pub note: String,
     /// Its turns, without the one that warms up.
@@ -55,6 +57,7 @@ impl Run {
             setting,
             load_ms: Vec::new(),
             first_ms: Vec::new(),
+            first_cpu_ms: Vec::new(),
             note: String::new(),
             turns: Vec::new(),
             peak_kib: 0,
@@ -135,6 +138,7 @@ pub(super) mod tests {
         Run {
             load_ms: vec![90.0, 80.0, 100.0],
             first_ms: vec![200.0],
+            first_cpu_ms: vec![110.0],
             turns: vec![turn],
             peak_kib: 51_200,
             ..Run::new(setting)

@@ -22,6 +22,8 @@ pub enum Line {
     Ready {
         /// From the first byte of the file that was read to an engine that is ready, microseconds.
         load_us: u64,
+        /// Processor time that the process has taken until then, microseconds.
+        cpu_us: u64,
         /// What the engine says of itself.
         note: String,
     },
@@ -36,7 +38,7 @@ pub enum Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Line::Ready { load_us, note } => write!(f, "ready {load_us} {}", flat(note)),
+            Line::Ready { load_us, cpu_us, note } => write!(f, "ready {load_us} {cpu_us} {}", flat(note)),
             Line::Turn(turn) => {
                 write!(f, "turn {} {} {}", turn.cpu_us, turn.elapsed_us, turn.switches)?;
                 turn.wall_us.iter().try_for_each(|us| write!(f, " {us}"))
@@ -58,8 +60,9 @@ impl Line {
         let (word, rest) = line.trim_end().split_once(' ')?;
         match word {
             "ready" => {
-                let (load, note) = rest.split_once(' ').unwrap_or((rest, ""));
-                Some(Line::Ready { load_us: load.parse().ok()?, note: note.to_owned() })
+                let (load, rest) = rest.split_once(' ')?;
+                let (cpu, note) = rest.split_once(' ').unwrap_or((rest, ""));
+                Some(Line::Ready { load_us: load.parse().ok()?, cpu_us: cpu.parse().ok()?, note: note.to_owned() })
             }
             "turn" => {
                 let mut words = rest.split(' ');
@@ -83,8 +86,8 @@ mod tests {
     fn lines() -> impl Strategy<Value = Line> {
         let turn = (prop::collection::vec(any::<u32>(), 1..20), any::<[u64; 3]>());
         prop_oneof![
-            (any::<u64>(), "[a-z]{1,9}( [a-z0-9/.]{1,9}){0,3}")
-                .prop_map(|(load_us, note)| Line::Ready { load_us, note }),
+            (any::<[u64; 2]>(), "[a-z]{1,9}( [a-z0-9/.]{1,9}){0,3}")
+                .prop_map(|([load_us, cpu_us], note)| Line::Ready { load_us, cpu_us, note }),
             turn.prop_map(|(wall_us, [cpu_us, elapsed_us, switches])| {
                 Line::Turn(Turn { wall_us, cpu_us, elapsed_us, switches })
             }),
@@ -107,10 +110,10 @@ mod tests {
 
     #[test]
     fn other_lines_are_none() {
-        for line in ["", "ready", "ready soon", "turn 1 2", "turn 1 2 3 x", "peak -1", "running 3 tests"] {
+        for line in ["", "ready", "ready soon", "ready 5", "turn 1 2", "turn 1 2 3 x", "peak -1", "running 3 tests"] {
             assert_eq!(Line::parse(line), None, "{line}");
         }
-        assert_eq!(Line::parse("ready 5\n"), Some(Line::Ready { load_us: 5, note: String::new() }));
+        assert_eq!(Line::parse("ready 5 6\n"), Some(Line::Ready { load_us: 5, cpu_us: 6, note: String::new() }));
         assert_eq!(Line::Failed("a\nb".into()).to_string(), "failed a b");
     }
 }

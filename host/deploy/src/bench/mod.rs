@@ -18,9 +18,11 @@ pub use energy::PowerMeter;
 pub use figures::{Against, Figures, Run, against, ratio};
 pub use line::{Line, Turn};
 pub use plot::plot;
+#[cfg(test)]
+pub(crate) use random::random_manifest;
 pub use random::random_model;
 pub use table::{Machine, table};
-pub use turn::{Stream, turn};
+pub use turn::{Stream, cpu_us, turn};
 
 use mtcae_contract::Precision;
 use std::path::Path;
@@ -114,6 +116,7 @@ fn start(run: &mut Run, plan: Plan, command: &dyn Fn(&Setting) -> Command) -> Op
             Ok(started) => {
                 run.load_ms.push(started.load_ms);
                 run.first_ms.push(started.first_ms);
+                run.first_cpu_ms.push(started.first_cpu_ms);
                 run.note.clone_from(&started.note);
                 child = Some(started);
             }

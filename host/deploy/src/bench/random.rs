@@ -2,22 +2,45 @@
 
 use crate::check::seeded_clip;
 use crate::error::ExportError;
-use crate::export::{onnx_bytes, options};
+use crate::export::{half_bytes, onnx_bytes, options};
 use crate::folder::hex_sha256;
 use crate::quantize::{Form, Job, Keep, QuantizeError, RangeMethod, int8_activations};
 use mtcae_contract::{Artifact, ClipSpec, Framing, LabelSet, MANIFEST_FORMAT, Manifest, Precision, Sampling};
-use mtcae_network::Checkpoint;
 use mtcae_network::onnx::emit_int8;
+use mtcae_network::{Checkpoint, NetworkConfig};
 use std::path::Path;
 
-/// Writes a model of `checkpoint` into `folder`, which is there: fp32, and int8 with ranges found on one seeded clip where
-/// that is asked for. The weights may be random.
+/// Writes a model of `checkpoint` into `folder`, which is there: fp32, and what `precisions` names beside it. The ranges of int8 are
+/// found on one seeded clip. The weights may be random.
 ///
 /// # Errors
 /// When the weights do not fit their configuration, or a file cannot be written.
-pub fn random_model(checkpoint: &Checkpoint, name: &str, int8: bool, folder: &Path) -> Result<(), QuantizeError> {
-    let config = &checkpoint.config;
-    let mut manifest = Manifest {
+pub fn random_model(
+    checkpoint: &Checkpoint,
+    name: &str,
+    precisions: &[Precision],
+    folder: &Path,
+) -> Result<(), QuantizeError> {
+    let mut manifest = random_manifest(&checkpoint.config, name);
+    for precision in [Precision::Fp32, Precision::Fp16, Precision::Int8] {
+        // One at a time: a large one takes a gigabyte.
+        let onnx = match precision {
+            Precision::Fp32 => onnx_bytes(checkpoint, &manifest)?,
+            _ if !precisions.contains(&precision) => continue,
+            Precision::Fp16 => half_bytes(checkpoint, &manifest)?,
+            Precision::Int8 => int8(checkpoint, &manifest)?,
+        };
+        let file = format!("{name}.{}.onnx", super::table::precision(precision));
+        write(&folder.join(&file), &onnx)?;
+        manifest.artifacts.push(Artifact { precision, file, sha256: hex_sha256(&onnx) });
+    }
+    let text = manifest.to_toml().map_err(ExportError::from)?;
+    Ok(write(&folder.join("manifest.toml"), text.as_bytes())?)
+}
+
+/// The manifest of a model of random weights, without files.
+pub(crate) fn random_manifest(config: &NetworkConfig, name: &str) -> Manifest {
+    Manifest {
         format: MANIFEST_FORMAT,
         name: name.into(),
         version: "0.0.0".into(),
@@ -30,32 +53,25 @@ pub fn random_model(checkpoint: &Checkpoint, name: &str, int8: bool, folder: &Pa
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
         artifacts: Vec::new(),
+    }
+}
+
+fn int8(checkpoint: &Checkpoint, manifest: &Manifest) -> Result<Vec<u8>, QuantizeError> {
+    let clip = [seeded_clip(manifest.clip.frames, manifest.clip.size, 1)];
+    let job = Job {
+        checkpoint,
+        manifest,
+        fp32: &[],
+        calibration: &clip,
+        held_out: &[],
+        form: Form::Static { range: RangeMethod::Mse, asymmetric: false },
+        outliers: 0.0,
+        keep: Keep::None,
+        keep_layers: &[],
+        workers: 1,
     };
-    let fp32 = onnx_bytes(checkpoint, &manifest)?;
-    let mut files = vec![(Precision::Fp32, fp32)];
-    if int8 {
-        let clip = [seeded_clip(config.frames, config.size, 1)];
-        let job = Job {
-            checkpoint,
-            manifest: &manifest,
-            fp32: &[],
-            calibration: &clip,
-            held_out: &[],
-            form: Form::Static { range: RangeMethod::Mse, asymmetric: false },
-            keep: Keep::None,
-            keep_layers: &[],
-            workers: 1,
-        };
-        let layers = int8_activations(&job)?;
-        files.push((Precision::Int8, emit_int8(checkpoint, &options(&manifest), &layers)?));
-    }
-    for (precision, onnx) in files {
-        let file = format!("{name}.{}.onnx", super::table::precision(precision));
-        write(&folder.join(&file), &onnx)?;
-        manifest.artifacts.push(Artifact { precision, file, sha256: hex_sha256(&onnx) });
-    }
-    let text = manifest.to_toml().map_err(ExportError::from)?;
-    Ok(write(&folder.join("manifest.toml"), text.as_bytes())?)
+    let layers = int8_activations(&job)?;
+    Ok(emit_int8(checkpoint, &options(manifest), &layers)?)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
@@ -67,20 +83,23 @@ mod tests {
     use super::*;
     use crate::tract::TractModel;
     use crate::{agreement, read_artifact, read_manifest};
-    use mtcae_network::NetworkConfig;
+
+    const ALL: [Precision; 3] = [Precision::Fp32, Precision::Fp16, Precision::Int8];
 
     #[test]
-    fn a_random_model_runs_in_both_precisions() {
+    fn a_random_model_runs_in_every_precision() {
         let mut config = NetworkConfig::preset("tiny").unwrap();
         (config.size, config.frames, config.encoder.depth, config.decoder.layers) = (32, 4, 1, 1);
         let folder = tempfile::tempdir().unwrap();
-        random_model(&Checkpoint::random(config, 1).unwrap(), "tiny", true, folder.path()).unwrap();
+        random_model(&Checkpoint::random(config, 1).unwrap(), "tiny", &ALL, folder.path()).unwrap();
         let manifest = read_manifest(folder.path()).unwrap();
-        let answers = [Precision::Fp32, Precision::Int8].map(|precision| {
+        let answers = ALL.map(|precision| {
             let onnx = read_artifact(folder.path(), &manifest, precision).unwrap();
             TractModel::load(&onnx).unwrap().run(&seeded_clip(4, 32, 1)).unwrap()
         });
-        let apart = agreement(&answers[1], &answers[0]).worst().1;
-        assert!(apart > 0.0 && apart < 0.06, "{apart}");
+        for (answer, most) in answers[1..].iter().zip([2e-3, 0.06]) {
+            let apart = agreement(answer, &answers[0]).worst().1;
+            assert!(apart > 0.0 && apart < most, "{apart}");
+        }
     }
 }

@@ -44,7 +44,7 @@ impl Machine {
     }
 }
 
-const HEAD: [&str; 15] = [
+const HEAD: [&str; 16] = [
     "model",
     "engine",
     "file",
@@ -60,6 +60,7 @@ const HEAD: [&str; 15] = [
     "x ORT p50",
     "load ms",
     "first ms",
+    "first CPU",
 ];
 
 /// A table with a line for each setting, and what is to be known of it. `markdown` draws it for a README.
@@ -128,7 +129,9 @@ fn row(runs: &[Run], i: usize, energy: bool) -> Vec<String> {
     };
     cells.extend([f.best_ms, f.p50_ms, f.p90_ms, f.p99_ms, f.cpu_ms, f.clips_per_s].map(digits));
     cells.extend([times(&|f| f.cpu_ms), times(&|f| f.p50_ms)]);
-    cells.extend([&run.load_ms, &run.first_ms].map(|ms| median(ms.clone()).map_or("-".into(), digits)));
+    cells.extend(
+        [&run.load_ms, &run.first_ms, &run.first_cpu_ms].map(|ms| median(ms.clone()).map_or("-".into(), digits)),
+    );
     cells.push((run.peak_kib / 1024).to_string());
     if energy {
         cells.push(f.joules.map_or("-".into(), |joules| format!("{joules:.3}")));

@@ -44,8 +44,8 @@ fn us(time: Duration) -> u64 {
     time.as_micros() as u64
 }
 
-/// Processor time of this process so far.
-fn cpu_us() -> u64 {
+/// Processor time of this process so far, microseconds.
+pub fn cpu_us() -> u64 {
     let now = clock_gettime(ClockId::ProcessCPUTime);
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
 }

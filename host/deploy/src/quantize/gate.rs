@@ -84,7 +84,7 @@ mod tests {
     use mtcae_network::onnx::{Activation, LinearLayer};
 
     fn report(name: &str, error: f32, int8: bool) -> LayerReport {
-        let layer = LinearLayer { name: name.into(), reads: "x".into(), tokens: 8, inputs: 4, outputs: 4 };
+        let layer = LinearLayer { name: name.into(), reads: "x".into(), norm: None, tokens: 8, inputs: 4, outputs: 4 };
         let activation = int8.then_some(Activation::Dynamic);
         LayerReport { layer, error, activation, bytes: 0 }
     }

@@ -7,6 +7,7 @@
 
 mod gate;
 mod histogram;
+mod outliers;
 mod range;
 mod sensitivity;
 mod timing;
@@ -118,6 +119,9 @@ pub struct Job<'a> {
     pub held_out: &'a [Vec<u8>],
     /// How activations become bytes.
     pub form: Form,
+    /// How much of an activation's outliers is moved into weights, 0 (nothing) to 1, where a norm stands before them; not in form
+    /// [`Form::Dynamic`].
+    pub outliers: f32,
     /// Which layers stay in f32.
     pub keep: Keep,
     /// Layers that stay in f32 in any case, by name.
@@ -133,6 +137,8 @@ pub enum Step {
     Calibrate(usize, usize),
     /// Layer `.0` of `.1` was tried alone (from 1).
     Layer(usize, usize),
+    /// So many layers were tried in f32.
+    Search(usize),
     /// Comparing clip `.0` of `.1` (from 1).
     Compare(usize, usize),
     /// Timing both files.
@@ -184,14 +190,20 @@ pub fn quantize(job: &Job<'_>, progress: &(dyn Fn(Step) + Sync)) -> Result<Quant
     let noise: Vec<Vec<u8>> = (1..=SEEDED).map(|seed| seeded_clip(size.0, size.1, seed)).collect();
     let held_out = if job.held_out.is_empty() { noise.as_slice() } else { job.held_out };
     let job = &Job { held_out, ..*job };
+    let levelled = levelled(job, progress)?;
+    let job = &Job { checkpoint: levelled.as_ref().unwrap_or(job.checkpoint), ..*job };
     let (tapped, layers) = emit_tapped(job.checkpoint, &options(job.manifest))?;
     check_names(job.keep_layers, &layers)?;
     let mut int8 = activations(job, &tapped, &layers, progress)?;
     drop(tapped);
     let fp32 = TractModel::load(job.fp32)?;
     let want: Result<Vec<Outputs>, _> = job.probes().iter().map(|clip| fp32.run(clip)).collect();
-    let errors = sensitivity::alone(job, &layers, &int8, &want?, progress)?;
-    let kept = job.keep.kept(&errors);
+    let want = want?;
+    let errors = sensitivity::alone(job, &layers, &int8, &want, progress)?;
+    let kept = match job.keep {
+        Keep::Budget(limit) => sensitivity::fewest(job, &layers, &int8, (&errors, &want), limit, progress)?,
+        keep => keep.kept(&errors),
+    };
     for (layer, kept) in layers.iter().zip(kept) {
         if kept || job.keep_layers.contains(&layer.name) {
             int8.remove(&layer.name);
@@ -220,6 +232,21 @@ pub fn quantize(job: &Job<'_>, progress: &(dyn Fn(Step) + Sync)) -> Result<Quant
         clip_ms: (times[0], times[1]),
         onnx,
     })
+}
+
+/// The network with outliers moved into weights, where that is asked for.
+fn levelled(job: &Job<'_>, progress: &(dyn Fn(Step) + Sync)) -> Result<Option<Checkpoint>, QuantizeError> {
+    if job.outliers <= 0.0 || job.form == Form::Dynamic {
+        return Ok(None);
+    }
+    let (tapped, layers) = emit_tapped(job.checkpoint, &options(job.manifest))?;
+    let model = TractModel::load(&tapped)?;
+    let mut peaks = outliers::no_peaks(&layers);
+    for (i, clip) in job.calibration.iter().enumerate() {
+        progress(Step::Calibrate(i + 1, job.calibration.len()));
+        model.each_output(clip, &mut |name, values| outliers::take_in(&mut peaks, name, values))?;
+    }
+    Ok(Some(outliers::moved(job.checkpoint, &layers, &peaks, job.outliers)))
 }
 
 fn check_names(names: &[String], layers: &[LinearLayer]) -> Result<(), QuantizeError> {

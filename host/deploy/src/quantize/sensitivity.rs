@@ -16,13 +16,15 @@ pub enum Keep {
     Worst(usize),
     /// Those that alone move the logits by more than this: root mean square of the difference over that of the logits.
     Above(f32),
+    /// As few as it takes, the worst ones first, until all others together move the logits by no more than this.
+    Budget(f32),
 }
 
 impl Keep {
-    /// Of layers with these `errors`, which ones stay in f32.
+    /// Of layers with these `errors`, which ones stay in f32; in [`Keep::Budget`] that is not known from them alone: none.
     pub fn kept(self, errors: &[f32]) -> Vec<bool> {
         match self {
-            Keep::None => vec![false; errors.len()],
+            Keep::None | Keep::Budget(_) => vec![false; errors.len()],
             Keep::Above(limit) => {
                 errors.iter().map(|e| !matches!(e.partial_cmp(&limit), Some(o) if o.is_le())).collect()
             }
@@ -43,6 +45,42 @@ pub fn logits_apart(got: &[Outputs], want: &[Outputs]) -> f32 {
     let apart: f64 = pairs().map(|(g, w)| f64::from(g - w).powi(2)).sum();
     let size: f64 = pairs().map(|(_, w)| f64::from(*w).powi(2)).sum();
     (apart / size.max(f64::MIN_POSITIVE)).sqrt() as f32
+}
+
+/// Which of `layers` stay in f32 so that the rest in int8 as `all` says moves the logits by no more than `limit`: as few as possible,
+/// those of the largest `errors` first. Halves the number in question with each graph that it tries.
+///
+/// # Errors
+/// When a graph cannot be written or run.
+pub(super) fn fewest(
+    job: &Job<'_>,
+    layers: &[LinearLayer],
+    all: &Int8Layers,
+    (errors, want): (&[f32], &[Outputs]),
+    limit: f32,
+    progress: &(dyn Fn(Step) + Sync),
+) -> Result<Vec<bool>, QuantizeError> {
+    // With none left in int8 it is the fp32 file: always enough.
+    let (mut enough, mut too_few) = (layers.len(), None);
+    let mut next = 0;
+    loop {
+        let kept = Keep::Worst(next).kept(errors);
+        let names = layers.iter().zip(&kept).filter(|(_, kept)| !**kept).map(|(layer, _)| &layer.name);
+        let int8: Int8Layers = names.filter_map(|name| Some((name.clone(), *all.get(name)?))).collect();
+        progress(Step::Search(next));
+        let model = TractModel::load(&emit_int8(job.checkpoint, &options(job.manifest), &int8)?)?;
+        let got: Result<Vec<Outputs>, _> = job.probes().iter().map(|clip| model.run(clip)).collect();
+        if logits_apart(&got?, want) <= limit {
+            enough = next
+        } else {
+            too_few = Some(next)
+        }
+        let least = too_few.map_or(0, |n| n + 1);
+        if least >= enough {
+            return Ok(Keep::Worst(enough).kept(errors));
+        }
+        next = least + (enough - least) / 2;
+    }
 }
 
 /// Error of the logits with each of `layers` alone in int8 as `all` says, in their order, found in `workers` threads.

@@ -1,19 +1,20 @@
 //! A model's files in every engine that is there: how far their answers are apart, and which known traps are in them.
 
+mod engines;
 mod traps;
 #[cfg(test)]
 mod traps_tests;
 mod wiring;
 
+pub use engines::{EngineName, Engines};
 pub use traps::{Finding, Severity, traps};
 
 use crate::check::{Agreement, GATE, agreement, reference, tolerance};
 use crate::error::ExportError;
-use crate::onnxruntime::OnnxRuntime;
+use crate::onnxruntime::{Device, OnnxRuntime};
 use crate::tract::{Outputs, TractModel};
 use mtcae_contract::{Manifest, Precision};
 use mtcae_network::Checkpoint;
-use std::fmt;
 use std::path::Path;
 
 /// Clips that plain arithmetic, which is slow, is asked about.
@@ -22,27 +23,6 @@ const ARITHMETIC_CLIPS: usize = 2;
 const ENGINES_FP32: f32 = 1e-3;
 /// The same for an int8 file: where one engine rounds a value up and the other down, a step of a byte lies between them.
 const ENGINES_INT8: f32 = 0.05;
-
-/// Who answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EngineName {
-    /// The checkpoint's own plain arithmetic.
-    Arithmetic,
-    /// tract, in this program.
-    Tract,
-    /// ONNX Runtime on the CPU.
-    OnnxRuntime,
-}
-
-impl fmt::Display for EngineName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            EngineName::Arithmetic => "arithmetic",
-            EngineName::Tract => "tract",
-            EngineName::OnnxRuntime => "onnxruntime",
-        })
-    }
-}
 
 /// Two answers to the same clips, at their furthest apart.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +53,8 @@ pub struct Verification {
     pub differences: Vec<Difference>,
     /// Files that an engine does not run, and why.
     pub failures: Vec<(Precision, EngineName, String)>,
+    /// Engines that were asked for only if they are there, and why they are not.
+    pub absent: Vec<(EngineName, String)>,
     /// Traps by file.
     pub findings: Vec<(Precision, Finding)>,
     /// Clips that were run.
@@ -114,6 +96,8 @@ pub struct Parts<'a> {
     pub clips: &'a [Vec<u8>],
     /// ONNX Runtime's library, where there is one.
     pub onnxruntime: Option<&'a Path>,
+    /// Which engines are asked.
+    pub engines: Engines<'a>,
 }
 
 /// Runs every file in every engine on the same clips. `progress` is told the file and the engine that begin.
@@ -123,30 +107,30 @@ pub struct Parts<'a> {
 /// but a failure in the result.
 pub fn verify(parts: &Parts<'_>, progress: &mut dyn FnMut(Precision, EngineName)) -> Result<Verification, ExportError> {
     let mut found = Verification { clips: parts.clips.len(), ..Verification::default() };
+    let mut others = others(parts);
     // In tract, as everything else is compared with that.
     let mut first: Option<(Precision, Vec<Outputs>)> = None;
     for (precision, onnx) in parts.files {
         found.findings.extend(traps(onnx)?.into_iter().map(|f| (*precision, f)));
-        progress(*precision, EngineName::Tract);
-        let own = match in_tract(onnx, parts.clips) {
-            Ok(answers) => answers,
-            Err(error) => {
-                found.failures.push((*precision, EngineName::Tract, error.to_string()));
-                continue;
+        let own = match &first {
+            // tract is what the first file is judged by in any case.
+            Some(_) if !parts.engines.asks(EngineName::Tract) => None,
+            _ => {
+                progress(*precision, EngineName::Tract);
+                match in_tract(onnx, parts.clips) {
+                    Ok(answers) => Some(answers),
+                    Err(error) => {
+                        found.failures.push((*precision, EngineName::Tract, error.to_string()));
+                        continue;
+                    }
+                }
             }
         };
-        if let Some(library) = parts.onnxruntime {
-            progress(*precision, EngineName::OnnxRuntime);
-            let spec = parts.manifest.clip;
-            match in_onnxruntime(library, onnx, &[1, spec.frames, spec.size, spec.size, 3], parts.clips) {
-                Ok(answers) => {
-                    let against = (*precision, EngineName::Tract);
-                    let row = ((*precision, EngineName::OnnxRuntime), against, between_engines(*precision));
-                    found.differences.push(difference(row, &answers, &own));
-                }
-                Err(error) => found.failures.push((*precision, EngineName::OnnxRuntime, error.to_string())),
-            }
+        let against = own.as_ref().map(|own| (*precision, own)).or(first.as_ref().map(|(p, first)| (*p, first)));
+        if let Some(against) = against {
+            in_others(parts, &mut others, (*precision, onnx), against, &mut found, progress);
         }
+        let Some(own) = own else { continue };
         match &first {
             Some((reference, answers)) => {
                 let row = ((*precision, EngineName::Tract), (*reference, EngineName::Tract), tolerance(*precision));
@@ -165,11 +149,63 @@ pub fn verify(parts: &Parts<'_>, progress: &mut dyn FnMut(Precision, EngineName)
     Ok(found)
 }
 
-fn between_engines(precision: Precision) -> f32 {
-    match precision {
-        Precision::Fp32 => ENGINES_FP32,
-        Precision::Fp16 => tolerance(Precision::Fp16),
-        Precision::Int8 => ENGINES_INT8,
+/// The engines beside tract.
+fn others(parts: &Parts<'_>) -> Vec<(EngineName, Device)> {
+    let Some(library) = parts.onnxruntime else { return Vec::new() };
+    let with_devices = |names: &[EngineName]| names.iter().filter_map(|name| Some((*name, name.device()?))).collect();
+    let mut all: Vec<_> = match parts.engines {
+        Engines::Named(names) => return with_devices(names),
+        Engines::There => with_devices(&[EngineName::OnnxRuntime, EngineName::Cuda, EngineName::Tensorrt]),
+    };
+    // A library that is none is told where it is loaded.
+    all.retain(|(_, device)| *device == Device::Cpu || OnnxRuntime::knows(library, *device).unwrap_or(false));
+    all
+}
+
+/// Runs one file in every engine beside tract and compares it with what that says.
+fn in_others(
+    parts: &Parts<'_>,
+    others: &mut Vec<(EngineName, Device)>,
+    (precision, onnx): (Precision, &[u8]),
+    (reference, want): (Precision, &Vec<Outputs>),
+    found: &mut Verification,
+    progress: &mut dyn FnMut(Precision, EngineName),
+) {
+    let Some(library) = parts.onnxruntime else { return };
+    let spec = parts.manifest.clip;
+    let shape = [1, spec.frames, spec.size, spec.size, 3];
+    others.retain(|(engine, device)| {
+        if !engine.runs(precision) {
+            return true;
+        }
+        progress(precision, *engine);
+        match in_onnxruntime((library, *device), onnx, &shape, parts.clips) {
+            Ok(answers) => {
+                let limit = match reference == precision {
+                    true => between_engines(precision, *engine),
+                    false => tolerance(precision),
+                };
+                let row = ((precision, *engine), (reference, EngineName::Tract), limit);
+                found.differences.push(difference(row, &answers, want));
+            }
+            // Nobody asked for a GPU.
+            Err(error) if *device != Device::Cpu && matches!(parts.engines, Engines::There) => {
+                found.absent.push((*engine, error.to_string()));
+                return false;
+            }
+            Err(error) => found.failures.push((precision, *engine, error.to_string())),
+        }
+        true
+    });
+}
+
+fn between_engines(precision: Precision, engine: EngineName) -> f32 {
+    match (precision, engine) {
+        // A GPU rounds what products of f32 read to ten bits (TF32).
+        (Precision::Fp32, EngineName::Cuda | EngineName::Tensorrt) => tolerance(Precision::Fp32),
+        (Precision::Fp32, _) => ENGINES_FP32,
+        (Precision::Fp16, _) => tolerance(Precision::Fp16),
+        (Precision::Int8, _) => ENGINES_INT8,
     }
 }
 
@@ -211,12 +247,12 @@ fn in_tract(onnx: &[u8], clips: &[Vec<u8>]) -> Result<Vec<Outputs>, ExportError>
 }
 
 fn in_onnxruntime(
-    library: &Path,
+    (library, device): (&Path, Device),
     onnx: &[u8],
     shape: &[usize],
     clips: &[Vec<u8>],
 ) -> Result<Vec<Outputs>, ExportError> {
-    let mut model = OnnxRuntime::load(library, onnx, shape)?;
+    let mut model = OnnxRuntime::load(library, onnx, shape, device)?;
     clips.iter().map(|clip| model.run(clip)).collect()
 }
 

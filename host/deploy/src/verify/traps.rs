@@ -10,7 +10,7 @@ use tract_onnx::pb::{ModelProto, NodeProto};
 /// ONNX's codes of number formats.
 pub(super) const FLOAT: i32 = 1;
 const INT8: i32 = 3;
-const FLOAT16: i32 = 10;
+pub(super) const FLOAT16: i32 = 10;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,7 +258,8 @@ fn qdq_products<'a>(w: &Wiring<'a>) -> Vec<&'a NodeProto> {
 }
 
 fn other_gelus<'a>(w: &Wiring<'a>) -> Vec<&'a NodeProto> {
-    let near = |values: Vec<f32>, want: f32| values.iter().any(|v| (v - want).abs() < 1e-4);
+    // As near as f16 is.
+    let near = |values: Vec<f32>, want: f32| values.iter().any(|v| (v - want).abs() < 5e-4);
     let known = |erf: &NodeProto| -> bool {
         let Some(scale) = w.maker(erf, 0) else { return false };
         let root = match &*scale.op_type {

@@ -3,7 +3,7 @@
 use super::traps::{Finding, traps};
 use crate::export::onnx_bytes;
 use mtcae_contract::{ClipSpec, Framing, LabelSet, MANIFEST_FORMAT, Manifest, Sampling};
-use mtcae_network::onnx::{Activation, EmitOptions, Int8Layers, emit, emit_int8, emit_tapped};
+use mtcae_network::onnx::{Activation, EmitOptions, Int8Layers, emit, emit_half, emit_int8, emit_tapped};
 use mtcae_network::{Checkpoint, NetworkConfig};
 use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
@@ -141,6 +141,7 @@ fn what_the_exporter_writes_has_none() {
     for opset in [17, 20] {
         let options = EmitOptions { mean: [0.5; 3], std: [0.5; 3], metadata: vec![], opset };
         assert_eq!(traps(&emit(&checkpoint, &options).unwrap()).unwrap(), []);
+        assert_eq!(traps(&emit_half(&checkpoint, &options).unwrap()).unwrap(), []);
         let (_, layers) = emit_tapped(&checkpoint, &options).unwrap();
         for activation in [Activation::Static { scale: 0.1, zero_point: 128 }, Activation::Dynamic] {
             let layers: Int8Layers = layers.iter().map(|l| (l.name.clone(), activation)).collect();

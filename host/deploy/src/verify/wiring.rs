@@ -1,5 +1,7 @@
 //! Who makes and who reads each value of an ONNX graph.
 
+use super::traps::{FLOAT, FLOAT16};
+use half::f16;
 use std::collections::HashMap;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
@@ -67,11 +69,17 @@ fn value_of(node: &NodeProto) -> Option<&TensorProto> {
 }
 
 fn scalar(tensor: &TensorProto) -> Option<f32> {
-    if tensor.data_type != super::traps::FLOAT || tensor.dims.iter().product::<i64>() != 1 {
+    if tensor.dims.iter().product::<i64>() != 1 {
         return None;
     }
-    let raw = tensor.raw_data.first_chunk::<4>().map(|b| f32::from_le_bytes(*b));
-    raw.or_else(|| tensor.float_data.first().copied())
+    match tensor.data_type {
+        FLOAT => {
+            let raw = tensor.raw_data.first_chunk().map(|b| f32::from_le_bytes(*b));
+            raw.or_else(|| tensor.float_data.first().copied())
+        }
+        FLOAT16 => tensor.raw_data.first_chunk().map(|b| f16::from_le_bytes(*b).to_f32()),
+        _ => None,
+    }
 }
 
 /// How many values a tensor holds.

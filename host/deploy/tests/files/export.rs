@@ -27,16 +27,34 @@ fn an_export_is_a_checked_file_and_its_manifest() {
     std::fs::write(&source, checkpoint.to_bytes(StoredAs::F16).unwrap()).unwrap();
     let manifest = cases::manifest(&checkpoint.config);
     let mut steps = Vec::new();
-    let report = export(&source, &manifest, &out, &mut |s| steps.push(s)).unwrap();
-    assert!(report.agreement.worst().1 < 1e-5);
+    let report = export(&source, &manifest, &out, false, &mut |s| steps.push(s)).unwrap();
+    let [file] = report.files.as_slice() else { panic!("{report:?}") };
+    assert!(file.precision == Precision::Fp32 && file.agreement.worst().1 < 1e-5);
     assert_eq!(steps, [Step::Read, Step::Emit, Step::Load, Step::Check(1, 2), Step::Check(2, 2), Step::Write]);
     assert_eq!(files(&out), ["manifest.toml", "sample.fp32.onnx"]);
     let written = Manifest::from_toml(&std::fs::read_to_string(&report.manifest).unwrap()).unwrap();
-    assert_eq!(written.artifact(Precision::Fp32).unwrap().sha256, report.sha256);
-    let onnx = std::fs::read(&report.onnx).unwrap();
-    assert_eq!(onnx.len(), report.bytes);
+    assert_eq!(written.artifact(Precision::Fp32).unwrap().sha256, file.sha256);
+    let onnx = std::fs::read(&file.onnx).unwrap();
+    assert_eq!(onnx.len(), file.bytes);
     let hash = manifest.contract_hash();
     assert!(onnx.windows(hash.len()).any(|w| w == hash.as_bytes()), "the metadata carries the manifest's hash");
+}
+
+#[test]
+fn an_f16_file_comes_with_the_f32_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, out) = (folder.path().join("c.safetensors"), folder.path().join("out"));
+    let checkpoint = small();
+    std::fs::write(&source, checkpoint.to_bytes(StoredAs::F32).unwrap()).unwrap();
+    let manifest = cases::manifest(&checkpoint.config);
+    let report = export(&source, &manifest, &out, true, &mut |_| ()).unwrap();
+    let [full, half] = report.files.as_slice() else { panic!("{report:?}") };
+    assert_eq!((full.precision, half.precision), (Precision::Fp32, Precision::Fp16));
+    assert!(half.agreement.worst().1 > 1e-5 && half.agreement.worst().1 < 0.01, "{half:?}");
+    assert!(half.bytes * 100 < full.bytes * 52);
+    assert_eq!(files(&out), ["manifest.toml", "sample.fp16.onnx", "sample.fp32.onnx"]);
+    let written = mtcae_deploy::read_manifest(&out).unwrap();
+    assert_eq!(mtcae_deploy::read_artifact(&out, &written, Precision::Fp16).unwrap().len(), half.bytes);
 }
 
 #[test]
@@ -48,7 +66,7 @@ fn what_cannot_be_exported_is_named_and_leaves_nothing() {
     let manifest = cases::manifest(&checkpoint.config);
     let refused = |bytes: &[u8], manifest: &Manifest| {
         std::fs::write(&source, bytes).unwrap();
-        let error = export(&source, manifest, &out, &mut |_| ()).unwrap_err().to_string();
+        let error = export(&source, manifest, &out, false, &mut |_| ()).unwrap_err().to_string();
         error.replace(&folder.path().display().to_string(), "DIR")
     };
     let cut = refused(&bytes[..bytes.len() / 2], &manifest);
@@ -59,7 +77,7 @@ fn what_cannot_be_exported_is_named_and_leaves_nothing() {
     other.clip.size = 100;
     insta::assert_snapshot!(refused(&bytes, &other), @"manifest key `clip.size` is 100; accepted: a multiple of 16, 16 to 448");
     std::fs::remove_file(&source).unwrap();
-    let error = export(&source, &manifest, &out, &mut |_| ()).unwrap_err().to_string();
+    let error = export(&source, &manifest, &out, false, &mut |_| ()).unwrap_err().to_string();
     assert!(error.starts_with("read ") && error.contains("c.safetensors"), "{error}");
     assert_eq!(files(&out), Vec::<String>::new());
 }

@@ -7,6 +7,7 @@ use super::proto::{Attribute, UINT8, ValueInfo};
 use crate::checkpoint::Checkpoint;
 use crate::layers::{Conv, Linear, Norm, PatchEmbed, Qkv};
 use crate::ops::{Ops, Param, position_table};
+use std::collections::HashMap;
 
 /// A sequence `[1, n, d]`.
 #[derive(Debug, Clone)]
@@ -32,14 +33,19 @@ pub(super) struct Emitter<'a> {
     pub builder: Builder,
     /// The linear layers that may compute in int8, in the order of the graph.
     pub layers: Vec<LinearLayer>,
+    /// Names of norms by the value that they make.
+    norms: HashMap<String, String>,
 }
 
+/// How the names of the heads' parameters begin. What a head reads is one token, or a few: nothing to gain from fewer bits, and
+/// the answer itself to lose.
+pub(super) const HEADS: &str = "heads.";
 /// Name of the graph's input.
 pub(super) const INPUT: &str = "clip";
 
 impl<'a> Emitter<'a> {
     pub(super) fn new(checkpoint: &'a Checkpoint, options: &'a EmitOptions, int8: &'a Int8Layers) -> Emitter<'a> {
-        Emitter { checkpoint, options, int8, builder: Builder::default(), layers: Vec::new() }
+        Emitter { checkpoint, options, int8, builder: Builder::default(), layers: Vec::new(), norms: HashMap::new() }
     }
 
     pub(super) fn input(&self) -> ValueInfo {
@@ -55,10 +61,10 @@ impl<'a> Emitter<'a> {
     /// `x W + b` with `weight` as the checkpoint has it, `[outputs, inputs]`; in int8 when the layer is one of those.
     fn project(&mut self, x: &Seq, name: &str, weight: &[f32], bias: Option<Vec<f32>>) -> Seq {
         let (inputs, outputs) = (x.d, weight.len() / x.d);
-        // What a head reads is one token, or a few: nothing to gain, and the answer itself to lose.
-        if !name.starts_with("heads.") {
+        if !name.starts_with(HEADS) {
             let reads = x.name.clone();
-            self.layers.push(LinearLayer { name: name.into(), reads, tokens: x.n, inputs, outputs });
+            let norm = self.norms.get(&reads).cloned();
+            self.layers.push(LinearLayer { name: name.into(), reads, norm, tokens: x.n, inputs, outputs });
         }
         let name = match self.int8.get(name) {
             Some(activation) => {
@@ -69,6 +75,17 @@ impl<'a> Emitter<'a> {
             None => self.builder.affine(&x.name, name, (inputs, outputs), transposed(weight, outputs), bias),
         };
         Seq { name, n: x.n, d: outputs }
+    }
+
+    /// Forgets the norms whose value something else reads, too.
+    pub(super) fn sole_readers(&mut self) {
+        for i in 0..self.layers.len() {
+            let reads = &self.layers[i].reads;
+            let siblings = self.layers.iter().filter(|l| l.reads == *reads).count();
+            if self.builder.readers(reads) != siblings {
+                self.layers[i].norm = None;
+            }
+        }
     }
 
     fn cast(&mut self, x: &str) -> String {
@@ -202,7 +219,9 @@ impl Ops for Emitter<'_> {
         let w = self.builder.constant(&layer.weight.name, &[x.d], w.iter().copied());
         let b = self.builder.constant(&layer.bias.name, &[x.d], b.iter().copied());
         let attributes = vec![Attribute::int("axis", -1), Attribute::float("epsilon", Norm::EPS as f32)];
-        Seq { name: self.builder.node("LayerNormalization", &[&x.name, &w, &b], attributes), ..*x }
+        let name = self.builder.node("LayerNormalization", &[&x.name, &w, &b], attributes);
+        self.norms.insert(name.clone(), layer.weight.name.trim_end_matches(".weight").to_owned());
+        Seq { name, ..*x }
     }
 
     fn attention(&mut self, q: &Seq, k: &Seq, v: &Seq, heads: usize) -> Seq {

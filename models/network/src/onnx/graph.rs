@@ -198,6 +198,11 @@ impl Builder {
         self.node("Mul", &[x, &c], vec![])
     }
 
+    /// How many nodes read a value.
+    pub(super) fn readers(&self, value: &str) -> usize {
+        self.nodes.iter().filter(|n| n.input.iter().any(|i| i == value)).count()
+    }
+
     /// Adds `table` (`[rows, width]`) to `x`, which must be what [`Builder::affine`] made last: one constant holds both.
     pub(super) fn add_table(&mut self, x: &str, rows: usize, table: &[f32]) -> String {
         let width = table.len() / rows;

@@ -55,6 +55,9 @@ pub struct LinearLayer {
     pub name: String,
     /// The value in the graph that it reads, `[1, tokens, inputs]`; several layers may read one.
     pub reads: String,
+    /// The norm that makes that value, by its name in the checkpoint (`blocks.0.norm1`), when linear layers of this kind alone read it:
+    /// a factor on a channel can then be moved from one into the other.
+    pub norm: Option<String>,
     /// Tokens of a clip.
     pub tokens: usize,
     /// Channels in.
@@ -117,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_layer_in_int8_takes_a_quarter_and_its_scales() {
-        let layer = LinearLayer { name: "a".into(), reads: "b".into(), tokens: 1, inputs: 100, outputs: 10 };
+        let layer =
+            LinearLayer { name: "a".into(), reads: "b".into(), norm: None, tokens: 1, inputs: 100, outputs: 10 };
         assert_eq!((layer.bytes(false), layer.bytes(true)), (4000, 1040));
     }
 }

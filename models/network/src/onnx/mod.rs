@@ -2,6 +2,7 @@
 
 mod emitter;
 mod graph;
+mod half_form;
 mod int8;
 mod proto;
 
@@ -58,6 +59,16 @@ pub enum EmitError {
         /// Its scale.
         scale: f32,
     },
+    /// A weight that is beyond what f16 holds.
+    #[error(
+        "`{name}` has a weight of {value}, which f16 cannot hold; accepted: -65504 to 65504; leave the model in fp32"
+    )]
+    Half {
+        /// The weight's name in the graph.
+        name: String,
+        /// The value.
+        value: f32,
+    },
     /// Beyond what protobuf holds.
     #[error("the ONNX file would have {0} bytes; accepted: up to {LARGEST_FILE}; take a smaller preset")]
     TooLarge(usize),
@@ -90,7 +101,16 @@ pub fn emit(checkpoint: &Checkpoint, options: &EmitOptions) -> Result<Vec<u8>, E
 /// # Errors
 /// As [`emit`], and when `layers` names one that is not there or has a scale that is not above 0.
 pub fn emit_int8(checkpoint: &Checkpoint, options: &EmitOptions, layers: &Int8Layers) -> Result<Vec<u8>, EmitError> {
-    write(checkpoint, options, layers, false).map(|(bytes, _)| bytes)
+    write(checkpoint, options, layers, Form::Plain).map(|(bytes, _)| bytes)
+}
+
+/// The same network with matrix products, convolutions and their weights in f16; norms, softmax, the sums of residuals and the
+/// heads stay f32. Input and outputs are those of [`emit`].
+///
+/// # Errors
+/// As [`emit`], and when a weight is beyond what f16 holds.
+pub fn emit_half(checkpoint: &Checkpoint, options: &EmitOptions) -> Result<Vec<u8>, EmitError> {
+    write(checkpoint, options, &Int8Layers::new(), Form::Half).map(|(bytes, _)| bytes)
 }
 
 /// The f32 network with everything that its linear layers read as further outputs, f32 `[1, tokens, inputs]` under the names
@@ -99,14 +119,22 @@ pub fn emit_int8(checkpoint: &Checkpoint, options: &EmitOptions, layers: &Int8La
 /// # Errors
 /// As [`emit`].
 pub fn emit_tapped(checkpoint: &Checkpoint, options: &EmitOptions) -> Result<(Vec<u8>, Vec<LinearLayer>), EmitError> {
-    write(checkpoint, options, &Int8Layers::new(), true)
+    write(checkpoint, options, &Int8Layers::new(), Form::Tapped)
+}
+
+/// What becomes of the graph when it is complete.
+#[derive(PartialEq)]
+enum Form {
+    Plain,
+    Tapped,
+    Half,
 }
 
 fn write(
     checkpoint: &Checkpoint,
     options: &EmitOptions,
     int8: &Int8Layers,
-    tapped: bool,
+    form: Form,
 ) -> Result<(Vec<u8>, Vec<LinearLayer>), EmitError> {
     check(options)?;
     checkpoint.check()?;
@@ -123,20 +151,23 @@ fn write(
         outputs.push(emitter.builder.output(&landmarks.name, "landmarks", &[1, config.frames, 5, 2]));
     }
     outputs.push(emitter.builder.output(&answer.logits.name, "logits", &[1, config.classes]));
-    if tapped {
+    if form == Form::Tapped {
+        emitter.sole_readers();
         let mut seen = BTreeSet::new();
         let once = emitter.layers.iter().filter(|l| seen.insert(&l.reads));
         outputs.extend(once.map(|l| Builder::tap(&l.reads, &[1, l.tokens, l.inputs])));
     }
     let input = emitter.input();
     let Emitter { builder, layers, .. } = emitter;
+    let graph = builder.graph("mtcae", input, outputs);
+    let graph = if form == Form::Half { half_form::in_half(graph)? } else { graph };
     let text = serde_json::to_string(config).map_err(|e| CheckpointError::Config(e.to_string()))?;
     let metadata = options.metadata.iter().cloned().chain([("mtcae.config".to_owned(), text)]);
     let model = proto::Model {
         ir_version: IR_VERSION + i64::from(options.opset > 17),
         producer_name: "mtcae".into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(builder.graph("mtcae", input, outputs)),
+        graph: Some(graph),
         opset_import: vec![proto::OperatorSet { domain: Some(String::new()), version: i64::from(options.opset) }],
         metadata_props: metadata.map(|(key, value)| proto::Entry { key, value }).collect(),
     };
@@ -219,6 +250,17 @@ mod tests {
             "three decoders of an embedding, four projections and two layers: {names:?}"
         );
         assert_eq!(layers[1].reads, layers[3].reads, "queries, keys and values read one value");
+        let norms = layers.iter().filter_map(|l| Some(format!("{} {}", l.norm.as_ref()?, l.name)));
+        insta::assert_snapshot!(norms.take(8).collect::<Vec<_>>().join("\n"), @r"
+        blocks.0.norm1 blocks.0.attn.q
+        blocks.0.norm1 blocks.0.attn.k
+        blocks.0.norm1 blocks.0.attn.v
+        blocks.0.norm2 blocks.0.mlp.fc1
+        decoders.0.layers.0.norm1 decoders.0.layers.0.attn.q
+        decoders.0.norm decoders.0.layers.0.attn.k
+        decoders.0.norm decoders.0.layers.0.attn.v
+        decoders.0.layers.0.norm2 decoders.0.layers.0.mlp.fc1
+        ");
         let taps: BTreeSet<&str> = layers.iter().map(|l| l.reads.as_str()).collect();
         assert_eq!(graph(&bytes).output.len(), 3 + taps.len());
     }
@@ -240,6 +282,28 @@ mod tests {
         let dynamic = with(Activation::Dynamic);
         assert_eq!((count(&dynamic, "MatMulInteger"), count(&dynamic, "ReduceMax")), (4, 2));
         assert_eq!((&int8.input, &int8.output), (&f32.input, &f32.output));
+    }
+
+    #[test]
+    fn f16_takes_half_the_room_and_leaves_norms_softmax_and_heads_alone() {
+        let (checkpoint, options) = small();
+        let (plain, half) = (emit(&checkpoint, &options).unwrap(), emit_half(&checkpoint, &options).unwrap());
+        assert!(half.len() * 100 < plain.len() * 52, "{} of {}", half.len(), plain.len());
+        let (plain, half) = (graph(&plain), graph(&half));
+        assert_eq!((&half.input, &half.output), (&plain.input, &plain.output));
+        let made = |value: &str| half.node.iter().find(|n| n.output[0] == *value);
+        for node in half.node.iter().filter(|n| matches!(n.op_type.as_str(), "LayerNormalization" | "Softmax")) {
+            let from = made(&node.input[0]).unwrap();
+            assert!(from.op_type != "Cast" || from.output[0].ends_with(".f32"), "{node:?} reads {from:?}");
+        }
+        for constant in &half.initializer {
+            let norm = constant.name.contains("norm") && !constant.name.contains("stem");
+            let kept = norm || constant.name.starts_with("heads.") || constant.data_type == proto::INT64;
+            assert_eq!(constant.data_type != proto::FLOAT16, kept || constant.name == "mean", "{}", constant.name);
+        }
+        for op in ["MatMul", "Conv", "LayerNormalization", "Softmax", "Add"] {
+            assert_eq!(count(&half, op), count(&plain, op), "{op}");
+        }
     }
 
     #[test]

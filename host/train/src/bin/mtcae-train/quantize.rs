@@ -47,12 +47,18 @@ pub struct Args {
     /// Each token finds its own range while the model runs; slower, and needs no calibration.
     #[arg(long, conflicts_with_all = ["range", "asymmetric"])]
     dynamic: bool,
+    /// Move this share of the activations' outliers into the weights behind a norm, 0 to 1; 0.5 is what others use.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, conflicts_with = "dynamic")]
+    outliers: f32,
     /// Leave the N layers in f32 that hurt most.
     #[arg(long, value_name = "N")]
     keep: Option<usize>,
     /// Leave layers in f32 that alone move the logits by more than PERCENT.
     #[arg(long, value_name = "PERCENT", conflicts_with = "keep")]
     keep_error: Option<f32>,
+    /// Leave as few layers in f32 as it takes for all others together to move the logits by no more than PERCENT.
+    #[arg(long, value_name = "PERCENT", conflicts_with_all = ["keep", "keep_error"])]
+    budget: Option<f32>,
     /// Leave this layer in f32; may be given again.
     #[arg(long = "keep-layer", value_name = "NAME")]
     keep_layers: Vec<String>,
@@ -103,10 +109,12 @@ impl Args {
                 true => Form::Dynamic,
                 false => Form::Static { range: self.range, asymmetric: self.asymmetric },
             },
-            keep: match (self.keep, self.keep_error) {
-                (Some(n), _) => Keep::Worst(n),
-                (None, Some(percent)) => Keep::Above(percent / 100.0),
-                (None, None) => Keep::None,
+            outliers: self.outliers,
+            keep: match (self.keep, self.keep_error, self.budget) {
+                (Some(n), ..) => Keep::Worst(n),
+                (_, Some(percent), _) => Keep::Above(percent / 100.0),
+                (.., Some(percent)) => Keep::Budget(percent / 100.0),
+                _ => Keep::None,
             },
             keep_layers: &self.keep_layers,
             workers: self.workers,
@@ -203,6 +211,11 @@ impl Judge {
     }
 }
 
+fn share(word: &str) -> Result<f32, String> {
+    let share = word.parse().ok().filter(|s: &f32| (0.0..=1.0).contains(s));
+    share.ok_or_else(|| "accepted: 0 to 1".to_owned())
+}
+
 fn bar() -> Result<ProgressBar> {
     let style = ProgressStyle::with_template("{msg:18} {bar:30} {pos}/{len}, {eta} left")?;
     Ok(ProgressBar::new(1).with_style(style))
@@ -212,6 +225,7 @@ fn show(bar: &ProgressBar, step: QuantizeStep) {
     let (doing, done, all) = match step {
         QuantizeStep::Calibrate(clip, clips) => ("finding ranges", clip, clips),
         QuantizeStep::Layer(layer, layers) => ("layer by layer", layer, layers),
+        QuantizeStep::Search(layers) => ("some in f32", layers, layers.max(1)),
         QuantizeStep::Compare(clip, clips) => ("comparing", clip, clips),
         QuantizeStep::Time => ("timing", 0, 1),
     };
