@@ -48,11 +48,11 @@ enum Files<'a> {
 
 impl Opened {
     pub fn open(board: &Board, self_test: bool) -> Result<Opened, DaemonError> {
-        let precision = precision(board.model.precision);
         let model = |e: EngineError| DaemonError::Model(e.to_string());
         let folder = Path::new(&board.model.path);
         let files = Files::open(folder, &board.update)?;
-        let file = files.model(precision).map_err(|e| DaemonError::Model(e.to_string()))?;
+        let file = files.chosen(board.model.precision).map_err(|e| DaemonError::Model(e.to_string()))?;
+        let precision = file.precision;
         let library = board.model.onnxruntime.as_deref().map(Path::new);
         let Chosen { mut engine, note } = choose(board.model.engine, &file, board.model.threads as usize, library)?;
         let manifest = file.manifest.clone();
@@ -127,6 +127,18 @@ impl Files<'_> {
         }
     }
 
+    /// The file of the precision asked for; `auto` is fp32, which every engine runs well, or int8 where that is all there is.
+    fn chosen(&self, choice: PrecisionChoice) -> Result<ModelFile, ModelError> {
+        match choice {
+            PrecisionChoice::Auto => {
+                self.model(Precision::Fp32).or_else(|without| self.model(Precision::Int8).map_err(|_| without))
+            }
+            PrecisionChoice::Fp32 => self.model(Precision::Fp32),
+            PrecisionChoice::Fp16 => self.model(Precision::Fp16),
+            PrecisionChoice::Int8 => self.model(Precision::Int8),
+        }
+    }
+
     fn bytes(&self, name: &str, most: u64) -> Result<Vec<u8>, String> {
         match self {
             Files::Folder(folder) => {
@@ -157,15 +169,6 @@ fn check_reference(engine: &mut dyn Engine, spec: ClipSpec, files: &Files<'_>) -
     let clip = Clip { bytes, frames: spec.frames, size: spec.size, crop: Rect::default() };
     let answer = engine.infer(&clip).map_err(|e| e.to_string())?;
     reference.check(&answer).map_err(|e| e.to_string())
-}
-
-/// Every engine runs fp32 well, so that is what `auto` means.
-fn precision(choice: PrecisionChoice) -> Precision {
-    match choice {
-        PrecisionChoice::Auto | PrecisionChoice::Fp32 => Precision::Fp32,
-        PrecisionChoice::Fp16 => Precision::Fp16,
-        PrecisionChoice::Int8 => Precision::Int8,
-    }
 }
 
 #[cfg(test)]

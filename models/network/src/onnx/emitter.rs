@@ -2,7 +2,7 @@
 
 use super::EmitOptions;
 use super::graph::Builder;
-use super::int8::{Int8Layers, LinearLayer, RoundedWeight};
+use super::int8::{Int8Layers, LinearLayer, RoundedWeight, short};
 use super::proto::{Attribute, UINT8, ValueInfo};
 use crate::checkpoint::Checkpoint;
 use crate::layers::{Conv, Linear, Norm, PatchEmbed, Qkv};
@@ -162,6 +162,8 @@ impl Ops for Emitter<'_> {
         let scale = if x.raw { [self.scale(0), self.scale(1), self.scale(2)] } else { [1.0; 3] };
         let folded =
             w.iter().enumerate().map(|(i, v)| (f64::from(*v) * factor[i / per] * scale[i / 9 % x.channels % 3]) as f32);
+        let rounded = !self.int8.is_empty();
+        let folded = folded.map(|v| if rounded { short(v) } else { v });
         let shape = layer.weight.shape.clone();
         let weight = self.builder.constant(&layer.weight.name, &shape, folded);
         let bias = (0..channels).map(|c| (f64::from(shift[c]) - f64::from(mean[c]) * factor[c]) as f32);

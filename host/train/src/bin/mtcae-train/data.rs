@@ -58,6 +58,9 @@ pub struct StillsArgs {
     /// Store brightness alone: a third of the size, for grey data sets.
     #[arg(long)]
     grey: bool,
+    /// 7: neutral, happy, sad, angry, fear, disgust, surprise; 8: contempt as well.
+    #[arg(long, default_value = "7", value_parser = ["7", "8"])]
+    classes: String,
     /// Processor cores to use.
     #[arg(long, default_value_t = 2)]
     workers: usize,
@@ -77,9 +80,18 @@ impl Command {
     }
 }
 
+/// The seven classes, or eight.
+fn label_set(classes: &str) -> Result<LabelSet> {
+    let mut labels = LabelSet::seven().labels().to_vec();
+    if classes == "8" {
+        labels.push(Expression::Contempt);
+    }
+    Ok(LabelSet::new(labels)?)
+}
+
 impl StillsArgs {
-    fn job(&self) -> StillsJob {
-        StillsJob {
+    fn job(&self) -> Result<StillsJob> {
+        Ok(StillsJob {
             source: self.root.clone(),
             out: self.out.clone(),
             name: self.name.clone(),
@@ -90,17 +102,17 @@ impl StillsArgs {
                 _ => Part::All,
             },
             naming: if self.naming == "person" { Naming::PersonNumber } else { Naming::File },
-            labels: LabelSet::seven(),
+            labels: label_set(&self.classes)?,
             side: self.side,
             grey: self.grey,
             workers: self.workers,
-        }
+        })
     }
 
     fn run(&self) -> Result<()> {
         let bar = ProgressBar::no_length()
             .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} pictures, {per_sec}, {eta} left  {msg}")?);
-        let outcome = prepare_stills(&self.job(), |p| {
+        let outcome = prepare_stills(&self.job()?, |p| {
             bar.set_length(p.total as u64);
             bar.set_position(p.done as u64);
             bar.set_message(format!("{} faces", p.faces));
@@ -153,10 +165,6 @@ pub struct SynthArgs {
 
 impl SynthArgs {
     fn job(&self) -> Result<SynthJob> {
-        let mut labels = LabelSet::seven().labels().to_vec();
-        if self.classes == "8" {
-            labels.push(Expression::Contempt);
-        }
         Ok(SynthJob {
             model: (self.model.as_os_str() != "sketch").then(|| self.model.clone()),
             out: self.out.clone(),
@@ -167,7 +175,7 @@ impl SynthArgs {
             side: self.side,
             frames: self.frames,
             seed: self.seed,
-            labels: LabelSet::new(labels)?,
+            labels: label_set(&self.classes)?,
             workers: self.threads,
         })
     }
