@@ -22,6 +22,7 @@
 mod clip;
 mod gaze;
 mod health;
+mod mirror;
 #[cfg(doctest)]
 mod no_pixels;
 mod outbox;
@@ -39,6 +40,7 @@ mod traits;
 pub use clip::{Assembled, Assembler};
 pub use gaze::{CropCache, Gaze};
 pub use health::{Facts, Health, RecentTimes, Stage};
+pub use mirror::Mirrored;
 pub use outbox::{Outbox, OutboxCounts, OutboxLimits};
 pub use pipeline::{Action, Pipeline, PipelineCounts, Ticket};
 pub use quality::{ClipQuality, FEWEST_PIXELS};

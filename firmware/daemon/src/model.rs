@@ -6,7 +6,7 @@ use crate::settings::detector_config;
 use crate::updates::device_keys;
 use mtcae_board_configs::{Board, PrecisionChoice, Update};
 use mtcae_contract::{Clip, ClipSpec, Manifest, Precision, Rect, ReferenceAnswer};
-use mtcae_core::{Engine, EngineError, FaceFinder};
+use mtcae_core::{Engine, EngineError, FaceFinder, Mirrored};
 use mtcae_drivers::{ModelError, ModelFile, MtcnnFinder};
 use mtcae_install::{SEALED_FILE, Unsealed, trusted_in, unseal};
 use std::fs::File;
@@ -67,6 +67,7 @@ impl Opened {
             .map_err(|e| DaemonError::Model(format!("model in {}: {e}; export it again", folder.display())))?;
         let self_test = self_test.then(|| check_reference(engine.as_mut(), manifest.clip, &files));
         let finder = MtcnnFinder::new(detector_config(board)).map_err(model)?;
+        let engine: Box<dyn Engine> = if board.model.mirror { Box::new(Mirrored::new(engine)) } else { engine };
         let engines = side_by_side(engine, streams(board, cores()));
         Ok(Opened {
             engine_name: engine_name(engines[0].name(), engines.len()),

@@ -4,19 +4,20 @@ use crate::clips::sample_clip;
 use crate::error::TrainError;
 use crate::evaluate::ClipAnswer;
 use mtcae_contract::{Clip, Cropper, Framing, Manifest, Precision};
-use mtcae_core::Engine;
+use mtcae_core::{Engine, Mirrored};
 use mtcae_data::{Stills, Stored};
 use mtcae_drivers::{ModelFile, TractEngine, read_manifest};
 use std::path::Path;
 
 /// Answers of the model in `folder` to all of `data`, clips with their own frames, stills the same in all frames, in
-/// `workers` threads. `done` is told how many more samples are answered.
+/// `workers` threads; with `mirror` as a board with `model.mirror` answers. `done` is told how many more samples are answered.
 ///
 /// # Errors
 /// When the model cannot be used, does not fit `data`, or a run fails.
 pub fn board_answers(
     folder: &Path,
     precision: Precision,
+    mirror: bool,
     data: &Stills,
     workers: usize,
     done: &(dyn Fn(u64) + Sync),
@@ -24,7 +25,10 @@ pub fn board_answers(
     face_margin(&read_manifest(folder).map_err(model)?, data)?;
     let file = ModelFile::read(folder, precision).map_err(model)?;
     let all: Vec<usize> = (0..data.len()).collect();
-    let answers = file_answers(&file, data, &all, workers, done)?;
+    let margin = face_margin(&file.manifest, data)?;
+    let spec = file.manifest.clip;
+    let clip = |i: usize, cropper: &mut Cropper| sample_clip(data, i, margin, spec, cropper);
+    let answers = looked_at(&file, mirror, &all, workers, &clip, done)?;
     Ok((file.manifest, answers))
 }
 
@@ -55,9 +59,22 @@ pub fn answers_to(
     clip: &(dyn Fn(usize, &mut Cropper) -> Vec<u8> + Sync),
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<ClipAnswer>, TrainError> {
+    looked_at(file, false, samples, workers, clip, done)
+}
+
+fn looked_at(
+    file: &ModelFile,
+    mirror: bool,
+    samples: &[usize],
+    workers: usize,
+    clip: &(dyn Fn(usize, &mut Cropper) -> Vec<u8> + Sync),
+    done: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<ClipAnswer>, TrainError> {
     let share = samples.len().div_ceil(workers.max(1)).max(1);
     let part = |samples: &[usize]| -> Result<Vec<ClipAnswer>, TrainError> {
-        let mut engine = TractEngine::load_file(file, 1).map_err(model)?;
+        let tract = TractEngine::load_file(file, 1).map_err(model)?;
+        let mut engine: Box<dyn Engine> =
+            if mirror { Box::new(Mirrored::new(Box::new(tract))) } else { Box::new(tract) };
         let mut cropper = Cropper::new();
         let spec = file.manifest.clip;
         let answer = |i: &usize| {

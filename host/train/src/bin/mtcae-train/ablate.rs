@@ -105,7 +105,7 @@ impl Args {
                 train_run(&Run { recipe, data: &train, test: None, out: &out, init: None, workers, every })?;
             }
             let test = data.select(&fold.test)?;
-            let answers = model_answers(&checkpoint, Precision::Fp32, &test, self.workers, &|_| ());
+            let answers = model_answers(&checkpoint, (Precision::Fp32, false), &test, self.workers, &|_| ());
             all.extend(answers.with_context(|| checkpoint.display().to_string())?.answered);
         }
         Ok(all)

@@ -17,14 +17,16 @@ pub struct Answers {
 /// What the model at `path`, a checkpoint or a model folder, answers to `data`.
 pub fn model_answers(
     path: &Path,
-    precision: Precision,
+    (precision, mirror): (Precision, bool),
     data: &Stills,
     workers: usize,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Answers> {
     let (answers, margin, temperature) = if path.is_dir() {
-        let (manifest, answers) = board_answers(path, precision, data, workers, done)?;
+        let (manifest, answers) = board_answers(path, precision, mirror, data, workers, done)?;
         (answers, face_margin(&manifest, data)?, manifest.temperature)
+    } else if mirror {
+        bail!("{}: `--mirror` was given with a checkpoint; accepted: a model folder", path.display());
     } else {
         let checkpoint = read_checkpoint(path)?;
         let (has, needs) = (checkpoint.config.classes, data.labels().len());

@@ -31,6 +31,9 @@ pub struct Args {
     /// File of the model folder to run.
     #[arg(long, default_value = "fp32", value_parser = ["fp32", "int8"])]
     precision: String,
+    /// Each clip of a model folder also in a mirror, and both answers averaged, as on a board with `model.mirror`.
+    #[arg(long)]
+    mirror: bool,
     /// Processor cores to use.
     #[arg(long, default_value_t = 2)]
     workers: usize,
@@ -101,7 +104,7 @@ impl Args {
 
     fn one(&self, model: &Path, data: &Stills, bar: &ProgressBar) -> Result<(Vec<Answered>, f32)> {
         let precision = if self.precision == "int8" { Precision::Int8 } else { Precision::Fp32 };
-        let answers = model_answers(model, precision, data, self.workers.max(1), &|n| bar.inc(n))?;
+        let answers = model_answers(model, (precision, self.mirror), data, self.workers.max(1), &|n| bar.inc(n))?;
         Ok((answers.answered, answers.temperature))
     }
 }
