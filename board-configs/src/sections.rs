@@ -89,7 +89,7 @@ section! {
     Model {
         /// Folder with the model's `manifest.toml`; a relative path starts at the daemon's working directory.
         path: String = String::from("/var/lib/mtcae/model"), Accepts::Path;
-        /// Number format of the file to run.
+        /// Number format of the file to run; auto is fp32, or int8 of a model without fp32.
         precision: PrecisionChoice = PrecisionChoice::Auto, Accepts::OneOf(PrecisionChoice::WORDS);
         /// What runs it; a named engine that is not there is a start-up error.
         engine: EngineChoice = EngineChoice::Auto, Accepts::OneOf(EngineChoice::WORDS);

@@ -1,44 +1,52 @@
 //! Two looks at a clip: as it is, and in a mirror.
 
+use crate::ring::zero;
 use crate::traits::{Engine, EngineError};
-use mtcae_contract::{Clip, RawOutput};
+use mtcae_contract::{Clip, RawOutput, Rect};
 
 /// An engine that infers each clip and its mirror image, and answers with the mean of both. Faces mean the same either way,
 /// so what a network happens to see in one of them only is halved. Twice the time.
-pub struct Mirrored(Box<dyn Engine>);
+pub struct Mirrored {
+    engine: Box<dyn Engine>,
+    name: String,
+    /// The clip in the mirror: room that is kept from run to run, and black between them.
+    other: Clip,
+}
 
 impl Mirrored {
     /// `engine` with a mirror.
     pub fn new(engine: Box<dyn Engine>) -> Mirrored {
-        Mirrored(engine)
+        let name = format!("{}, mirrored", engine.name());
+        Mirrored { engine, name, other: Clip { bytes: Vec::new(), frames: 0, size: 0, crop: Rect::default() } }
     }
 }
 
 impl Engine for Mirrored {
     fn name(&self) -> &str {
-        self.0.name()
+        &self.name
     }
 
     fn infer(&mut self, clip: &Clip) -> Result<RawOutput, EngineError> {
-        let mut other = turned(clip);
-        let seen = self.0.infer(&other);
-        other.bytes.fill(0); // pixels go when they are no longer needed, whatever became of the run
-        let plain = self.0.infer(clip)?;
+        turn(clip, &mut self.other);
+        let seen = self.engine.infer(&self.other);
+        zero(&mut self.other.bytes); // pixels go when they are no longer needed, whatever became of the run
+        let plain = self.engine.infer(clip)?;
         Ok(mean(plain, &unturned(seen?)))
     }
 
     fn stream(&self) -> Option<Box<dyn Engine>> {
-        self.0.stream().map(|engine| Box::new(Mirrored(engine)) as Box<dyn Engine>)
+        self.engine.stream().map(|engine| Box::new(Mirrored::new(engine)) as Box<dyn Engine>)
     }
 }
 
-/// `clip` in a mirror: left is right.
-fn turned(clip: &Clip) -> Clip {
-    let mut bytes = Vec::with_capacity(clip.bytes.len());
+/// `clip` in a mirror, left is right, into the room of `other`.
+fn turn(clip: &Clip, other: &mut Clip) {
+    (other.frames, other.size, other.crop) = (clip.frames, clip.size, clip.crop);
+    other.bytes.clear();
+    other.bytes.reserve_exact(clip.bytes.len()); // never grows while it holds pixels, which would leave a copy behind
     for row in clip.bytes.chunks(clip.size.max(1) * 3) {
-        row.rchunks(3).for_each(|pixel| bytes.extend_from_slice(pixel));
+        row.rchunks(3).for_each(|pixel| other.bytes.extend_from_slice(pixel));
     }
-    Clip { bytes, frames: clip.frames, size: clip.size, crop: clip.crop }
 }
 
 /// An answer to a mirror image as an answer to what stood before the mirror. A flat answer of the wrong length stays wrong.
@@ -68,10 +76,11 @@ fn mean(mut a: RawOutput, b: &RawOutput) -> RawOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mtcae_contract::Rect;
+    use std::sync::{Arc, Mutex};
 
     /// Answers with where the one bright pixel of the first frame is, and remembers what it saw.
-    struct Bright(Vec<Vec<u8>>);
+    #[derive(Default, Clone)]
+    struct Bright(Arc<Mutex<Vec<Vec<u8>>>>);
 
     impl Engine for Bright {
         fn name(&self) -> &str {
@@ -79,7 +88,7 @@ mod tests {
         }
 
         fn infer(&mut self, clip: &Clip) -> Result<RawOutput, EngineError> {
-            self.0.push(clip.bytes.clone());
+            self.0.lock().unwrap().push(clip.bytes.clone());
             let i = clip.bytes.iter().position(|v| *v == 200).ok_or_else(|| EngineError::Failed("dark".into()))?;
             let x = ((i / 3 % clip.size) as f32 + 0.5) / clip.size as f32;
             let y = ((i / 3 / clip.size) as f32 + 0.5) / clip.size as f32;
@@ -102,15 +111,18 @@ mod tests {
     #[test]
     fn a_mirror_turns_pixels_in_their_rows_and_twice_is_nothing() {
         let clip = clip(5); // column 1 of row 1
-        let other = turned(&clip);
+        let mut other = Clip { bytes: vec![1; 7], ..clip.clone() };
+        turn(&clip, &mut other);
         assert_eq!(other.bytes.iter().position(|v| *v == 200), Some(6 * 3));
         assert_eq!((other.frames, other.size, other.crop), (1, 4, clip.crop));
-        assert_eq!(turned(&other).bytes, clip.bytes);
+        let mut twice = other.clone();
+        turn(&other, &mut twice);
+        assert_eq!(twice.bytes, clip.bytes);
     }
 
     #[test]
     fn points_are_told_where_they_are_and_logits_are_averaged() {
-        let answer = Mirrored::new(Box::new(Bright(Vec::new()))).infer(&clip(5)).unwrap();
+        let answer = Mirrored::new(Box::<Bright>::default()).infer(&clip(5)).unwrap();
         // The plain answer's points are symmetric around x = 0.375, so both looks agree on them.
         close(&answer.landmarks, &[0.275, 0.375, 0.475, 0.375, 0.375, 0.475, 0.175, 0.375, 0.575, 0.375]);
         // Its box starts at x = 0.375; the mirror's at 0.625, which is 1 - 0.625 - 0.25 before the mirror.
@@ -121,6 +133,26 @@ mod tests {
     #[test]
     fn a_run_that_fails_fails() {
         let dark = Clip { bytes: vec![0; 48], ..clip(0) };
-        assert!(Mirrored::new(Box::new(Bright(Vec::new()))).infer(&dark).is_err());
+        assert!(Mirrored::new(Box::<Bright>::default()).infer(&dark).is_err());
+    }
+
+    #[test]
+    fn both_looks_are_taken_and_nothing_of_a_clip_is_kept() {
+        let (bright, dark) = (Bright::default(), Clip { bytes: vec![3; 48], ..clip(0) });
+        let mut engine = Mirrored::new(Box::new(bright.clone()));
+        for (clip, works) in [(clip(5), true), (dark, false), (clip(6), true)] {
+            let room = engine.other.bytes.as_ptr();
+            assert_eq!(engine.infer(&clip).is_ok(), works);
+            assert_eq!(engine.other.bytes, [0; 48]);
+            assert!(room == engine.other.bytes.as_ptr() || bright.0.lock().unwrap().len() == 2, "new room");
+        }
+        let seen = bright.0.lock().unwrap();
+        let at: Vec<_> = seen.iter().map(|bytes| bytes.iter().position(|v| *v == 200).map(|i| i / 3)).collect();
+        assert_eq!(at, [Some(6), Some(5), None, None, Some(5), Some(6)]);
+    }
+
+    #[test]
+    fn its_name_says_so() {
+        assert_eq!(Mirrored::new(Box::<Bright>::default()).name(), "bright, mirrored");
     }
 }

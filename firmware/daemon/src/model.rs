@@ -60,14 +60,14 @@ impl Opened {
         let spec = manifest.clip;
         let bytes = vec![0; spec.frames * spec.size * spec.size * 3];
         let clip = Clip { bytes, frames: spec.frames, size: spec.size, crop: Rect::default() };
+        let self_test = self_test.then(|| check_reference(engine.as_mut(), manifest.clip, &files));
+        let mut engine: Box<dyn Engine> = if board.model.mirror { Box::new(Mirrored::new(engine)) } else { engine };
         let begin = Instant::now();
         let raw = engine.infer(&clip).map_err(model)?;
         let trial_ms = begin.elapsed().as_secs_f32() * 1e3;
         raw.validate(spec.frames, manifest.labels.len())
             .map_err(|e| DaemonError::Model(format!("model in {}: {e}; export it again", folder.display())))?;
-        let self_test = self_test.then(|| check_reference(engine.as_mut(), manifest.clip, &files));
         let finder = MtcnnFinder::new(detector_config(board)).map_err(model)?;
-        let engine: Box<dyn Engine> = if board.model.mirror { Box::new(Mirrored::new(engine)) } else { engine };
         let engines = side_by_side(engine, streams(board, cores()));
         Ok(Opened {
             engine_name: engine_name(engines[0].name(), engines.len()),
@@ -131,9 +131,11 @@ impl Files<'_> {
     /// The file of the precision asked for; `auto` is fp32, which every engine runs well, or int8 where that is all there is.
     fn chosen(&self, choice: PrecisionChoice) -> Result<ModelFile, ModelError> {
         match choice {
-            PrecisionChoice::Auto => {
-                self.model(Precision::Fp32).or_else(|without| self.model(Precision::Int8).map_err(|_| without))
-            }
+            PrecisionChoice::Auto => match self.model(Precision::Fp32) {
+                // Only a model without such a file; a damaged one is said, not passed over.
+                Err(ModelError::NoPrecision { .. }) => self.model(Precision::Int8),
+                read => read,
+            },
             PrecisionChoice::Fp32 => self.model(Precision::Fp32),
             PrecisionChoice::Fp16 => self.model(Precision::Fp16),
             PrecisionChoice::Int8 => self.model(Precision::Int8),

@@ -228,14 +228,21 @@ class Network(nn.Module):
         return boxes.reshape(b, 2 * t, 4), landmarks.reshape(b, 2 * t, 10), logits[:, 0]
 
 
+def short(weights, bits=6):
+    """Weights in f16 with `bits` of their mantissa's ten, rounded: what int8 keeps of them anyway, and a third smaller once compressed."""
+    dropped = 23 - bits
+    whole = weights.float().contiguous().view(torch.int32)
+    return ((whole + (1 << (dropped - 1))) >> dropped << dropped).view(torch.float32).half()
+
+
 def save(path, config, state):
-    """A checkpoint in f16, as `mtcae` reads it."""
+    """A checkpoint in f16, as `mtcae` reads it; matrices are `short`."""
     from safetensors.torch import save_file
 
     keys = ("frames", "size", "pool", "strategy", "classes", "encoder", "decoder")
     meta = {"mtcae.config": json.dumps({k: config[k] for k in keys}, separators=(",", ":"))}
-    half = {n: t.half().contiguous().cpu() for n, t in state.items() if not n.endswith("num_batches_tracked")}
-    save_file(half, path, meta)
+    kept = {n: t.half().contiguous().cpu() for n, t in state.items() if not n.endswith("num_batches_tracked")}
+    save_file({n: short(t) if t.dim() > 1 else t for n, t in kept.items()}, path, meta)
 
 
 @functools.cache

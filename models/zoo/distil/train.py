@@ -3,8 +3,8 @@
     python models/zoo/distil/train.py --data FOLDER --out OUT
 
 FOLDER holds shards of `mtcae data` or packs of them (`data.pack`): fer-train, mux-train, made-train, and for the scores
-fer-test, mux-test, made-test. Everything is timed by updates; without a GPU it runs too, slowly. Requirements: torch 2.11,
-numpy, pillow, safetensors. `mtcae evaluate` says what a checkpoint of it is worth through the board's own engine.
+fer-test, mux-test, made-test. A stage's length is a number of updates, or of seconds (`375s`): then what comes out depends on the
+machine. Without a GPU it runs too, slowly. Requirements: torch 2.11, numpy, pillow, safetensors. `mtcae evaluate` says what a checkpoint of it is worth through the board's own engine.
 """
 
 import argparse

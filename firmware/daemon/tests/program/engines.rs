@@ -64,6 +64,32 @@ fn random_model(folder: &Path) {
     std::fs::write(folder.join("manifest.toml"), manifest.to_toml().unwrap()).unwrap();
 }
 
+#[test]
+fn auto_takes_int8_where_there_is_nothing_else_and_never_for_a_damaged_file() {
+    let bench = Bench::on_clip(false, "");
+    random_model(bench.dir.path());
+    let checked = || {
+        let mut firmware = bench.start(&["--check"]);
+        let code = firmware.wait().code();
+        (code, firmware.errors().join("\n"))
+    };
+    let (code, text) = checked();
+    assert!(code == Some(0) && text.contains("fp32, 1 thread"), "{text}");
+    let fp32 = bench.dir.path().join("Fp32.onnx");
+    std::fs::write(&fp32, b"a bad day for a disk").unwrap();
+    let (code, text) = checked();
+    assert!(code == Some(3) && text.contains("Fp32.onnx is damaged: its SHA-256 is"), "{text}");
+    std::fs::remove_file(&fp32).unwrap();
+    let (code, text) = checked();
+    assert!(code == Some(3) && text.contains("Fp32.onnx is missing"), "{text}");
+    let path = bench.dir.path().join("manifest.toml");
+    let mut manifest = Manifest::from_toml(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    manifest.artifacts.retain(|artifact| artifact.precision == Precision::Int8);
+    std::fs::write(&path, manifest.to_toml().unwrap()).unwrap();
+    let (code, text) = checked();
+    assert!(code == Some(0) && text.contains("int8, 1 thread"), "{text}");
+}
+
 /// Scores and box of each report with a face. The pictures are all the same: which of them the network sees is a matter of time.
 fn answers(engine: &str, precision: &str, library: &str) -> Vec<Vec<f64>> {
     let bench = bench(engine, library);

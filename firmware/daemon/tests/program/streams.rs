@@ -43,6 +43,17 @@ fn id(report: &Value) -> Option<u64> {
 }
 
 #[test]
+fn a_mirror_is_said() {
+    let bench = Bench::on_clip(true, "");
+    let text = std::fs::read_to_string(bench.board()).unwrap();
+    std::fs::write(bench.board(), text.replace("streams = 1\n", "streams = 2\nmirror = true\n")).unwrap();
+    let firmware = bench.start(&[]);
+    assert_eq!(firmware.next_of("hello")["engine"], "tract, mirrored, 2 streams");
+    firmware.says("engine  tract, mirrored, 2 streams");
+    firmware.next_that(|m| m["type"] == "report" && m["face"]["scores"].is_object());
+}
+
+#[test]
 fn four_faces_and_two_streams_are_said_and_stay_in_order() {
     let Some((_bench, firmware)) = four_faces(2, "") else { return };
     assert_eq!(firmware.next_of("hello")["engine"], "tract, 2 streams");
