@@ -10,15 +10,18 @@ const BEYOND: [(&str, &str); 8] = [
         "no virtual board has one; frames come through V4L2's virtual driver or from files",
     ),
     ("Argus, the image processor of a Jetson", "it is closed, and there is no model of it"),
-    ("CUDA and TensorRT", "no engine for them is built yet"),
+    ("CUDA and TensorRT", "they need an NVIDIA card that the suite cannot stand in for"),
     ("latency from light to report", "a virtual camera has no exposure; times of a busy desk say little of a board"),
     ("heat, power and their limits", "the suite writes a number where a thermometer would stand"),
     ("electricity on the line", "levels, cables, grounds and connectors; damage is injected as turned-over bits"),
     (
         "a disk that loses power in the middle of a write",
-        "processes are killed; what the system had taken over is written all the same",
+        "processes or a virtual board are killed; what this machine's system had taken over is written all the same",
     ),
-    ("systemd, and the hardware watchdog below it", "the launcher stands in for both"),
+    (
+        "systemd, and the hardware watchdog below it",
+        "the launcher stands in for the one, a timer in the virtual board's kernel for the other",
+    ),
 ];
 
 /// The page, as Markdown.

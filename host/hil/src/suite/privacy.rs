@@ -6,16 +6,28 @@ use crate::{Ability, Listener, Rig, Setup};
 use mtcae_wire::{CameraState, Up};
 use std::time::{Duration, Instant};
 
-pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "privacy-switch",
-    suite: "privacy",
-    proves: "After a flip of the privacy switch no report of later frames comes, the board says that no picture is left, and it looks again when it may.",
-    untried: "A switch on a GPIO line, with its bouncing contacts and its broken wire.",
-    needs: &[Ability::Line, Ability::Frames, Ability::Privacy],
-    minutes: 5,
-    quick: true,
-    run: privacy_switch,
-}];
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "privacy-switch",
+        suite: "privacy",
+        proves: "After a flip of the privacy switch no report of later frames comes, the board says that no picture is left, and it looks again when it may.",
+        untried: "A real switch, with its bouncing contacts and its broken wire.",
+        needs: &[Ability::Line, Ability::Frames, Ability::Privacy],
+        minutes: 5,
+        quick: true,
+        run: privacy_switch,
+    },
+    Scenario {
+        name: "status-light",
+        suite: "privacy",
+        proves: "The status light is lit while a face is in view, and dark while nobody may look.",
+        untried: "A light that a person sees.",
+        needs: &[Ability::Line, Ability::Frames, Ability::Privacy, Ability::Light],
+        minutes: 2,
+        quick: true,
+        run: status_light,
+    },
+];
 
 /// The line of the log that says so.
 const CLOSED: &str = "no picture is left";
@@ -59,4 +71,37 @@ fn privacy_switch(rig: &mut Rig<'_>) -> Result<(), Failed> {
     rig.heard(&mut robot)?;
     rig.figure("flips", f64::from(times), "flips");
     rig.within("longest time from a flip to the word that no picture is left", longest, WITHIN)
+}
+
+/// How often the light is lit in so many looks.
+fn lit(rig: &mut Rig<'_>, looks: u32) -> Result<u32, Failed> {
+    let mut count = 0;
+    for _ in 0..looks {
+        count += u32::from(rig.bench.lit()?);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(count)
+}
+
+fn status_light(rig: &mut Rig<'_>) -> Result<(), Failed> {
+    let mut robot = rig.start(&Setup { switch: true, ..Setup::default() })?;
+    let looks = 20;
+    for _ in 0..rig.times(5, 1) {
+        robot.until("a face", PATIENCE, |up| matches!(up, Up::Report(r) if r.face.is_some()).then_some(()))?;
+        // Its pattern changes a moment after the report.
+        robot.listen(Duration::from_millis(500), |_| Ok(()))?;
+        let on = lit(rig, looks)?;
+        rig.figure("looks at a face in which the light was lit", f64::from(on) / f64::from(looks) * 100.0, "%");
+        // Without a face it is lit in one look of twenty; a busy machine loses the face for a moment.
+        claim(on > looks / 2, || format!("lit in {on} of {looks} looks while a face is in view"))?;
+        rig.bench.privacy(true)?;
+        rig.note("private");
+        log(&mut robot, CLOSED)?;
+        robot.listen(Duration::from_millis(200), |_| Ok(()))?;
+        let on = lit(rig, looks)?;
+        claim(on == 0, || format!("lit in {on} of {looks} looks while nobody may look"))?;
+        rig.bench.privacy(false)?;
+        log(&mut robot, "is open again")?;
+    }
+    rig.heard(&mut robot)
 }
