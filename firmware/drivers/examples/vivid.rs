@@ -3,6 +3,8 @@
 //! ```text
 //! vivid connect OUTPUT CAPTURE FORMAT TIMINGS    cable from the output node to the capture node, equal timings
 //! vivid play OUTPUT FILE BYTES HOLD_MS TIMES     frames of BYTES bytes, each for HOLD_MS (0: one after another)
+//! vivid screen OUTPUT ORDER                      what the file ORDER names, `FILE BYTES HOLD_MS`, again and again; another
+//!                                                picture when ORDER changes, an end when it is gone
 //! vivid check CAPTURE FORMAT FILE BYTES COUNT    captures and finds each picture among the frames of FILE, byte for byte
 //! vivid set DEVICE CONTROL [VALUE]               a control by its number (0x...); without a value it is a button
 //! ```
@@ -11,7 +13,8 @@ use rustix::ioctl::{Updater, ioctl, opcode};
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 use v4l::buffer::{Flags, Type};
 use v4l::control::{Control, Value};
@@ -51,10 +54,11 @@ fn main() -> Outcome {
         ["play", output, file, bytes, hold, times] => {
             play(output, file, bytes.parse()?, Duration::from_millis(hold.parse()?), times.parse()?)
         }
+        ["screen", output, order] => screen(output, order),
         ["check", capture, format, file, bytes, count] => check(capture, format, file, bytes.parse()?, count.parse()?),
         ["set", device, control] => set(device, control, Value::None),
         ["set", device, control, value] => set(device, control, Value::Integer(value.parse()?)),
-        _ => Err("accepted: connect, play, check, set; the head of this file says with what".into()),
+        _ => Err("accepted: connect, play, screen, check, set; the head of this file says with what".into()),
     }
 }
 
@@ -68,6 +72,9 @@ fn connect(output: &str, capture: &str, format: &str, timings: u32) -> Outcome {
     let now = Output::format(&out)?;
     let asked = Format::new(now.width, now.height, four(format)?);
     let taken = Output::set_format(&out, &asked)?;
+    if taken.fourcc != asked.fourcc {
+        return Err(format!("{output} plays no {format}; it took {}", taken.fourcc).into());
+    }
     println!("{output} plays {} {}x{}, {} bytes a frame", taken.fourcc, taken.width, taken.height, taken.size);
     Ok(())
 }
@@ -124,6 +131,69 @@ fn play(output: &str, file: &str, bytes: usize, hold: Duration, times: usize) ->
     Ok(())
 }
 
+/// Between two looks at an order, and two tries to open an output that is gone.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Shows what `order` names and says so; the output is opened again when it is lost.
+fn screen(output: &str, order: &str) -> Outcome {
+    let (mut screen, mut reel) = (None, Reel::default());
+    while let Ok(text) = std::fs::read_to_string(order) {
+        if text != reel.order {
+            reel = Reel::open(text)?;
+        }
+        let shown = match &mut screen {
+            Some(open) => reel.next(open),
+            None => Screen::open(output).map(|open| screen = Some(open)),
+        };
+        if shown.is_err() {
+            // A node that was unregistered comes back once nobody holds it.
+            screen = None;
+            std::thread::sleep(LOOK);
+        }
+        let next = Instant::now() + reel.hold;
+        while screen.is_some() && Instant::now() < next && std::fs::read_to_string(order).is_ok_and(|t| t == reel.order)
+        {
+            std::thread::sleep(LOOK.min(next.saturating_duration_since(Instant::now())));
+        }
+    }
+    Ok(())
+}
+
+/// Frames of a file, one after the other and from the start again.
+#[derive(Default)]
+struct Reel {
+    order: String,
+    file: Option<File>,
+    frame: Vec<u8>,
+    count: u64,
+    at: u64,
+    hold: Duration,
+}
+
+impl Reel {
+    fn open(order: String) -> Result<Reel, Box<dyn Error>> {
+        let words: Vec<&str> = order.split_whitespace().collect();
+        let [file, bytes, hold] = words[..] else { return Err(format!("{order:?} is no FILE BYTES HOLD_MS").into()) };
+        let (file, frame) = (File::open(file)?, vec![0; bytes.parse()?]);
+        let count = file.metadata()?.len() / frame.len().max(1) as u64;
+        let hold = Duration::from_millis(hold.parse()?);
+        Ok(Reel { file: Some(file), frame, count: count.max(1), at: 0, hold, order })
+    }
+
+    fn next(&mut self, screen: &mut Screen) -> Outcome {
+        let Some(file) = &self.file else { return Ok(()) };
+        let place = self.at % self.count * self.frame.len() as u64;
+        file.read_exact_at(&mut self.frame, place)?;
+        screen.show(&self.frame)?;
+        if self.at == 0 {
+            println!("shows {}", self.order.trim());
+            std::io::stdout().flush()?;
+        }
+        self.at += 1;
+        Ok(())
+    }
+}
+
 /// Buffers of an output. v4l's own output stream waits for each before the next is queued, which vivid, showing the last
 /// one on, never gives back.
 struct Screen {
@@ -142,7 +212,7 @@ impl Screen {
         for index in 0..request.count {
             let mut buffer = descriptor(index);
             screen.call(VIDIOC_QUERYBUF, &mut buffer)?;
-            // SAFETY: the driver made a buffer of that length at that offset; it is mapped until the program ends.
+            // SAFETY: the driver made a buffer of that length at that offset; it is mapped until this value is dropped.
             let mapped = unsafe {
                 let (len, fd, at) = (buffer.length as usize, screen.device.handle().fd(), buffer.m.offset);
                 let start = v4l2::mmap(std::ptr::null_mut(), len, READ_WRITE, SHARED, fd, at.into())?;
@@ -174,6 +244,15 @@ impl Screen {
     fn call<T>(&self, request: v4l2::vidioc::_IOC_TYPE, argument: &mut T) -> std::io::Result<()> {
         // SAFETY: each caller gives the structure that the request takes.
         unsafe { v4l2::ioctl(self.device.handle().fd(), request, std::ptr::from_mut(argument).cast()) }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        for buffer in self.buffers.drain(..) {
+            // SAFETY: mapped by `open` with this length, and used by nobody any more. A mapping would keep the node open.
+            let _ = unsafe { v4l2::munmap(buffer.as_mut_ptr().cast(), buffer.len()) };
+        }
     }
 }
 

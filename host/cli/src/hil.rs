@@ -6,8 +6,9 @@ use clap::ValueHint;
 use mtcae_contract::{Manifest, Precision, softmax};
 use mtcae_core::Engine;
 use mtcae_drivers::TractEngine;
-use mtcae_hil::{Bench, BenchError, Expected, Kind, Local, Parts, Remote};
+use mtcae_hil::{Bench, BenchError, Expected, Kind, Local, Parts, Remote, Uml, UmlParts};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// The model that ships.
 const MODEL: &str = "models/zoo/edge";
@@ -20,12 +21,15 @@ pub type Evaluation = Box<dyn Fn(&Path) -> Result<Expected, String>>;
 /// What a bench is made of, where the usual will not do.
 #[derive(clap::Args)]
 pub struct Chosen {
-    /// The daemon for the target local, if not mtcae-firmware beside this program or in PATH
+    /// The daemon for the targets local and uml, if not mtcae-firmware beside this program or in PATH
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     daemon: Option<PathBuf>,
-    /// The launcher for the target local, if not mtcae-launcher beside the daemon
+    /// The launcher for the targets local and uml, if not mtcae-launcher beside the daemon
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     launcher: Option<PathBuf>,
+    /// Folder with the kernel of the target uml, if not what MTCAE_UML names or tests/hil/uml/build-kernel builds
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    kernel: Option<PathBuf>,
     /// Folder of the model that runs on the board, if not the one that ships
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     model: Option<PathBuf>,
@@ -35,8 +39,6 @@ pub struct Chosen {
 pub struct OnBench {
     /// The board.
     pub board: Box<dyn Bench>,
-    /// Folder of the clips that ship.
-    pub clips: Option<PathBuf>,
     model: Option<PathBuf>,
 }
 
@@ -48,25 +50,87 @@ pub fn bench(target: &Kind, chosen: &Chosen) -> Result<OnBench, Failure> {
     let shipped = |path: &str| assets::find(path, "run it in a checkout, or give `--model` the folder of a model");
     let model = chosen.model.clone().map_or_else(|| shipped(MODEL), Ok);
     let clips = shipped(CLIP).map(|clip| clip.parent().map(Path::to_owned).unwrap_or_default());
+    let programs = || -> Result<Programs, Failure> {
+        let tool = std::env::current_exe().map_err(|source| Failure::System { what: "find this program", source })?;
+        let daemon = chosen.daemon.clone().map_or_else(|| beside(&tool, "mtcae-firmware"), Ok)?;
+        let launcher = chosen.launcher.clone().or_else(|| beside(&daemon, "mtcae-launcher").ok());
+        let model = absolute(&model.as_ref().map_err(as_missing)?.clone())?;
+        Ok(Programs { tool, daemon, launcher, model, clips: clips.as_ref().map_err(as_missing)?.clone() })
+    };
     let board: Box<dyn Bench> = match target {
         Kind::Local => {
-            let tool =
-                std::env::current_exe().map_err(|source| Failure::System { what: "find this program", source })?;
-            let daemon = chosen.daemon.clone().map_or_else(|| beside(&tool, "mtcae-firmware"), Ok)?;
-            let launcher = chosen.launcher.clone().or_else(|| beside(&daemon, "mtcae-launcher").ok());
-            let (model, clips) =
-                (absolute(&model.as_ref().map_err(as_missing)?.clone())?, clips.as_ref().map_err(as_missing)?.clone());
-            Box::new(Local::new(Parts { daemon, launcher, tool, model, clips })?)
+            let Programs { tool, daemon, launcher, model, clips } = programs()?;
+            let broker = ["mtcae-broker", "mosquitto"].iter().find_map(|name| beside(&daemon, name).ok());
+            let broker = broker.or_else(|| Some(PathBuf::from(MOSQUITTO)).filter(|path| path.is_file()));
+            Box::new(Local::new(Parts { daemon, launcher, tool, model, clips, broker })?)
         }
         Kind::Board(target) => Box::new(Remote::new(target.clone())?),
-        Kind::Uml | Kind::QemuArm64 => {
-            let reason = "this build has no virtual board".to_owned();
-            let help = "accepted here: local, serial:PORT, tcp:HOST:PORT".to_owned();
+        Kind::Uml => {
+            let Programs { tool, daemon, launcher, model, clips } = programs()?;
+            let player = example(&daemon, "vivid").ok_or_else(|| Failure::Hil {
+                reason: format!(
+                    "examples/vivid, which plays pictures into its camera, is not beside {}",
+                    daemon.display()
+                ),
+                help: PLAYER.to_owned(),
+            })?;
+            let (freezer, kernel) = (example(&daemon, "freeze"), kernel(chosen)?);
+            Box::new(Uml::new(UmlParts { kernel, daemon, launcher, player, freezer, tool, model, clips })?)
+        }
+        Kind::QemuArm64 => {
+            let reason = "this build has no board with a processor of its own".to_owned();
+            let help = "accepted here: local, uml, serial:PORT, tcp:HOST:PORT".to_owned();
             return Err(Failure::Hil { reason, help });
         }
     };
-    Ok(OnBench { board, clips: clips.ok(), model: model.ok() })
+    Ok(OnBench { board, model: model.ok() })
 }
+
+/// Where Debian's broker is, which is in nobody's PATH.
+const MOSQUITTO: &str = "/usr/sbin/mosquitto";
+const PLAYER: &str = "build it: cargo build --release -p mtcae-drivers --features v4l2 --example vivid, and \
+                      -p mtcae-uml --example freeze";
+
+/// What a bench on this machine is made of.
+struct Programs {
+    tool: PathBuf,
+    daemon: PathBuf,
+    launcher: Option<PathBuf>,
+    model: PathBuf,
+    clips: PathBuf,
+}
+
+/// An example's program, which Cargo puts into a folder beside the others.
+fn example(daemon: &Path, name: &str) -> Option<PathBuf> {
+    let folder = daemon.parent()?;
+    [folder.join("examples").join(name), folder.join(name)].into_iter().find(|path| path.is_file())
+}
+
+/// The folder with the virtual board's kernel; builds it where it has to be built, and says so.
+fn kernel(chosen: &Chosen) -> Result<PathBuf, Failure> {
+    let named = chosen.kernel.clone().or_else(|| std::env::var_os("MTCAE_UML").map(PathBuf::from));
+    if let Some(folder) = named {
+        return Ok(folder);
+    }
+    let script =
+        assets::find(BUILD_KERNEL, "run it in a checkout, or give `--kernel` a folder with `linux` and `busybox`")?;
+    eprintln!("...      the kernel of the virtual board; where it was not built before that takes some six minutes");
+    let said = Command::new(&script).stderr(Stdio::piped()).output();
+    let said = said.map_err(|source| Failure::System { what: "start tests/hil/uml/build-kernel", source })?;
+    let last = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().last().unwrap_or_default().trim().to_owned();
+    if said.status.success() {
+        let folder = PathBuf::from(last(&said.stdout));
+        eprintln!("built    {}", folder.display());
+        return Ok(folder);
+    }
+    let why = String::from_utf8_lossy(&said.stderr).trim().to_owned();
+    let reason = why.strip_prefix("skipped: ").unwrap_or(&why);
+    let reason = format!("the virtual board's kernel cannot be had: {reason}");
+    Err(Failure::Hil { reason, help: "`--target local` needs no kernel".to_owned() })
+}
+
+/// Builds the kernel, and prints where it is.
+const BUILD_KERNEL: &str = "tests/hil/uml/build-kernel";
 
 fn as_missing(failure: &Failure) -> Failure {
     Failure::Hil { reason: failure.to_string(), help: "run it in a checkout, or give `--model` a folder".to_owned() }

@@ -15,8 +15,14 @@ pub enum Ability {
     Unplug,
     /// The camera can go away and come back.
     CameraFaults,
+    /// The camera's driver can be made to fail in several ways, and another picture be shown meanwhile.
+    DriverFaults,
+    /// The camera gives other pixel formats on demand.
+    Formats,
     /// A privacy switch can be flipped.
     Privacy,
+    /// Whether the status light is lit can be seen.
+    Light,
     /// The board can be told that it is hot.
     Heat,
     /// The daemon can be killed, and is started again by what watches over it.
@@ -29,23 +35,32 @@ pub enum Ability {
     PowerCuts,
     /// Descriptors, threads and memory of the daemon can be counted.
     Holdings,
+    /// The whole board can be made to hang, and a watchdog outside of it resets it.
+    Reset,
+    /// The board publishes to a broker that can be ended and started.
+    Broker,
 }
 
 impl Ability {
     /// All of them.
-    pub const ALL: [Ability; 12] = [
+    pub const ALL: [Ability; 17] = [
         Ability::Line,
         Ability::Frames,
         Ability::LineFaults,
         Ability::Unplug,
         Ability::CameraFaults,
+        Ability::DriverFaults,
+        Ability::Formats,
         Ability::Privacy,
+        Ability::Light,
         Ability::Heat,
         Ability::Kill,
         Ability::Freeze,
         Ability::Updates,
         Ability::PowerCuts,
         Ability::Holdings,
+        Ability::Reset,
+        Ability::Broker,
     ];
 
     /// As it is written in lists and reports.
@@ -56,13 +71,18 @@ impl Ability {
             Ability::LineFaults => "line-faults",
             Ability::Unplug => "unplug",
             Ability::CameraFaults => "camera-faults",
+            Ability::DriverFaults => "driver-faults",
+            Ability::Formats => "formats",
             Ability::Privacy => "privacy",
+            Ability::Light => "light",
             Ability::Heat => "heat",
             Ability::Kill => "kill",
             Ability::Freeze => "freeze",
             Ability::Updates => "updates",
             Ability::PowerCuts => "power-cuts",
             Ability::Holdings => "holdings",
+            Ability::Reset => "reset",
+            Ability::Broker => "broker",
         }
     }
 
@@ -74,13 +94,18 @@ impl Ability {
             Ability::LineFaults => "the line can be slowed and damaged",
             Ability::Unplug => "the line can be pulled out, so that the board sees it go, and put back in",
             Ability::CameraFaults => "the camera can go away and come back",
+            Ability::DriverFaults => "the camera's driver can be made to fail, and another picture be shown meanwhile",
+            Ability::Formats => "the camera gives other pixel formats on demand",
             Ability::Privacy => "a privacy switch can be flipped",
+            Ability::Light => "whether the status light is lit can be seen",
             Ability::Heat => "the board can be told that it is hot",
             Ability::Kill => "the daemon can be killed, and is started again",
             Ability::Freeze => "a single thread of the daemon can be stopped",
             Ability::Updates => "the board has slots, and takes bundles that the suite signs",
             Ability::PowerCuts => "power can be cut and given back",
             Ability::Holdings => "descriptors, threads and memory of the daemon can be counted",
+            Ability::Reset => "the whole board can be made to hang, and is reset by its watchdog",
+            Ability::Broker => "the board publishes to a broker that can be ended and started",
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What every target gives: a board that can be started, talked to, and broken.
 
-use crate::Ability;
+use crate::{Ability, DriverFault};
 use mtcae_boards::{BoardError, Target};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,12 +56,57 @@ pub trait Bench {
         Err(BenchError::Lacks(Ability::CameraFaults))
     }
 
+    /// Shows something else to the camera of the board that runs.
+    ///
+    /// # Errors
+    /// When that fails.
+    fn show(&mut self, _view: &View) -> Result<(), BenchError> {
+        Err(BenchError::Lacks(Ability::DriverFaults))
+    }
+
+    /// Makes the camera's driver fail, once, and shows something else from then on; returns when that is seen.
+    ///
+    /// # Errors
+    /// When that fails.
+    fn driver_fault(&mut self, _fault: DriverFault, _then: &View) -> Result<(), BenchError> {
+        Err(BenchError::Lacks(Ability::DriverFaults))
+    }
+
+    /// Ends the driver's faults that last.
+    ///
+    /// # Errors
+    /// When that fails.
+    fn driver_mended(&mut self) -> Result<(), BenchError> {
+        Err(BenchError::Lacks(Ability::DriverFaults))
+    }
+
+    /// Pixel formats that the camera gives, by V4L2's four letters, as far as the suite can make pictures of them.
+    fn formats(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// A file with what the camera of this board would see, frame by frame, for the host's own evaluation.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn seen(&mut self, _setup: &Setup) -> Result<PathBuf, BenchError> {
+        Err(BenchError::Lacks(Ability::Frames))
+    }
+
     /// Flips the privacy switch.
     ///
     /// # Errors
     /// When that fails.
     fn privacy(&mut self, _private: bool) -> Result<(), BenchError> {
         Err(BenchError::Lacks(Ability::Privacy))
+    }
+
+    /// Whether the status light is lit.
+    ///
+    /// # Errors
+    /// When it cannot be seen.
+    fn lit(&mut self) -> Result<bool, BenchError> {
+        Err(BenchError::Lacks(Ability::Light))
     }
 
     /// What the board's thermometer shows from now on, degrees Celsius.
@@ -83,7 +129,7 @@ pub trait Bench {
     ///
     /// # Errors
     /// When they cannot be listed.
-    fn threads(&self) -> Result<Vec<String>, BenchError> {
+    fn threads(&mut self) -> Result<Vec<String>, BenchError> {
         Err(BenchError::Lacks(Ability::Freeze))
     }
 
@@ -123,8 +169,24 @@ pub trait Bench {
     ///
     /// # Errors
     /// When it cannot be counted.
-    fn holdings(&self) -> Result<Holdings, BenchError> {
+    fn holdings(&mut self) -> Result<Holdings, BenchError> {
         Err(BenchError::Lacks(Ability::Holdings))
+    }
+
+    /// Lets the whole board hang, and returns when its watchdog has reset it and it has started again; how long that took.
+    ///
+    /// # Errors
+    /// When nothing resets it.
+    fn hang(&mut self) -> Result<Duration, BenchError> {
+        Err(BenchError::Lacks(Ability::Reset))
+    }
+
+    /// Ends the broker that the board publishes to, or starts it; where it listens.
+    ///
+    /// # Errors
+    /// When that fails.
+    fn broker(&mut self, _there: bool) -> Result<SocketAddr, BenchError> {
+        Err(BenchError::Lacks(Ability::Broker))
     }
 
     /// By how much a probability may differ from the host's for the same still.
@@ -138,7 +200,7 @@ pub trait Bench {
     }
 
     /// The last lines that board and daemon wrote on their error output or console.
-    fn console(&self) -> Vec<String> {
+    fn console(&mut self) -> Vec<String> {
         Vec::new()
     }
 }
@@ -163,8 +225,12 @@ pub struct Setup {
     pub max_hz: f32,
     /// Bits per second of the line.
     pub baud: u32,
-    /// A privacy switch is wired; nobody looks away at the start.
+    /// The camera's pixel format, by V4L2's four letters; `None` leaves what is usual.
+    pub format: Option<&'static str>,
+    /// A privacy switch and a status light are wired; the board may look at the start.
     pub switch: bool,
+    /// The board publishes to the bench's broker, too.
+    pub broker: bool,
     /// A launcher watches over the daemon, which runs in a slot and takes bundles.
     pub slots: bool,
     /// Longest time between two heartbeats that the launcher bears.
@@ -179,7 +245,9 @@ impl Default for Setup {
             status_every_ms: 300,
             max_hz: 0.0,
             baud: 4_000_000,
+            format: None,
             switch: false,
+            broker: false,
             slots: false,
             heartbeat: Duration::from_secs(6),
         }

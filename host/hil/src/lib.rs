@@ -12,9 +12,12 @@
 
 mod ability;
 mod bench;
+mod broker;
 mod channel;
 mod clip;
 mod dice;
+mod fault;
+mod first;
 mod freeze;
 mod kind;
 mod listener;
@@ -29,8 +32,10 @@ mod report;
 mod rig;
 mod run;
 mod scenario;
+mod subscriber;
 mod suite;
 mod terminal;
+mod uml;
 mod untried;
 
 pub use ability::Ability;
@@ -38,6 +43,7 @@ pub use bench::{Bench, BenchError, BundleKind, Holdings, Plug, Setup, View};
 pub use channel::{Channel, ChannelCounts, Faults, PIECE};
 pub use clip::frames;
 pub use dice::Dice;
+pub use fault::DriverFault;
 pub use kind::{Kind, KindError};
 pub use listener::{Listener, Tally};
 pub use local::{Local, Parts};
@@ -51,4 +57,5 @@ pub use run::{Progress, run};
 pub use scenario::{Failed, Scenario, claim};
 pub use suite::{scenarios, suites};
 pub use terminal::{Terminal, open_raw};
+pub use uml::{Uml, UmlParts};
 pub use untried::untried;

@@ -40,12 +40,17 @@ impl Bench for Remote {
             Ability::Frames => by_hand("choose the frames, or start the daemon,"),
             Ability::Unplug => by_hand("pull the line"),
             Ability::CameraFaults => by_hand("take away the camera"),
+            Ability::DriverFaults => by_hand("break the camera's driver"),
+            Ability::Formats => by_hand("change the camera's format"),
             Ability::Privacy => by_hand("flip the switch"),
+            Ability::Light => by_hand("see the light"),
             Ability::Heat => by_hand("change the temperature"),
             Ability::Kill | Ability::Freeze => by_hand("reach the processes"),
             Ability::PowerCuts => by_hand("cut the power"),
             Ability::Updates => Some("the suite has no key that a real board trusts; use `mtcae flash`".to_owned()),
             Ability::Holdings => by_hand("count the descriptors"),
+            Ability::Reset => by_hand("hang the whole system"),
+            Ability::Broker => Some("its board file names a broker of its own, or none".to_owned()),
         }
     }
 

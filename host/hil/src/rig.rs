@@ -7,7 +7,7 @@ use crate::proxy::{Proxy, ProxyCounts};
 use crate::scenario::{Failed, claim};
 use crate::{Ability, Bench, Dice, Plug, Setup};
 use mtcae_boards::{KnownBoards, Session, Target};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ impl Expected {
     }
 }
 
-/// Evaluates a JPEG on the host.
+/// Evaluates a file, or a folder of pictures, on the host.
 pub type Evaluate<'a> = &'a dyn Fn(&Path) -> Result<Expected, String>;
 
 /// What a run is to be like.
@@ -44,8 +44,6 @@ pub struct Settings<'a> {
     pub quick: bool,
     /// How long a soak lasts.
     pub soak: Duration,
-    /// Folder of the clips that ship.
-    pub clips: Option<PathBuf>,
     /// What the host makes of a still, where it can.
     pub evaluate: Option<Evaluate<'a>>,
     /// Keys of boards on the network.

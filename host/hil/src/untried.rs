@@ -16,9 +16,12 @@ const BEYOND: [(&str, &str); 8] = [
     ("electricity on the line", "levels, cables, grounds and connectors; damage is injected as turned-over bits"),
     (
         "a disk that loses power in the middle of a write",
-        "processes are killed; what the system had taken over is written all the same",
+        "processes or a virtual board are killed; what this machine's system had taken over is written all the same",
     ),
-    ("systemd, and the hardware watchdog below it", "the launcher stands in for both"),
+    (
+        "systemd, and the hardware watchdog below it",
+        "the launcher stands in for the one, a timer in the virtual board's kernel for the other",
+    ),
 ];
 
 /// The page, as Markdown.

@@ -1,10 +1,11 @@
-//! The suite for boards on a bench, as a lab runs it: the real tool on the target `local`, and what a build server reads.
+//! The suite for boards on a bench, as a lab runs it: the real tool on the targets `local` and `uml`, and what a build
+//! server reads.
 
 use mtcae_contract::{Artifact, ClipSpec, Expression, Framing, LabelSet, Manifest, Precision, Sampling};
 use roxmltree::Document;
 use sha2::Digest;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 const TINY: &[u8] = include_bytes!("../../../firmware/drivers/tests/fixtures/tiny.onnx");
 
@@ -41,24 +42,45 @@ fn model(folder: &Path) {
     std::fs::write(folder.join("tiny.onnx"), TINY).unwrap();
 }
 
+/// What `mtcae hil run` says of a quick run on `target` with the model in `model` and these arguments.
+fn quick(dir: &Path, target: &str, model: &Path, arguments: &[&str]) -> Output {
+    Command::new(program("mtcae"))
+        .args(["hil", "run", "--target", target, "--quick", "--seed", "7", "--json"])
+        .args(arguments)
+        .arg("--daemon")
+        .arg(program("mtcae-firmware"))
+        .arg("--model")
+        .arg(model)
+        .arg("--out")
+        .arg(dir.join("out"))
+        .env("HOME", dir)
+        .output()
+        .unwrap()
+}
+
+/// Nothing failed, and what was not tried has a reason; how many scenarios were tried. Prints what was measured.
+fn tried(target: &str, output: &Output) -> usize {
+    let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{told}");
+    let run: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((run["failed"].as_u64(), run["seed"].as_u64(), &run["target"]), (Some(0), Some(7), &target.into()));
+    let outcomes = run["outcomes"].as_array().unwrap();
+    for outcome in outcomes {
+        let (name, reason) = (&outcome["scenario"], outcome["reason"].as_str().unwrap_or(""));
+        assert_eq!(outcome["verdict"] == "skipped", !reason.is_empty(), "{outcome}");
+        println!("{target} {name}: {} {reason} in {} s", outcome["verdict"], outcome["took_s"]);
+    }
+    outcomes.iter().filter(|outcome| outcome["verdict"] == "passed").count()
+}
+
 #[test]
 fn a_quick_run_on_this_machine_passes_and_says_what_it_did_not_try() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, out) = (dir.path().join("model"), dir.path().join("out"));
     model(&folder);
-    let output = Command::new(program("mtcae"))
-        .args(["hil", "run", "--target", "local", "--quick", "--seed", "7", "--json"])
-        .arg("--daemon")
-        .arg(program("mtcae-firmware"))
-        .arg("--model")
-        .arg(&folder)
-        .arg("--out")
-        .arg(&out)
-        .env("HOME", dir.path())
-        .output()
-        .unwrap();
-    let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}\n{told}");
+    let output = quick(dir.path(), "local", &folder, &[]);
+    assert!(tried("local", &output) >= 12);
+    let told = String::from_utf8_lossy(&output.stderr);
 
     let xml = std::fs::read_to_string(out.join("junit.xml")).unwrap();
     let document = Document::parse(&xml).unwrap();
@@ -75,8 +97,44 @@ fn a_quick_run_on_this_machine_passes_and_says_what_it_did_not_try() {
         // What was tried says what it measured.
         assert!(reason.is_some() || case.descendants().any(|n| n.has_tag_name("property")), "{case:?}");
     }
-    let run: serde_json::Value = serde_json::from_str(&said).unwrap();
-    assert_eq!((run["failed"].as_u64(), run["seed"].as_u64(), &run["target"]), (Some(0), Some(7), &"local".into()));
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("<svg") && page.contains("camera-gone-and-back") && !page.contains("<script"));
+}
+
+/// The virtual board's kernel: that which is named, or the newest one that was built.
+fn kernel() -> Option<PathBuf> {
+    let built = || {
+        let test = std::env::current_exe().unwrap();
+        let folder = test.ancestors().nth(3)?.join("uml");
+        let all = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+        all.filter(|path| path.join("linux").is_file())
+            .max_by_key(|path| path.metadata().and_then(|m| m.modified()).ok())
+    };
+    std::env::var_os("MTCAE_UML").map(PathBuf::from).or_else(built)
+}
+
+#[test]
+fn a_quick_run_on_the_virtual_board_passes() {
+    let Some(kernel) = kernel() else {
+        return println!(
+            "skipped: the suite on the virtual board because its kernel is missing: tests/hil/uml/build-kernel"
+        );
+    };
+    let test = std::env::current_exe().unwrap();
+    if !test.ancestors().nth(2).unwrap().join("examples/vivid").is_file() {
+        return println!(
+            "skipped: the suite on the virtual board because mtcae-drivers was built without its feature v4l2"
+        );
+    }
+    let (dir, kernel) = (tempfile::tempdir().unwrap(), kernel.display().to_string());
+    // The model that ships sees; one that is small is sent again and again.
+    let edge = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/zoo/edge");
+    let seeing = ["start", "clips", "camera", "privacy", "line", "load"].map(|suite| ["--suite", suite]).concat();
+    let seen = quick(dir.path(), "uml", &edge, &[&["--kernel", &kernel][..], &seeing].concat());
+    assert!(tried("uml", &seen) >= 10);
+    let tiny = dir.path().join("tiny");
+    model(&tiny);
+    let kept = ["update", "watchdog"].map(|suite| ["--suite", suite]).concat();
+    let kept = quick(dir.path(), "uml", &tiny, &[&["--kernel", &kernel][..], &kept].concat());
+    assert!(tried("uml", &kept) >= 4);
 }

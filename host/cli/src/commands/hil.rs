@@ -15,6 +15,7 @@ use std::time::Duration;
 Examples:
   mtcae hil list                                        what each scenario needs and proves
   mtcae hil run --target local --quick                  processes of this machine, a few minutes
+  mtcae hil run --target uml --quick                    a virtual board with a kernel of its own
   mtcae hil run --target serial:/dev/ttyUSB0 --out lab  a real board: lab/report.html, lab/junit.xml
   mtcae hil untried                                     what only real hardware can show")]
 pub struct Args {
@@ -56,9 +57,10 @@ struct UntriedArgs {}
 #[derive(clap::Args)]
 #[command(after_help = "\
 TARGET is local (the real daemon and launcher as processes of this machine, with files for a
-camera and a pseudo-terminal for a line), serial:PORT[:BAUD] or tcp:HOST:PORT (a real board, which
-is only talked to). What a target cannot do is skipped, and named with the reason. Exit code 0:
-nothing failed.
+camera and a pseudo-terminal for a line), uml (the same under a Linux kernel of its own, with a
+camera, GPIO lines, a watchdog, a disk and a serial line of that kernel's; the kernel is built on
+the first run), serial:PORT[:BAUD] or tcp:HOST:PORT (a real board, which is only talked to). What
+a target cannot do is skipped, and named with the reason. Exit code 0: nothing failed.
 
 The same seed breaks the same things in the same order; when they happen depends on the machine.
 
@@ -116,7 +118,6 @@ impl RunArgs {
             seed: self.seed.unwrap_or_else(any_seed),
             quick: self.quick,
             soak: Duration::from_secs(60 * self.minutes),
-            clips: bench.clips.clone(),
             evaluate: evaluate.as_deref(),
             known: &known,
             stop: monitor::stop_on_signals()?,

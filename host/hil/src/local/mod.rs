@@ -4,12 +4,14 @@
 mod setup;
 mod slots;
 
-use crate::packing::Packer;
-use crate::process::{Process, holdings, signal, threads};
+use crate::broker::Broker;
+use crate::first::First;
+use crate::process::{Process, WATCHED, holdings, signal, threads};
 use crate::terminal::Terminal;
 use crate::{Ability, Bench, BenchError, BundleKind, Holdings, Plug, Setup, freeze};
 use rustix::process::Signal;
 use std::fs::File;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
@@ -17,8 +19,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Threads that must not hang, by their names; the first is the daemon's own.
-const WATCHED: [&str; 4] = ["mtcae-firmware", "capture", "inference", "sink"];
 /// More than a start or an end takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -35,6 +35,8 @@ pub struct Parts {
     pub model: PathBuf,
     /// Folder of the clips that ship, `tests/data`.
     pub clips: PathBuf,
+    /// A program that is an MQTT broker: `mtcae-broker` or `mosquitto`; without it no broker fails.
+    pub broker: Option<PathBuf>,
 }
 
 /// The bench.
@@ -46,7 +48,8 @@ pub struct Local {
     line: TempDir,
     /// A line that the daemon finds at its start, until it is plugged in.
     ready: Option<OwnedFd>,
-    packer: Option<Packer>,
+    first: First,
+    broker: Option<Broker>,
     board: Option<Process>,
     slots: bool,
     heartbeat: Duration,
@@ -64,12 +67,14 @@ impl Local {
             let missing = || BenchError::system(format!("find {}", path.display()));
             path.metadata().map_err(missing())?;
         }
+        let dir = tempfile::tempdir().map_err(BenchError::system("make a folder"))?;
         Ok(Local {
+            first: First::new(&parts.tool, &parts.model, dir.path()),
             parts,
-            dir: tempfile::tempdir().map_err(BenchError::system("make a folder"))?,
+            dir,
             line: tempfile::tempdir_in("/dev/shm").map_err(BenchError::system("make a folder in /dev/shm"))?,
             ready: None,
-            packer: None,
+            broker: None,
             board: None,
             slots: false,
             heartbeat: PATIENCE,
@@ -92,6 +97,11 @@ impl Local {
 
     fn pictures(&self) -> PathBuf {
         self.board_dir().join("pictures")
+    }
+
+    /// A file that stands for the status light's line.
+    fn light(&self) -> PathBuf {
+        self.board_dir().join("light")
     }
 
     fn board_file(&self) -> PathBuf {
@@ -171,7 +181,14 @@ impl Bench for Local {
         if watched && self.parts.launcher.is_none() {
             return Some("the program mtcae-launcher is not beside the daemon; build it".to_owned());
         }
-        if ability == Ability::Freeze { self.no_freeze.clone() } else { None }
+        let none = |what: &str| Some(what.to_owned());
+        match ability {
+            Ability::Freeze => self.no_freeze.clone(),
+            Ability::Broker if self.parts.broker.is_none() => none("neither mtcae-broker nor mosquitto is here"),
+            Ability::DriverFaults | Ability::Formats => none("its camera is a file, which has no driver"),
+            Ability::Reset => none("nobody may hang or reset this machine"),
+            _ => None,
+        }
     }
 
     fn start(&mut self, setup: &Setup) -> Result<(), BenchError> {
@@ -184,6 +201,11 @@ impl Bench for Local {
         self.folder(&board.join("thermal/thermal_zone0"))?;
         self.heat(45.0)?;
         self.privacy(false)?;
+        self.write(&self.light(), "0")?;
+        self.broker = None;
+        if setup.broker {
+            self.broker(true)?;
+        }
         (self.slots, self.heartbeat) = (setup.slots, setup.heartbeat);
         self.write_board_file(setup)?;
         if self.slots {
@@ -217,6 +239,29 @@ impl Bench for Local {
         std::fs::rename(&from, &to).map_err(BenchError::system(format!("move {}", from.display())))
     }
 
+    fn seen(&mut self, setup: &Setup) -> Result<PathBuf, BenchError> {
+        let folder = self.dir.path().join("seen");
+        self.folder(&folder)?;
+        self.frames(&setup.view, &folder)?;
+        Ok(folder)
+    }
+
+    fn lit(&mut self) -> Result<bool, BenchError> {
+        let text = std::fs::read_to_string(self.light()).map_err(BenchError::system("look at the light"))?;
+        Ok(text.trim() == "1")
+    }
+
+    fn broker(&mut self, there: bool) -> Result<SocketAddr, BenchError> {
+        let Some(program) = &self.parts.broker else { return Err(BenchError::Lacks(Ability::Broker)) };
+        match &mut self.broker {
+            Some(broker) => broker.turn(there),
+            None => {
+                let broker = Broker::new(program, self.dir.path())?;
+                self.broker.insert(broker).turn(there)
+            }
+        }
+    }
+
     fn privacy(&mut self, private: bool) -> Result<(), BenchError> {
         let path = self.board_dir().join("switch");
         // In one write of one byte, so that the daemon never reads half of it.
@@ -235,7 +280,7 @@ impl Bench for Local {
         Ok(())
     }
 
-    fn threads(&self) -> Result<Vec<String>, BenchError> {
+    fn threads(&mut self) -> Result<Vec<String>, BenchError> {
         let found = threads(self.daemon()?)?;
         let there = |name: &&&str| found.iter().any(|(_, thread)| thread == **name);
         Ok(WATCHED.iter().filter(there).map(|name| (*name).to_owned()).collect())
@@ -255,10 +300,10 @@ impl Bench for Local {
     }
 
     fn bundle(&mut self, counter: u32, kind: BundleKind) -> Result<PathBuf, BenchError> {
-        self.packer()?.pack(counter, kind, None)
+        self.first.packer()?.pack(counter, kind, None)
     }
 
-    fn holdings(&self) -> Result<Holdings, BenchError> {
+    fn holdings(&mut self) -> Result<Holdings, BenchError> {
         holdings(self.daemon()?)
     }
 
@@ -267,7 +312,7 @@ impl Bench for Local {
         3.0
     }
 
-    fn console(&self) -> Vec<String> {
+    fn console(&mut self) -> Vec<String> {
         self.board.as_ref().map_or_else(|| self.console.clone(), Process::lines)
     }
 }

@@ -3,7 +3,7 @@
 use super::Local;
 use crate::{BenchError, Setup, View, clip};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Pictures of a camera that can be taken away.
 const PICTURES: usize = 25;
@@ -16,8 +16,18 @@ impl Local {
 
     /// What the camera sees, as the path of a file or folder.
     fn view(&self, view: &View) -> Result<PathBuf, BenchError> {
+        if let View::Clip(name) = view {
+            return Ok(self.clip(name));
+        }
+        self.folder(&self.pictures())?;
+        self.frames(view, &self.pictures())?;
+        Ok(self.pictures())
+    }
+
+    /// Writes the pictures of a view into a folder.
+    pub(super) fn frames(&self, view: &View, folder: &Path) -> Result<(), BenchError> {
         let frames = match view {
-            View::Clip(name) => return Ok(self.clip(name)),
+            View::Clip(name) => clip::frames(&self.clip(name))?,
             View::Still { clip, frame } => {
                 let frames = clip::frames(&self.clip(clip))?;
                 let none = || BenchError::Board(format!("{clip} has {} frames, and no frame {frame}", frames.len()));
@@ -25,11 +35,7 @@ impl Local {
             }
             View::Removable => clip::frames(&self.clip("astronaut"))?.into_iter().take(PICTURES).collect(),
         };
-        self.folder(&self.pictures())?;
-        for (i, frame) in frames.iter().enumerate() {
-            self.write(&self.pictures().join(format!("{i:03}.jpg")), frame)?;
-        }
-        Ok(self.pictures())
+        frames.iter().enumerate().try_for_each(|(i, frame)| self.write(&folder.join(format!("{i:03}.jpg")), frame))
     }
 
     pub(super) fn write_board_file(&self, setup: &Setup) -> Result<(), BenchError> {
@@ -47,7 +53,7 @@ impl Local {
             let _ = writeln!(text, "max_hz = {:.1}", setup.max_hz);
         }
         if setup.switch {
-            let _ = writeln!(text, "[pins]\nprivacy = {:?}", board.join("switch"));
+            let _ = writeln!(text, "[pins]\nprivacy = {:?}\nlight = {:?}", board.join("switch"), self.light());
         }
         if setup.slots {
             let (root, etc) = (self.slots_dir(), self.etc());
@@ -57,6 +63,9 @@ impl Local {
                 etc.join("trusted"),
                 etc.join("device.key"),
             );
+        }
+        if let Some(broker) = &self.broker {
+            let _ = writeln!(text, "{}", broker.sink());
         }
         let port = self.line.path().join("port");
         let _ = writeln!(text, "[[sink]]\nkind = \"serial\"\nport = {port:?}\nbaud = {}", setup.baud.max(9600));

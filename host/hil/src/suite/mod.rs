@@ -1,7 +1,9 @@
 //! The scenarios, one file for each suite.
 
+mod broker;
 mod camera;
 mod clips;
+mod driver;
 mod line;
 mod load;
 mod privacy;
@@ -21,8 +23,10 @@ pub fn scenarios() -> Vec<&'static Scenario> {
         start::SCENARIOS,
         clips::SCENARIOS,
         camera::SCENARIOS,
+        driver::SCENARIOS,
         privacy::SCENARIOS,
         line::SCENARIOS,
+        broker::SCENARIOS,
         load::SCENARIOS,
         update::SCENARIOS,
         watchdog::SCENARIOS,

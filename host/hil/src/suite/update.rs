@@ -46,7 +46,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "power-cuts",
         suite: "update",
         proves: "Power that goes at any moment of an update leaves a board that starts again with a version that is whole; the update goes on and is confirmed.",
-        untried: "What a real disk loses with its power: here the processes are killed, and what the system had been given stays.",
+        untried: "What a real disk loses with its power: here processes or a virtual board are killed, and what this machine had been given stays.",
         needs: &[Ability::Line, Ability::Frames, Ability::Updates, Ability::PowerCuts],
         minutes: 30,
         quick: true,

@@ -28,6 +28,16 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         quick: false,
         run: frozen,
     },
+    Scenario {
+        name: "board-hangs",
+        suite: "watchdog",
+        proves: "A board whose system hangs is reset by its watchdog, starts, and reports again as a new start.",
+        untried: "A watchdog in hardware, which outlives a kernel that is dead.",
+        needs: &[Ability::Line, Ability::Frames, Ability::Reset],
+        minutes: 2,
+        quick: true,
+        run: hangs,
+    },
 ];
 
 /// Longest time between heartbeats that the launcher bears.
@@ -89,4 +99,17 @@ fn frozen(rig: &mut Rig<'_>) -> Result<(), Failed> {
     rig.figure("kinds of threads frozen", threads.len() as f64, "kinds");
     rig.heard(&mut robot)?;
     rig.at_most("slowest from the freeze to a report of a new start", slowest.as_secs_f64(), limit.as_secs_f64(), "s")
+}
+
+fn hangs(rig: &mut Rig<'_>) -> Result<(), Failed> {
+    let mut robot = rig.start(&Setup::default())?;
+    let boot = robot.report(PATIENCE)?.boot;
+    rig.fault("the board hangs");
+    let reset = rig.bench.hang()?;
+    let up = Instant::now();
+    again(&mut robot, boot)?;
+    rig.recovery("reports of a new start");
+    rig.heard(&mut robot)?;
+    rig.figure("from the hang until the board is up again", reset.as_secs_f64(), "s");
+    rig.at_most("from there to a report of a new start", up.elapsed().as_secs_f64(), RESTART.as_secs_f64(), "s")
 }

@@ -3,7 +3,7 @@
 use crate::archive::Archive;
 use crate::console::Line;
 use crate::{UmlError, libraries};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -214,6 +214,15 @@ impl Board {
             let _ = kill_process_group(group, Signal::KILL);
         }
         let _ = self.child.wait();
+    }
+
+    /// Has the kernel look at its lines of this machine: now and then it misses that one was hung up, and keeps what is
+    /// dead.
+    pub fn notice(&self) {
+        if let Some(kernel) = Pid::from_raw(self.child.id() as i32) {
+            // It may have ended by itself.
+            let _ = kill_process(kernel, Signal::IO);
+        }
     }
 
     /// Whether it runs.

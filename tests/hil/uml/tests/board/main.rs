@@ -1,15 +1,9 @@
-//! The real daemon on a virtual board: a real V4L2 camera that shows known faces, its GPIO chip, watchdog and serial line.
+//! The virtual board itself: its cable from screen to camera, and its disk when the power goes in the middle of an update.
+//! What runs on it is tried by the suite of host/hil, with the target `uml`.
 //!
-//! Needs the kernel that `tests/hil/uml/build-kernel` builds, and the binaries that `cargo test --workspace` builds;
+//! Needs the kernel that `tests/hil/uml/build-kernel` builds, and the programs that `cargo test --workspace` builds;
 //! without the kernel each test says that it was skipped.
 
-mod answers;
 mod bench;
 mod camera;
-mod faults;
-mod formats;
-mod pictures;
-mod pins;
 mod power;
-mod robot;
-mod watchdog;
