@@ -16,7 +16,7 @@ pub struct Mirrored {
 impl Mirrored {
     /// `engine` with a mirror.
     pub fn new(engine: Box<dyn Engine>) -> Mirrored {
-        let name = format!("{}, mirrored", engine.name());
+        let name = format!("{}+mirror", engine.name());
         Mirrored { engine, name, other: Clip { bytes: Vec::new(), frames: 0, size: 0, crop: Rect::default() } }
     }
 }
@@ -153,6 +153,6 @@ mod tests {
 
     #[test]
     fn its_name_says_so() {
-        assert_eq!(Mirrored::new(Box::<Bright>::default()).name(), "bright, mirrored");
+        assert_eq!(Mirrored::new(Box::<Bright>::default()).name(), "bright+mirror");
     }
 }

@@ -69,9 +69,10 @@ impl Opened {
             .map_err(|e| DaemonError::Model(format!("model in {}: {e}; export it again", folder.display())))?;
         let finder = MtcnnFinder::new(detector_config(board)).map_err(model)?;
         let engines = side_by_side(engine, streams(board, cores()));
+        let fewer = fewer_streams(board, engines.len());
         Ok(Opened {
             engine_name: engine_name(engines[0].name(), engines.len()),
-            engine_note: note,
+            engine_note: [note, fewer].into_iter().filter(|said| !said.is_empty()).collect::<Vec<_>>().join("; "),
             minds: Minds { engines, finder: Box::new(finder) },
             manifest,
             precision: format!("{precision:?}").to_lowercase(),
@@ -98,6 +99,12 @@ fn streams(board: &Board, cores: usize) -> usize {
 fn side_by_side(engine: Box<dyn Engine>, wanted: usize) -> Vec<Box<dyn Engine>> {
     let more: Vec<_> = (1..wanted).map_while(|_| engine.stream()).collect();
     std::iter::once(engine).chain(more).collect()
+}
+
+/// What to say when a board file asks for more streams than there are; else nothing.
+fn fewer_streams(board: &Board, got: usize) -> String {
+    let asked = board.model.streams as usize;
+    if asked > got { format!("{got} of {asked} streams: only tract runs several") } else { String::new() }
 }
 
 /// As every Status says it.
@@ -211,6 +218,12 @@ mod tests {
     fn what_an_engine_does_not_have_is_not_said() {
         let engines = side_by_side(Box::new(Counted(2)), 3);
         assert_eq!(engine_name("tract", engines.len()), "tract, 3 streams");
+        let mut board = mtcae_board_configs::load_builtin("pc-webcam").unwrap();
+        board.model.streams = 3;
+        assert_eq!(fewer_streams(&board, 3), "");
+        assert_eq!(fewer_streams(&board, 1), "1 of 3 streams: only tract runs several");
+        board.model.streams = 0;
+        assert_eq!(fewer_streams(&board, 1), "", "nobody asked for more");
         let engines = side_by_side(Box::new(Counted(1)), 3);
         assert_eq!(engine_name("cpu-ort", engines.len()), "cpu-ort");
     }

@@ -23,6 +23,8 @@ pub enum Ability {
     Privacy,
     /// Whether the status light is lit can be seen.
     Light,
+    /// A pulse can be given on the frame trigger's line.
+    Trigger,
     /// The board can be told that it is hot.
     Heat,
     /// The daemon can be killed, and is started again by what watches over it.
@@ -43,7 +45,7 @@ pub enum Ability {
 
 impl Ability {
     /// All of them.
-    pub const ALL: [Ability; 17] = [
+    pub const ALL: [Ability; 18] = [
         Ability::Line,
         Ability::Frames,
         Ability::LineFaults,
@@ -53,6 +55,7 @@ impl Ability {
         Ability::Formats,
         Ability::Privacy,
         Ability::Light,
+        Ability::Trigger,
         Ability::Heat,
         Ability::Kill,
         Ability::Freeze,
@@ -75,6 +78,7 @@ impl Ability {
             Ability::Formats => "formats",
             Ability::Privacy => "privacy",
             Ability::Light => "light",
+            Ability::Trigger => "trigger",
             Ability::Heat => "heat",
             Ability::Kill => "kill",
             Ability::Freeze => "freeze",
@@ -98,6 +102,7 @@ impl Ability {
             Ability::Formats => "the camera gives other pixel formats on demand",
             Ability::Privacy => "a privacy switch can be flipped",
             Ability::Light => "whether the status light is lit can be seen",
+            Ability::Trigger => "the frame trigger can be pulsed",
             Ability::Heat => "the board can be told that it is hot",
             Ability::Kill => "the daemon can be killed, and is started again",
             Ability::Freeze => "a single thread of the daemon can be stopped",

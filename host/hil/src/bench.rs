@@ -109,6 +109,14 @@ pub trait Bench {
         Err(BenchError::Lacks(Ability::Light))
     }
 
+    /// Gives a pulse on the frame trigger's line.
+    ///
+    /// # Errors
+    /// When that fails.
+    fn pulse(&mut self) -> Result<(), BenchError> {
+        Err(BenchError::Lacks(Ability::Trigger))
+    }
+
     /// What the board's thermometer shows from now on, degrees Celsius.
     ///
     /// # Errors
@@ -229,6 +237,8 @@ pub struct Setup {
     pub format: Option<&'static str>,
     /// A privacy switch and a status light are wired; the board may look at the start.
     pub switch: bool,
+    /// A frame trigger is wired: nothing is inferred without a pulse.
+    pub trigger: bool,
     /// The board publishes to the bench's broker, too.
     pub broker: bool,
     /// A launcher watches over the daemon, which runs in a slot and takes bundles.
@@ -247,6 +257,7 @@ impl Default for Setup {
             baud: 4_000_000,
             format: None,
             switch: false,
+            trigger: false,
             broker: false,
             slots: false,
             heartbeat: Duration::from_secs(6),

@@ -44,6 +44,7 @@ impl Bench for Remote {
             Ability::Formats => by_hand("change the camera's format"),
             Ability::Privacy => by_hand("flip the switch"),
             Ability::Light => by_hand("see the light"),
+            Ability::Trigger => by_hand("pulse the frame trigger"),
             Ability::Heat => by_hand("change the temperature"),
             Ability::Kill | Ability::Freeze => by_hand("reach the processes"),
             Ability::PowerCuts => by_hand("cut the power"),

@@ -129,7 +129,8 @@ fn a_quick_run_on_the_virtual_board_passes() {
     let (dir, kernel) = (tempfile::tempdir().unwrap(), kernel.display().to_string());
     // The model that ships sees; one that is small is sent again and again.
     let edge = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/zoo/edge");
-    let seeing = ["start", "clips", "camera", "privacy", "line", "load"].map(|suite| ["--suite", suite]).concat();
+    let seeing =
+        ["start", "clips", "camera", "privacy", "trigger", "line", "load"].map(|suite| ["--suite", suite]).concat();
     let seen = quick(dir.path(), "uml", &edge, &[&["--kernel", &kernel][..], &seeing].concat());
     assert!(tried("uml", &seen) >= 10);
     let tiny = dir.path().join("tiny");

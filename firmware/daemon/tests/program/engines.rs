@@ -145,6 +145,13 @@ fn the_best_engine_that_works_is_said() {
     let line = firmware.says("engine  ");
     assert!(line.starts_with("engine  cpu-ort, fp32, 1 thread, ") && line.contains("(ONNX Runtime 1."), "{line}");
     assert!(line.contains(" operators on C"), "{line}");
+    // It runs one clip at a time, and says so to whoever asks for more.
+    let text = std::fs::read_to_string(board.board()).unwrap();
+    std::fs::write(board.board(), text.replace("streams = 1\n", "streams = 3\n")).unwrap();
+    let mut firmware = board.start(&["--check"]);
+    assert_eq!(firmware.wait().code(), Some(0), "{:?}", firmware.errors());
+    let line = firmware.says("engine  ");
+    assert!(line.starts_with("engine  cpu-ort, fp32") && line.contains("; 1 of 3 streams"), "{line}");
     // A board file that names tract gets tract.
     let board = bench("tract", &library);
     let mut firmware = board.start(&["--check"]);

@@ -48,8 +48,8 @@ fn a_mirror_is_said() {
     let text = std::fs::read_to_string(bench.board()).unwrap();
     std::fs::write(bench.board(), text.replace("streams = 1\n", "streams = 2\nmirror = true\n")).unwrap();
     let firmware = bench.start(&[]);
-    assert_eq!(firmware.next_of("hello")["engine"], "tract, mirrored, 2 streams");
-    firmware.says("engine  tract, mirrored, 2 streams");
+    assert_eq!(firmware.next_of("hello")["engine"], "tract+mirror, 2 streams");
+    firmware.says("engine  tract+mirror, 2 streams");
     firmware.next_that(|m| m["type"] == "report" && m["face"]["scores"].is_object());
 }
 

@@ -22,6 +22,9 @@ use tempfile::TempDir;
 /// More than a start or an end takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a pulse lasts on a machine that may be busy; a board takes 5 ms.
+const PULSE: Duration = Duration::from_millis(30);
+
 /// What a local bench is made of.
 #[derive(Debug, Clone)]
 pub struct Parts {
@@ -104,6 +107,11 @@ impl Local {
         self.board_dir().join("light")
     }
 
+    /// A file that stands for the frame trigger's line.
+    fn trigger(&self) -> PathBuf {
+        self.board_dir().join("trigger")
+    }
+
     fn board_file(&self) -> PathBuf {
         self.etc().join("board.toml")
     }
@@ -171,6 +179,12 @@ impl Local {
     }
 }
 
+/// Sets a file that stands for a line, in one write of one byte, so that the daemon never reads half of it.
+fn set_level(path: &Path, high: bool) -> std::io::Result<()> {
+    let file = File::options().write(true).create(true).truncate(false).open(path);
+    file.and_then(|file| file.write_all_at(if high { b"1" } else { b"0" }, 0))
+}
+
 impl Bench for Local {
     fn name(&self) -> String {
         "local".to_owned()
@@ -202,6 +216,7 @@ impl Bench for Local {
         self.heat(45.0)?;
         self.privacy(false)?;
         self.write(&self.light(), "0")?;
+        self.write(&self.trigger(), "0")?;
         self.broker = None;
         if setup.broker {
             self.broker(true)?;
@@ -263,11 +278,14 @@ impl Bench for Local {
     }
 
     fn privacy(&mut self, private: bool) -> Result<(), BenchError> {
-        let path = self.board_dir().join("switch");
-        // In one write of one byte, so that the daemon never reads half of it.
-        let file = File::options().write(true).create(true).truncate(false).open(&path);
-        let written = file.and_then(|file| file.write_all_at(if private { b"0" } else { b"1" }, 0));
-        written.map_err(BenchError::system("flip the switch"))
+        set_level(&self.board_dir().join("switch"), !private).map_err(BenchError::system("flip the switch"))
+    }
+
+    fn pulse(&mut self) -> Result<(), BenchError> {
+        let pulse = || BenchError::system("pulse the trigger");
+        set_level(&self.trigger(), true).map_err(pulse())?;
+        std::thread::sleep(PULSE);
+        set_level(&self.trigger(), false).map_err(pulse())
     }
 
     fn heat(&mut self, celsius: f32) -> Result<(), BenchError> {

@@ -52,8 +52,14 @@ impl Local {
         if setup.max_hz > 0.0 {
             let _ = writeln!(text, "max_hz = {:.1}", setup.max_hz);
         }
+        if setup.switch || setup.trigger {
+            text.push_str("[pins]\n");
+        }
         if setup.switch {
-            let _ = writeln!(text, "[pins]\nprivacy = {:?}\nlight = {:?}", board.join("switch"), self.light());
+            let _ = writeln!(text, "privacy = {:?}\nlight = {:?}", board.join("switch"), self.light());
+        }
+        if setup.trigger {
+            let _ = writeln!(text, "trigger = {:?}", self.trigger());
         }
         if setup.slots {
             let (root, etc) = (self.slots_dir(), self.etc());

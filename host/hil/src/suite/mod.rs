@@ -8,6 +8,7 @@ mod line;
 mod load;
 mod privacy;
 mod start;
+mod trigger;
 mod update;
 mod watchdog;
 
@@ -25,6 +26,7 @@ pub fn scenarios() -> Vec<&'static Scenario> {
         camera::SCENARIOS,
         driver::SCENARIOS,
         privacy::SCENARIOS,
+        trigger::SCENARIOS,
         line::SCENARIOS,
         broker::SCENARIOS,
         load::SCENARIOS,

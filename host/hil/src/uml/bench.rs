@@ -156,6 +156,10 @@ impl Bench for Uml {
         self.guest()?.lit()
     }
 
+    fn pulse(&mut self) -> Result<(), BenchError> {
+        self.guest()?.pulse()
+    }
+
     fn heat(&mut self, celsius: f32) -> Result<(), BenchError> {
         self.guest()?.heat(celsius)
     }

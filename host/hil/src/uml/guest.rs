@@ -11,7 +11,7 @@ const CAMERA: &str = "/dev/video0";
 const SCREEN: &str = "/dev/video1";
 /// vivid's timings of 640x480 at 59.94 frames/s.
 const TIMINGS: u32 = 0;
-/// The lines of gpio-sim: the switch, and the light.
+/// The lines of gpio-sim: the switch, the light and the trigger.
 const PINS: &str = "/sys/devices/platform/gpio-sim.0/gpiochip0";
 /// A temperature at which nothing is throttled, degrees Celsius.
 const COOL: f32 = 45.0;
@@ -155,6 +155,11 @@ impl Guest {
 
     pub fn lit(&mut self) -> Result<bool, BenchError> {
         Ok(self.sh(&format!("cat {PINS}/sim_gpio1/value"))?.trim() == "1")
+    }
+
+    pub fn pulse(&mut self) -> Result<(), BenchError> {
+        let pull = format!("{PINS}/sim_gpio2/pull");
+        self.sh(&format!("echo pull-up >{pull}; sleep 0.03; echo pull-down >{pull}")).map(drop)
     }
 
     pub fn heat(&mut self, celsius: f32) -> Result<(), BenchError> {

@@ -145,8 +145,14 @@ impl Uml {
         if setup.max_hz > 0.0 {
             let _ = writeln!(text, "max_hz = {:.1}", setup.max_hz);
         }
+        if setup.switch || setup.trigger {
+            text.push_str("[pins]\n");
+        }
         if setup.switch {
-            text.push_str("[pins]\nprivacy = \"/dev/gpiochip0:0\"\nlight = \"/dev/gpiochip0:1\"\n");
+            text.push_str("privacy = \"/dev/gpiochip0:0\"\nlight = \"/dev/gpiochip0:1\"\n");
+        }
+        if setup.trigger {
+            text.push_str("trigger = \"/dev/gpiochip0:2\"\n");
         }
         if setup.slots {
             text.push_str(
