@@ -6,4 +6,5 @@
 
 mod bench;
 mod camera;
+mod line;
 mod power;
