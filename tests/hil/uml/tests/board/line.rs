@@ -5,8 +5,9 @@ use mtcae_uml::{Board, Setup, Terminal};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Bytes each way: many times what every buffer on the way holds.
+/// Bytes each way, and bytes that are sent at once: more than every buffer on the way holds.
 const BYTES: usize = 2 << 20;
+const WINDOW: usize = 256 << 10;
 
 fn noise(seed: u64) -> Vec<u8> {
     let mut state = seed;
@@ -59,14 +60,31 @@ fn the_line_carries_everything_both_ways() {
     std::fs::write(share.join("back"), &back).unwrap();
     let mut board = Board::start(&kernel, &setup).unwrap();
     let begin = Instant::now();
-    board.run(&format!("head -c {BYTES} /dev/ttyS0 >/mnt/there & cat /mnt/back >/dev/ttyS0 &"), PATIENCE).unwrap();
+    let arrived = || std::fs::read(share.join("there")).unwrap_or_default();
+    // A reader that takes its time: the kernel has to ask the line to wait, and to go on.
+    let slow = format!("head -c {WINDOW} /dev/ttyS0 | (sleep 0.2; cat) >>/mnt/there");
+    let times = BYTES / WINDOW;
+    board.run(&format!("(for i in $(seq {times}); do {slow}; done) & cat /mnt/back >/dev/ttyS0 &"), PATIENCE).unwrap();
     let (sent, got) = std::thread::scope(|scope| {
-        let sender = scope.spawn(|| send(&terminal, &there));
+        let sender = scope.spawn(|| {
+            let mut sent = 0;
+            for window in there.chunks(WINDOW) {
+                sent += send(&terminal, window);
+                // A robot sends the next window when this one has been answered.
+                let begin = Instant::now();
+                while arrived().len() < sent && begin.elapsed() < PATIENCE / 4 {
+                    sleep(Duration::from_millis(10));
+                }
+                if arrived().len() < sent {
+                    break;
+                }
+            }
+            sent
+        });
         let got = receive(&terminal, BYTES);
         (sender.join().unwrap(), got)
     });
-    sleep(Duration::from_secs(1));
-    let arrived = std::fs::read(share.join("there")).unwrap_or_default();
+    let arrived = arrived();
     println!("{} bytes sent, {} arrived, {} came back, {:?}", sent, arrived.len(), got.len(), begin.elapsed());
     assert!(arrived == there, "not what was sent");
     assert!(got == back, "not what the board sent");
