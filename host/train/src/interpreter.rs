@@ -111,7 +111,7 @@ impl<'a> Interpreter<'a> {
             }
             Mode::TrainByDevice => {
                 let stays = Distribution::Bernoulli(f64::from(1.0 - p));
-                Some(Tensor::random(shape, stays, &self.device).cast(self.dtype) * keep)
+                Some(Tensor::<D>::random(shape, stays, &self.device).cast(self.dtype) * keep)
             }
         }
     }

@@ -194,7 +194,8 @@ pub fn import(
             _ => report.missing.push(p.name.clone()),
         }
     }
-    if !partial && !(report.missing.is_empty() && report.unknown.is_empty()) {
+    let whole = report.missing.is_empty() && report.unknown.is_empty();
+    if !partial && !whole {
         let (missing, unknown) = (report.missing, report.unknown);
         return Err(ImportError::Partial { path: path.to_owned(), missing, unknown });
     }
@@ -260,7 +261,7 @@ impl Work<'_> {
         }
         let values =
             entry.values().map_err(|why| ImportError::Read { path: path.clone(), why: format!("`{name}`: {why}") })?;
-        if values.len() != need.iter().product() {
+        if values.len() != need.iter().product::<usize>() {
             let why = format!("`{name}` has {} numbers for a shape of {need:?}", values.len());
             return Err(ImportError::Read { path, why });
         }
