@@ -54,7 +54,7 @@ impl Args {
         std::fs::rename(&partial, &self.out).with_context(|| self.out.display().to_string())?;
         match self.json {
             true => println!("{}", serde_json::to_string(&report)?),
-            false => print!("{}wrote {}\n", text(&report), self.out.display()),
+            false => println!("{}wrote {}", text(&report), self.out.display()),
         }
         Ok(())
     }
