@@ -43,7 +43,7 @@ pub use device::{Place, Precision};
 pub use error::TrainError;
 pub use evaluate::{ClipAnswer, Weights, answered, answered_frames, answers, evaluate, evaluate_samples};
 pub use import::{ImportError, ImportReport, Layout, import, preset_of};
-pub use interpreter::Interpreter;
+pub use interpreter::{Interpreter, Mode, Parameters};
 pub use metrics::{Answered, Interval, Intervals, Scores, difference, intervals, score};
 pub use optimizer::{AdamW, learning_rate};
 pub use plateau::{Plateau, Standing, Verdict};

@@ -7,8 +7,10 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// How far losses, gradients and weights may be from PyTorch's, which were computed in double precision.
+/// How far gradients and weights may be from PyTorch's, which were computed in double precision.
 const NEAR: f32 = 1e-4;
+/// How far losses may be.
+const LOSS: f32 = 1e-5;
 
 #[derive(Deserialize)]
 struct Case {
@@ -93,7 +95,7 @@ fn check(name: &str, case: &Case, file: &SafeTensors<'_>, losses: StepLosses, af
         ("total", losses.total),
     ] {
         let want = case.losses[task];
-        assert!((found - want).abs() < NEAR, "{name}: {task} {found}, PyTorch {want}");
+        assert!((found - want).abs() < LOSS * want.max(1.0), "{name}: {task} {found}, PyTorch {want}");
     }
     for slot in &after.slots {
         let of = |part: &str| file.tensor(&format!("{name}@{part}/{}", slot.param.name)).map(|v| floats(&v));
