@@ -44,7 +44,7 @@ fn help_of_hil_run() {
 fn wrong_words_about_the_suite() {
     let wrong: [&[&str]; 4] = [
         &["hil", "run", "--target", "orin"],
-        &["hil", "run", "--target", "uml"],
+        &["hil", "run", "--target", "uml", "--kernel", "nowhere"],
         &["hil", "list", "--suite", "cameras"],
         &["hil", "run", "--target", "local", "--scenario", "cold"],
     ];

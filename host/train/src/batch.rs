@@ -31,6 +31,8 @@ pub struct Batch {
     pub known: Vec<f32>,
     /// `[clips]`.
     pub labels: Vec<usize>,
+    /// Label of the clip that is mixed in, and the share of what it is mixed into, `[clips]`; empty when nothing is mixed.
+    pub mixed: Vec<(usize, f32)>,
 }
 
 impl Batch {
@@ -82,6 +84,32 @@ impl Batch {
         self.finish(middle);
     }
 
+    /// Adds the clips of `other`, which has the same sides.
+    pub fn append(&mut self, other: Batch) {
+        self.clips += other.clips;
+        self.pixels.extend(other.pixels);
+        self.boxes.extend(other.boxes);
+        self.landmarks.extend(other.landmarks);
+        self.known.extend(other.known);
+        self.labels.extend(other.labels);
+        self.mixed.extend(other.mixed);
+    }
+
+    /// Mixes each clip with another one (mixup, Zhang et al. 2018): shares from Beta(`alpha`, `alpha`), one for the batch.
+    ///
+    /// Boxes and landmarks stay those of the larger share; there is no face between two faces.
+    pub fn mix(&mut self, alpha: f32, random: &mut SplitMix) {
+        let share = beta(alpha, random);
+        let kept = share.max(1.0 - share);
+        let length = self.pixels.len() / self.clips.max(1);
+        let own = self.pixels.clone();
+        for (i, clip) in self.pixels.chunks_mut(length.max(1)).enumerate() {
+            let other = &own[(self.clips - 1 - i) * length..][..length];
+            clip.iter_mut().zip(other).for_each(|(v, o)| *v = kept * *v + (1.0 - kept) * o);
+        }
+        self.mixed = self.labels.iter().rev().map(|label| (*label, kept)).collect();
+    }
+
     fn finish(&mut self, still: &StillRef<'_>) {
         self.known.push(f32::from(u8::from(still.has_face)));
         self.labels.push(still.label);
@@ -104,6 +132,16 @@ impl Batch {
                     out[c * area + y * size + x] = (v - MEAN[c]) / STD[c];
                 }
             }
+        }
+    }
+}
+
+/// A draw from Beta(`alpha`, `alpha`) for `alpha` up to 1 (Joehnk).
+fn beta(alpha: f32, random: &mut SplitMix) -> f32 {
+    loop {
+        let [x, y] = [0; 2].map(|_| random.unit().powf(1.0 / alpha));
+        if x + y <= 1.0 && x + y > 0.0 {
+            return x / (x + y);
         }
     }
 }
@@ -144,4 +182,36 @@ fn bilinear(still: &StillRef<'_>, p: Point) -> [f32; 3] {
         (top * (1.0 - fy) + low * fy) / 255.0
     };
     if n == 1 { [value(0); 3] } else { [value(0), value(1), value(2)] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mixed_clip_is_mostly_itself() {
+        let mut random = SplitMix::new(4);
+        for _ in 0..50 {
+            let mut batch = Batch { clips: 3, pixels: vec![0.0, 0.0, 1.0, 1.0, 2.0, 2.0], ..Batch::new(2, 1, true) };
+            batch.labels = vec![5, 6, 7];
+            batch.mix(0.8, &mut random);
+            let kept = batch.mixed[0].1;
+            assert!((0.5..=1.0).contains(&kept));
+            assert_eq!(batch.mixed.iter().map(|m| m.0).collect::<Vec<_>>(), [7, 6, 5]);
+            let want = [2.0 * (1.0 - kept), 1.0, 2.0 * kept];
+            for (pair, want) in batch.pixels.chunks(2).zip(want) {
+                assert!((pair[0] - want).abs() < 1e-6 && pair[0] == pair[1], "{pair:?} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn shares_have_the_mean_and_spread_of_their_distribution() {
+        let mut random = SplitMix::new(8);
+        let draws: Vec<f32> = (0..20_000).map(|_| beta(0.8, &mut random)).collect();
+        let mean = draws.iter().sum::<f32>() / draws.len() as f32;
+        let variance = draws.iter().map(|d| (d - mean).powi(2)).sum::<f32>() / draws.len() as f32;
+        // 1 / (4 (2 alpha + 1))
+        assert!((mean - 0.5).abs() < 0.01 && (variance - 1.0 / 10.4).abs() < 0.003, "{mean} {variance}");
+    }
 }

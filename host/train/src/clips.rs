@@ -59,6 +59,14 @@ pub fn split(data: &Stills, calibration: usize, held_out: usize) -> Split {
     Split { calibration: spread(&others, calibration), held_out: spread(&judged, held_out) }
 }
 
+/// Splits the persons of `data` by a hash: samples of about this share of them, and those of the others. The same for the same
+/// data.
+pub fn held_out(data: &Stills, share: f32) -> (Vec<usize>, Vec<usize>) {
+    // Another hash than that of `split`, so that the two are independent.
+    let held = |i: &usize| SplitMix::new(!data.sample(*i).subject).unit() < share;
+    (0..data.len()).partition(held)
+}
+
 /// At most `n` of `from`, evenly spread.
 fn spread(from: &[usize], n: usize) -> Vec<usize> {
     let n = n.min(from.len());

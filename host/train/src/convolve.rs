@@ -11,11 +11,15 @@ use burn::backend::{
     backend_extension,
     tensor::FloatTensor,
 };
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, module::conv2d, ops::ConvOptions};
 use burn_flex::FlexTensor;
 
 /// 3x3 convolution with a border of one zero: `x` `[B, C, S, S]`, `weight` `[D, C, 3, 3]`, stride 1 or 2.
+/// On a processor by [`crate::convolution`], elsewhere the library's own.
 pub fn convolve(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
+    if x.device() != Device::flex() {
+        return conv2d(x, weight, None, ConvOptions::new([stride; 2], [1, 1], [1, 1], 1));
+    }
     Tensor::from_dispatch(Dispatch::convolve(x.into_dispatch(), weight.into_dispatch(), stride))
 }
 
@@ -120,7 +124,6 @@ impl<B: Kernel, C: CheckpointStrategy> Convolve for Autodiff<B, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, module::conv2d, ops::ConvOptions};
     use mtcae_network::SplitMix;
 
     #[test]

@@ -31,6 +31,9 @@ pub enum TrainError {
     /// Data that cannot be read.
     #[error(transparent)]
     Data(#[from] mtcae_data::DataError),
+    /// A device that is not there or cannot do what is asked for.
+    #[error("{0}")]
+    Device(String),
     /// A model folder that cannot be evaluated.
     #[error("{0}")]
     Model(String),

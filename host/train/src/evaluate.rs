@@ -2,7 +2,7 @@
 
 use crate::batch::Batch;
 use crate::clips::clip_frames;
-use crate::interpreter::{Interpreter, Mode};
+use crate::interpreter::{Interpreter, Mode, Parameters};
 use crate::metrics::{Answered, Scores, score};
 use crate::state::Slot;
 use crate::step::{leaves, numbers, tensor};
@@ -22,18 +22,30 @@ pub struct ClipAnswer {
     pub logits: Vec<f32>,
 }
 
-/// The averaged weights' answers for samples `from..to`: a clip in all frames that the network has, a still the same in
-/// each of them. `still`: one picture stands for both frames of a tubelet.
+/// Weights on a device, to answer with.
+pub struct Weights {
+    params: Parameters,
+    device: Device,
+}
+
+impl Weights {
+    /// The averaged weights of `slots`.
+    pub fn averaged(slots: &[Slot], device: &Device) -> Weights {
+        Weights { params: leaves(slots, device, |s| &s.average, false), device: device.clone() }
+    }
+}
+
+/// The weights' answers for samples `from..to`: a clip in all frames that the network has, a still the same in each of them.
+/// `still`: one picture stands for both frames of a tubelet.
 pub fn answers(
     network: &Network,
-    slots: &[Slot],
+    weights: &Weights,
     data: &Stills,
     from: usize,
     to: usize,
     still: bool,
 ) -> Vec<ClipAnswer> {
-    let device = Device::flex();
-    let params = leaves(slots, &device, |s| &s.average, false);
+    let Weights { params, device } = weights;
     let mut cropper = Cropper::new();
     let config = network.config();
     let mut batch = Batch::new(config.frames, config.size, still);
@@ -41,8 +53,8 @@ pub fn answers(
         let shown = clip_frames(data, i, batch.stored_frames);
         batch.push_plain(&shown, data.framing(i, FACE_MARGIN), &mut cropper);
     }
-    let clip = tensor(&batch.pixels, [batch.clips * batch.stored_frames, 3, batch.size, batch.size], &device);
-    let mut ops = Interpreter::new(&params, clip, batch.clips, batch.frames, Mode::Evaluate, 0);
+    let clip = tensor(&batch.pixels, [batch.clips * batch.stored_frames, 3, batch.size, batch.size], device);
+    let mut ops = Interpreter::new(params, clip, batch.clips, batch.frames, Mode::Evaluate, 0);
     let answer = network.forward(&mut ops);
     let logits = numbers(answer.logits);
     let boxes = answer.boxes.map(numbers).unwrap_or_default();
@@ -154,12 +166,13 @@ mod tests {
         let checkpoint = mtcae_network::Checkpoint::random(config.clone(), 3).unwrap();
         let state = crate::State::from_checkpoint(&checkpoint).unwrap();
         let network = Network::new(config).unwrap();
-        let of = |still: bool| answers(&network, &state.slots, &data, 0, 2, still);
+        let weights = Weights::averaged(&state.slots, &Device::flex());
+        let of = |still: bool| answers(&network, &weights, &data, 0, 2, still);
         let (moving, again) = (of(false), of(false));
         assert_eq!(moving, again);
         assert_eq!((moving[0].boxes.len(), moving[0].landmarks.len(), moving[0].logits.len()), (24, 60, 7));
         // Alone, each clip has the answer that it has beside others.
-        let alone = answers(&network, &state.slots, &data, 1, 2, false);
+        let alone = answers(&network, &weights, &data, 1, 2, false);
         let gap = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(gap(&alone[0].logits, &moving[1].logits) < 1e-4);
         // The same picture in all frames is another clip.

@@ -1,13 +1,14 @@
 //! The network on burn tensors: numbers with gradients.
 
-use crate::{convolve::convolve, gelu::gelu};
+use crate::{attend::attend, convolve::convolve, device::Precision, gelu::gelu};
 use burn::tensor::{
-    Device, Tensor, TensorData,
+    Device, Distribution, FloatDType, Tensor, TensorData,
     activation::{relu, softmax},
     module::{batch_norm, batch_norm_train, layer_norm},
 };
 use mtcae_network::{Conv, Linear, Norm, Ops, Param, PatchEmbed, Qkv, SplitMix, position_table};
 use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
 
 /// Parameters by name, each flat; the operations give them their shapes.
 pub type Parameters = HashMap<String, Tensor<1>>;
@@ -18,6 +19,8 @@ pub enum Mode {
     Evaluate,
     /// Batch statistics and dropout drawn from the generator.
     Train(SplitMix),
+    /// Batch statistics and dropout drawn by the device, from the seed it was given last.
+    TrainByDevice,
 }
 
 /// Gives [`Ops`] the meaning "compute it, and be ready to differentiate".
@@ -29,6 +32,10 @@ pub struct Interpreter<'a> {
     /// Frames the network counts, and frames in `clip`: a still is fed once and stands for both frames of its tubelet.
     frames: usize,
     mode: Mode,
+    /// Of sequences and products; norms and statistics are f32.
+    dtype: FloatDType,
+    /// Share of samples that leave out a branch of the last block.
+    drop_path: f32,
     /// Which tubelet of a longer clip this clip's first one pretends to be.
     first_tubelet: usize,
     /// Mean and variance of each normalised convolution seen in this pass, by the name of the running statistic.
@@ -46,12 +53,35 @@ impl<'a> Interpreter<'a> {
         mode: Mode,
         first_tubelet: usize,
     ) -> Self {
-        let device = clip.device();
-        Interpreter { params, device, clip, batch, frames, mode, first_tubelet, statistics: Vec::new() }
+        let (device, dtype) = (clip.device(), FloatDType::F32);
+        Interpreter {
+            params,
+            device,
+            clip,
+            batch,
+            frames,
+            mode,
+            dtype,
+            drop_path: 0.0,
+            first_tubelet,
+            statistics: Vec::new(),
+        }
+    }
+
+    /// The same in another precision.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        let dtype = precision.dtype();
+        Interpreter { clip: self.clip.cast(dtype), dtype, ..self }
+    }
+
+    /// The same, with branches of encoder blocks left out in training: of the last one for this share of the samples, of
+    /// earlier ones for less, of the first one never.
+    pub fn with_drop_path(self, drop_path: f32) -> Self {
+        Interpreter { drop_path, ..self }
     }
 
     fn param<const D: usize>(&self, p: &Param, shape: [usize; D]) -> Tensor<D> {
-        self.params[&p.name].clone().reshape(shape)
+        self.flat(p).reshape(shape)
     }
 
     fn matrix(&self, p: &Param) -> Tensor<2> {
@@ -60,7 +90,30 @@ impl<'a> Interpreter<'a> {
     }
 
     fn flat(&self, p: &Param) -> Tensor<1> {
+        self.exact(p).cast(self.dtype)
+    }
+
+    /// In f32, whatever the precision.
+    fn exact(&self, p: &Param) -> Tensor<1> {
         self.params[&p.name].clone()
+    }
+
+    /// Zero for a share `p` of the places and 1 / (1 - p) for the others; `None` where nothing is left out.
+    fn mask<const D: usize>(&mut self, shape: [usize; D], p: f32) -> Option<Tensor<D>> {
+        let keep = 1.0 / (1.0 - p);
+        match &mut self.mode {
+            _ if p <= 0.0 => None,
+            Mode::Evaluate => None,
+            Mode::Train(random) => {
+                let n = shape.iter().product();
+                let mask: Vec<f32> = (0..n).map(|_| if random.unit() < p { 0.0 } else { keep }).collect();
+                Some(Tensor::<1>::from_data(TensorData::new(mask, [n]), &self.device).cast(self.dtype).reshape(shape))
+            }
+            Mode::TrainByDevice => {
+                let stays = Distribution::Bernoulli(f64::from(1.0 - p));
+                Some(Tensor::<D>::random(shape, stays, &self.device).cast(self.dtype) * keep)
+            }
+        }
     }
 
     fn project(&self, x: &Tensor<3>, weight: &Param, bias: Tensor<1>) -> Tensor<3> {
@@ -93,20 +146,21 @@ impl Ops for Interpreter<'_> {
     fn conv(&mut self, x: &Tensor<4>, layer: &Conv) -> Tensor<4> {
         let s = &layer.weight.shape;
         let weight = self.param(&layer.weight, [s[0], s[1], s[2], s[3]]);
-        let y = convolve(x.clone(), weight, layer.stride);
-        let (scale, shift) = (self.flat(&layer.norm_weight), self.flat(&layer.norm_bias));
-        match self.mode {
+        let y = convolve(x.clone(), weight, layer.stride).cast(FloatDType::F32);
+        let (scale, shift) = (self.exact(&layer.norm_weight), self.exact(&layer.norm_bias));
+        let y = match self.mode {
             Mode::Evaluate => {
-                let (mean, var) = (self.flat(&layer.running_mean), self.flat(&layer.running_var));
+                let (mean, var) = (self.exact(&layer.running_mean), self.exact(&layer.running_var));
                 batch_norm(y, scale, shift, mean, var, Conv::EPS)
             }
-            Mode::Train(_) => {
+            Mode::Train(_) | Mode::TrainByDevice => {
                 let out = batch_norm_train(y, scale, shift, Conv::EPS);
                 self.statistics.push((layer.running_mean.name.clone(), out.mean));
                 self.statistics.push((layer.running_var.name.clone(), out.variance));
                 out.output
             }
-        }
+        };
+        y.cast(self.dtype)
     }
 
     fn relu(&mut self, x: &Tensor<4>) -> Tensor<4> {
@@ -132,8 +186,9 @@ impl Ops for Interpreter<'_> {
     fn positions(&mut self, x: &Tensor<3>) -> Tensor<3> {
         let [_, n, d] = x.dims();
         let skip = self.first_tubelet * n / (self.frames / 2);
-        let table = position_table(skip + n, d).split_off(skip * d);
-        x.clone() + Tensor::<1>::from_data(TensorData::new(table, [n * d]), &self.device).reshape([1, n, d])
+        let table = positions(skip + n, d)[skip * d..].to_vec();
+        let table = Tensor::<1>::from_data(TensorData::new(table, [n * d]), &self.device);
+        x.clone() + table.cast(self.dtype).reshape([1, n, d])
     }
 
     fn linear(&mut self, x: &Tensor<3>, layer: &Linear) -> Tensor<3> {
@@ -142,7 +197,7 @@ impl Ops for Interpreter<'_> {
 
     fn qkv(&mut self, x: &Tensor<3>, layer: &Qkv) -> (Tensor<3>, Tensor<3>, Tensor<3>) {
         let d = layer.width();
-        let no_bias = Tensor::zeros([d], &self.device);
+        let no_bias = Tensor::<1>::zeros([d], &self.device).cast(self.dtype);
         let bias = Tensor::cat(vec![self.flat(&layer.q_bias), no_bias, self.flat(&layer.v_bias)], 0);
         let all = self.project(x, &layer.weight, bias);
         let part = |i: usize| all.clone().narrow(2, i * d, d);
@@ -150,7 +205,8 @@ impl Ops for Interpreter<'_> {
     }
 
     fn layer_norm(&mut self, x: &Tensor<3>, layer: &Norm) -> Tensor<3> {
-        layer_norm(x.clone(), self.flat(&layer.weight), Some(self.flat(&layer.bias)), Norm::EPS)
+        let (scale, shift) = (self.exact(&layer.weight), self.exact(&layer.bias));
+        layer_norm(x.clone().cast(FloatDType::F32), scale, Some(shift), Norm::EPS).cast(self.dtype)
     }
 
     fn attention(&mut self, q: &Tensor<3>, k: &Tensor<3>, v: &Tensor<3>, heads: usize) -> Tensor<3> {
@@ -160,8 +216,13 @@ impl Ops for Interpreter<'_> {
             let [b, n, _] = x.dims();
             x.clone().reshape([b, n, heads, width]).permute([0, 2, 1, 3])
         };
-        let scores = (split(q) * (width as f32).powf(-0.5)).matmul(split(k).transpose());
-        let mixed = softmax(scores, 3).matmul(split(v));
+        // A processor has room for what the library keeps, and no time for doing it twice.
+        let mixed = if self.device == Device::flex() {
+            let scores = (split(q) * (width as f32).powf(-0.5)).matmul(split(k).transpose());
+            softmax(scores, 3).matmul(split(v))
+        } else {
+            attend(split(q), split(k), split(v))
+        };
         mixed.permute([0, 2, 1, 3]).reshape([b, n, d])
     }
 
@@ -183,13 +244,27 @@ impl Ops for Interpreter<'_> {
         x.clone().reshape([b, n, d])
     }
 
-    fn dropout(&mut self, x: &Tensor<3>, p: f32) -> Tensor<3> {
-        let Mode::Train(random) = &mut self.mode else {
-            return x.clone();
-        };
-        let [b, n, d] = x.dims();
-        let keep = 1.0 / (1.0 - p);
-        let mask: Vec<f32> = (0..b * n * d).map(|_| if random.unit() < p { 0.0 } else { keep }).collect();
-        x.clone() * Tensor::<1>::from_data(TensorData::new(mask, [b * n * d]), &self.device).reshape([b, n, d])
+    fn drop_path(&mut self, branch: &Tensor<3>, block: usize, depth: usize) -> Tensor<3> {
+        let p = self.drop_path * block as f32 / (depth - 1).max(1) as f32;
+        match self.mask([branch.dims()[0], 1, 1], p) {
+            Some(mask) => branch.clone() * mask,
+            None => branch.clone(),
+        }
     }
+
+    fn dropout(&mut self, x: &Tensor<3>, p: f32) -> Tensor<3> {
+        match self.mask(x.dims(), p) {
+            Some(mask) => x.clone() * mask,
+            None => x.clone(),
+        }
+    }
+}
+
+/// [`position_table`], kept: at 1568 tokens of 1024 channels it takes as long as a step.
+fn positions(tokens: usize, width: usize) -> Arc<Vec<f32>> {
+    /// Tables by tokens and width; a run has one or two.
+    type Tables = HashMap<(usize, usize), Arc<Vec<f32>>>;
+    static TABLES: LazyLock<Mutex<Tables>> = LazyLock::new(Mutex::default);
+    let mut tables = TABLES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    tables.entry((tokens, width)).or_insert_with(|| Arc::new(position_table(tokens, width))).clone()
 }

@@ -2,6 +2,7 @@
 
 use crate::augment::Augment;
 use crate::error::TrainError;
+use crate::plateau::Plateau;
 use mtcae_network::{ConfigError, NetworkConfig, Strategy};
 use serde::Deserialize;
 use std::path::Path;
@@ -59,12 +60,28 @@ pub struct Recipe {
     pub balance: f32,
     /// Decay of the weights' moving average.
     pub average: f32,
+    /// Learning rate of an encoder block in that of the next one, 0.1 to 1 (VideoMAE: 0.75).
+    #[serde(default = "one")]
+    pub layer_decay: f32,
+    /// Share of clips that leave out a branch of the last encoder block, earlier blocks less; 0 to 0.9 (VideoMAE: 0.1).
+    #[serde(default)]
+    pub drop_path: f32,
+    /// Clips are mixed in pairs by shares from Beta(mixup, mixup), 0.05 to 1; 0 for none (VideoMAE: 0.8).
+    #[serde(default)]
+    pub mixup: f32,
+    /// Learning rate and end by the score on held-out persons, in place of the cosine.
+    #[serde(default)]
+    pub plateau: Option<Plateau>,
     /// Weight of each loss.
     pub losses: Losses,
     /// Changes to each sample.
     pub augment: Augment,
     /// What to do, in order.
     pub phase: Vec<Phase>,
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 impl Phase {
@@ -109,6 +126,17 @@ impl Recipe {
         within("label_smoothing", self.label_smoothing, 0.0, 0.9)?;
         within("balance", self.balance, 0.0, 1.0)?;
         within("average", self.average, 0.0, 0.99999)?;
+        within("layer_decay", self.layer_decay, 0.1, 1.0)?;
+        within("drop_path", self.drop_path, 0.0, 0.9)?;
+        if self.mixup != 0.0 {
+            within("mixup", self.mixup, 0.05, 1.0)?;
+        }
+        if let Some(p) = &self.plateau {
+            within("plateau.held_out", p.held_out, 0.01, 0.5)?;
+            within("plateau.factor", p.factor, 0.01, 0.99)?;
+            within("plateau.patience", p.patience as f32, 1.0, 1000.0)?;
+            within("plateau.stop", p.stop as f32, 1.0, 1000.0)?;
+        }
         for (key, value) in [
             ("losses.boxes", self.losses.boxes),
             ("losses.landmarks", self.losses.landmarks),
@@ -141,6 +169,19 @@ fn within(key: &str, value: f32, from: f32, to: f32) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_papers_and_videomaes_are_valid() {
+        let paper = Recipe::from_toml(include_str!("../recipes/paper.toml")).unwrap();
+        assert_eq!((paper.losses.boxes, paper.losses.landmarks, paper.losses.expression), (0.5, 0.5, 1.5));
+        assert_eq!((paper.weight_decay, paper.phase[0].lr, paper.phase[0].frames), (1e-3, 1e-3, 16));
+        assert!(paper.plateau.is_some());
+        let text = include_str!("../recipes/videomae.toml");
+        let videomae = Recipe::from_toml(text).unwrap();
+        assert_eq!((videomae.layer_decay, videomae.drop_path, videomae.mixup), (0.75, 0.1, 0.8));
+        assert_eq!((videomae.label_smoothing, videomae.plateau), (0.1, None));
+        insta::assert_snapshot!(Recipe::from_toml(&text.replace("mixup = 0.8", "mixup = 8")).unwrap_err(), @"`mixup` is 8; accepted: 0.05 to 1");
+    }
 
     #[test]
     fn the_shipped_recipe_is_valid_and_errors_are_named() {

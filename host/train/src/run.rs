@@ -1,14 +1,19 @@
-//! The training loop: batches in two or more workers, one update, a state file now and then.
+//! The training loop: a batch, one update, a state file now and then.
 
 use crate::batch::Batch;
+use crate::device::{Place, Precision};
 use crate::error::TrainError;
-use crate::optimizer::{AdamW, learning_rate};
+use crate::feed::Feed;
+use crate::optimizer::{AdamW, learning_rate, warmed_up};
+use crate::plateau::Verdict;
+use crate::processor::update_on_processor;
 use crate::recipe::{Phase, Recipe};
+use crate::resident::{Resident, Update};
 use crate::state::State;
-use crate::step::{Pass, StepLosses, gradients};
-use mtcae_data::{FACE_MARGIN, StillRef, Stills};
+use crate::step::StepLosses;
+use mtcae_data::Stills;
 use mtcae_network::{Network, SplitMix};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the loop tells after each update.
 #[derive(Debug, Clone, Copy)]
@@ -25,44 +30,78 @@ pub struct Progress {
     pub losses: StepLosses,
 }
 
-/// Share of a new batch in the running statistics.
-const STATISTICS_MOMENTUM: f32 = 0.05;
-/// Norm to which gradients are cut.
-const GRADIENT_NORM: f32 = 5.0;
+/// What a run is made of, beside its state.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// How to train.
+    pub recipe: &'a Recipe,
+    /// What to train on.
+    pub data: &'a Stills,
+    /// Where the state is kept.
+    pub state_file: &'a Path,
+    /// Updates between two saved states.
+    pub save_every: usize,
+    /// Threads: of the whole work on a processor, of the preparation of batches for a card.
+    pub workers: usize,
+    /// Where it is computed.
+    pub place: Place,
+    /// In what format.
+    pub precision: Precision,
+}
 
-/// Goes on from `state` to the recipe's end. Every `save_every` updates the state goes to `state_file`.
+/// Share of a new batch in the running statistics.
+pub(crate) const STATISTICS_MOMENTUM: f32 = 0.05;
+/// Norm to which gradients are cut.
+pub(crate) const GRADIENT_NORM: f32 = 5.0;
+
+/// Goes on from `state` to the recipe's end. Every `save_every` updates the state goes to the state file.
 ///
-/// Each step's randomness comes from the seed and the step alone, so a resumed run is the same run.
+/// Each step's randomness comes from the seed and the step alone, so a resumed run is the same run. `report` hears of every
+/// update and gives a score, higher for better, when it has taken one, for a recipe with a plateau; the weights of the best score
+/// are then kept in [`best_file`]. On a card the weights in the state are those of the last multiple of `save_every`, or of a phase's end.
 ///
 /// # Errors
-/// When the loss stops being a number or a file cannot be written.
+/// When the device is not there, the loss stops being a number or a file cannot be written.
 pub fn train(
-    recipe: &Recipe,
-    data: &Stills,
+    setting: &Setting<'_>,
     state: &mut State,
-    state_file: &Path,
-    save_every: usize,
-    workers: usize,
-    report: &mut dyn FnMut(Progress, &State),
+    report: &mut dyn FnMut(Progress, &State) -> Option<f32>,
 ) -> Result<(), TrainError> {
+    let Setting { recipe, data, state_file, save_every, .. } = *setting;
+    setting.place.check(setting.precision)?;
     let base = recipe.network(data.labels().len())?;
-    let draw = Draw::new(data, recipe.balance);
-    let optimizer = AdamW::new(recipe.weight_decay);
+    let mut machine = Machine::new(setting, state)?;
     while let Some(phase) = recipe.phase.get(state.phase) {
         let network = Network::new(phase.network(&base))?;
         let later = (base.frames / 2).saturating_sub(phase.frames / 2) + 1;
         while state.step < phase.steps {
-            let seed = recipe.seed ^ ((state.updates as u64 + 1) << 20);
+            let seed = seed_of(recipe, state.updates);
             let first = (SplitMix::new(seed).bits() % later as u64) as usize;
-            let passes = parallel(recipe, phase, &network, state, data, &draw, seed, first, workers);
-            let lr = learning_rate(phase.lr, phase.warmup, phase.steps, state.step);
-            let losses = apply(state, passes, &optimizer, lr, recipe.average);
+            let lr = match &recipe.plateau {
+                Some(rule) => warmed_up(phase.lr, phase.warmup, state.step) * state.standing.scale(rule),
+                None => learning_rate(phase.lr, phase.warmup, phase.steps, state.step),
+            };
+            let losses = machine.update(phase, &network, state, lr, seed, first);
             if !losses.total.is_finite() {
                 return Err(TrainError::Diverged(losses.total, state.updates));
             }
             state.step += 1;
-            report(Progress { phase: state.phase, step: state.step, steps: phase.steps, lr, losses }, state);
-            if state.updates.is_multiple_of(save_every) {
+            let save = state.updates.is_multiple_of(save_every);
+            if save || state.step == phase.steps {
+                machine.read_into(state);
+            }
+            let told = Progress { phase: state.phase, step: state.step, steps: phase.steps, lr, losses };
+            if let (Some(score), Some(rule)) = (report(told, state), &recipe.plateau) {
+                match state.standing.judge(score, rule) {
+                    Verdict::Better => state.write(&best_file(state_file))?,
+                    Verdict::Wait | Verdict::Ease => {}
+                    Verdict::Stop => {
+                        (state.phase, state.step) = (recipe.phase.len(), 0);
+                        return state.write(state_file);
+                    }
+                }
+            }
+            if save {
                 state.write(state_file)?;
             }
         }
@@ -73,108 +112,83 @@ pub fn train(
     Ok(())
 }
 
-/// Every worker takes its share of the batch.
-#[allow(clippy::too_many_arguments)] // one call, all of it context
-fn parallel(
-    recipe: &Recipe,
-    phase: &Phase,
-    network: &Network,
-    state: &State,
-    data: &Stills,
-    draw: &Draw,
-    seed: u64,
-    first: usize,
-    workers: usize,
-) -> Vec<Pass> {
-    let share = phase.batch.div_ceil(workers);
-    let work = |w: usize| {
-        let mut random = SplitMix::new(seed ^ (w as u64 + 1));
-        let mut batch = Batch::new(phase.frames, network.config().size, phase.still);
-        for _ in 0..share {
-            let shown = shown(data, draw.pick(&mut random), batch.stored_frames, &mut random);
-            batch.push_augmented(&shown, FACE_MARGIN, &recipe.augment, &mut random);
-        }
-        gradients(network, &state.slots, &batch, &recipe.losses, recipe.label_smoothing, random, first)
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|w| scope.spawn(move || work(w))).collect();
-        threads.into_iter().map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
-    })
+/// Where the weights of the best score are kept, beside a run's state.
+pub fn best_file(state_file: &Path) -> PathBuf {
+    state_file.with_file_name("best.safetensors")
 }
 
-/// The still `sample`, or as many frames of the clip, one after the other, as a batch holds.
-fn shown<'a>(data: &'a Stills, sample: usize, frames: usize, random: &mut SplitMix) -> Vec<StillRef<'a>> {
-    let has = data.frames(sample);
-    if has == 1 {
-        return vec![data.sample(sample)];
-    }
-    let frames = frames.min(has);
-    let first = (random.bits() % (has - frames + 1) as u64) as usize;
-    (first..first + frames).map(|t| data.frame(sample, t)).collect()
+/// Of the update that comes after so many.
+fn seed_of(recipe: &Recipe, updates: usize) -> u64 {
+    recipe.seed ^ ((updates as u64 + 1) << 20)
 }
 
-/// Averages the workers' gradients, cuts their norm, updates weights, averages and running statistics.
-fn apply(state: &mut State, passes: Vec<Pass>, optimizer: &AdamW, lr: f32, average: f32) -> StepLosses {
-    let share = 1.0 / passes.len() as f32;
-    let mut sums = vec![Vec::new(); state.slots.len()];
-    let mut losses = StepLosses::default();
-    for pass in &passes {
-        losses.boxes += share * pass.losses.boxes;
-        losses.landmarks += share * pass.losses.landmarks;
-        losses.expression += share * pass.losses.expression;
-        losses.total += share * pass.losses.total;
-        for (sum, part) in sums.iter_mut().zip(&pass.gradients) {
-            sum.resize(part.len(), 0.0);
-            sum.iter_mut().zip(part).for_each(|(s, g)| *s += share * g);
-        }
-    }
-    let norm = sums.iter().flatten().map(|g| g * g).sum::<f32>().sqrt();
-    let cut = (GRADIENT_NORM / norm.max(1e-12)).min(1.0);
-    state.updates += 1;
-    for (slot, sum) in state.slots.iter_mut().zip(&mut sums) {
-        if slot.param.trained {
-            sum.iter_mut().for_each(|g| *g *= cut);
-            optimizer.update(slot, sum, lr, state.updates);
-        } else {
-            let seen = passes.iter().filter_map(|p| p.statistics.iter().find(|(n, _)| *n == slot.param.name));
-            for (_, values) in seen {
-                let momentum = STATISTICS_MOMENTUM * share;
-                slot.value.iter_mut().zip(values).for_each(|(old, new)| *old += momentum * (new - *old));
-            }
-        }
-        slot.follow(average.min(state.updates as f32 / (state.updates as f32 + 10.0)));
-    }
-    losses
+/// Who does the work.
+struct Machine<'a> {
+    recipe: &'a Recipe,
+    feed: Feed<'a>,
+    optimizer: AdamW,
+    /// A card, and the batch that was made ready for its next update, by the update's seed.
+    card: Option<(Resident, Option<(u64, Batch)>)>,
 }
 
-/// Draws samples with classes nearer to each other than they are in the data.
-struct Draw {
-    classes: Vec<Vec<usize>>,
-    ends: Vec<f32>,
-}
-
-impl Draw {
-    fn new(data: &Stills, balance: f32) -> Draw {
-        let mut classes = vec![Vec::new(); data.labels().len()];
-        for i in 0..data.len() {
-            classes[data.sample(i).label].push(i);
-        }
-        classes.retain(|c| !c.is_empty());
-        let mut sum = 0.0;
-        let ends = classes
-            .iter()
-            .map(|c| {
-                sum += (c.len() as f32).powf(1.0 - balance);
-                sum
-            })
-            .collect();
-        Draw { classes, ends }
+impl<'a> Machine<'a> {
+    fn new(setting: &Setting<'a>, state: &State) -> Result<Machine<'a>, TrainError> {
+        let device = setting.place.open()?;
+        let card = match setting.place {
+            Place::Cpu => None,
+            Place::Cuda => Some((Resident::new(state, &device, setting.precision), None)),
+        };
+        let recipe = setting.recipe;
+        let feed = Feed::new(recipe, setting.data, setting.workers);
+        Ok(Machine { recipe, feed, optimizer: AdamW::new(recipe.weight_decay), card })
     }
 
-    fn pick(&self, random: &mut SplitMix) -> usize {
-        let at = random.unit() * self.ends[self.ends.len() - 1];
-        let class = &self.classes[self.ends.partition_point(|e| *e <= at).min(self.classes.len() - 1)];
-        class[(random.bits() % class.len() as u64) as usize]
+    /// One update; the state's count goes up by one.
+    fn update(
+        &mut self,
+        phase: &Phase,
+        network: &Network,
+        state: &mut State,
+        lr: f32,
+        seed: u64,
+        first_tubelet: usize,
+    ) -> StepLosses {
+        let (recipe, feed, size) = (self.recipe, &self.feed, network.config().size);
+        let update = Update {
+            losses: &recipe.losses,
+            smoothing: recipe.label_smoothing,
+            optimizer: self.optimizer,
+            lr,
+            average: recipe.average,
+            number: state.updates + 1,
+            first_tubelet,
+            seed,
+            layer_decay: recipe.layer_decay,
+            drop_path: recipe.drop_path,
+        };
+        let Some((resident, ready)) = &mut self.card else {
+            let share = |w| feed.share(phase, size, seed, w);
+            return update_on_processor(network, state, &update, feed.workers, share);
+        };
+        let batch = match ready.take() {
+            Some((of, batch)) if of == seed => batch,
+            _ => feed.whole(phase, size, seed),
+        };
+        state.updates = update.number;
+        // While the card computes, the next batch is made.
+        let next = (state.step + 1 < phase.steps).then(|| seed_of(recipe, state.updates));
+        std::thread::scope(|scope| {
+            let ahead = next.map(|seed| scope.spawn(move || (seed, feed.whole(phase, size, seed))));
+            let losses = resident.update(network, &batch, &update);
+            *ready = ahead.map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
+            losses
+        })
+    }
+
+    fn read_into(&self, state: &mut State) {
+        if let Some((resident, _)) = &self.card {
+            resident.read_into(state);
+        }
     }
 }
 
@@ -183,33 +197,69 @@ mod tests {
     use super::*;
     use mtcae_contract::LabelSet;
     use mtcae_data::{SynthJob, synthesize};
+    use mtcae_network::Checkpoint;
+
+    const RECIPE: &str = r#"
+        preset = "tiny"
+        seed = 3
+        weight_decay = 0.05
+        label_smoothing = 0.1
+        balance = 0.0
+        average = 0.9
+        layer_decay = 0.75
+        drop_path = 0.2
+        mixup = 0.8
+        losses = { boxes = 0.5, landmarks = 0.5, expression = 1.5 }
+        plateau = { held_out = 0.5, factor = 0.5, patience = 1, stop = 3 }
+        augment = { flip = 0.5, rotate = 8.0, scale = 0.1, shift = 0.1, contrast = 0.1, tint = 0.1, erase = 0.1, motion = 0.1 }
+        phase = [{ frames = 2, size = 16, batch = 4, steps = 40, lr = 1e-3, warmup = 2 }]
+    "#;
 
     #[test]
-    fn a_clip_is_shown_in_order_and_no_longer_than_it_is() {
+    fn a_score_that_stands_still_slows_and_ends_a_run_and_a_cut_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let job = SynthJob {
             model: None,
             out: dir.path().to_owned(),
             name: "made".to_owned(),
-            clips: 1,
-            identities: 1,
+            clips: 4,
+            identities: 2,
             size: 48,
             side: 32,
-            frames: 5,
+            frames: 2,
             seed: 1,
             labels: LabelSet::seven(),
             workers: 1,
         };
         let data = Stills::open(&synthesize(&job, |_| {}).unwrap().shards).unwrap();
-        let mut random = SplitMix::new(1);
-        let place = |face| (0..5).position(|t| data.frame(0, t).face == face).unwrap();
-        let mut firsts = std::collections::BTreeSet::new();
-        for _ in 0..40 {
-            let places: Vec<usize> = shown(&data, 0, 2, &mut random).iter().map(|s| place(s.face)).collect();
-            assert_eq!(places, [places[0], places[0] + 1]);
-            firsts.insert(places[0]);
-        }
-        assert_eq!(firsts, (0..4).collect());
-        assert_eq!(shown(&data, 0, 9, &mut random).len(), 5);
+        let recipe = Recipe::from_toml(RECIPE).unwrap();
+        let first = State::from_checkpoint(&Checkpoint::random(recipe.network(7).unwrap(), 1).unwrap()).unwrap();
+        let score = |s: &State| Some([0.1, 0.2, 0.3].get(s.updates - 1).copied().unwrap_or(0.3));
+        let run = |recipe: &Recipe, state: &mut State, name: &str| {
+            let (state_file, mut rates) = (dir.path().join(name), Vec::new());
+            let (place, precision) = (Place::Cpu, Precision::F32);
+            let state_file = &state_file;
+            let setting = Setting { recipe, data: &data, state_file, save_every: 1, workers: 1, place, precision };
+            train(&setting, state, &mut |p, s| {
+                rates.push(p.lr);
+                score(s)
+            })
+            .unwrap();
+            rates
+        };
+        let mut whole = first.clone();
+        let rates = run(&recipe, &mut whole, "whole.safetensors");
+        assert_eq!(rates, [5e-4, 1e-3, 1e-3, 1e-3, 5e-4, 2.5e-4]);
+        assert_eq!((whole.updates, whole.phase, whole.standing.best), (6, 1, 0.3));
+        let network = Network::new(recipe.network(7).unwrap()).unwrap();
+        let best = State::read(&best_file(&dir.path().join("whole.safetensors")), &network).unwrap();
+        assert_eq!(best.updates, 3);
+        // As if it had been cut after the state of update 4 was written.
+        let mut cut = first;
+        let short = Recipe { phase: vec![Phase { steps: 4, ..recipe.phase[0] }], ..recipe.clone() };
+        run(&short, &mut cut, "cut.safetensors");
+        (cut.phase, cut.step) = (0, 4);
+        run(&recipe, &mut cut, "cut.safetensors");
+        assert_eq!(cut, whole);
     }
 }

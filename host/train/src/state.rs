@@ -1,6 +1,7 @@
 //! Everything a run is, at one step: weights, their averages, the optimizer's moments. One file, replaced whole.
 
 use crate::error::TrainError;
+use crate::plateau::Standing;
 use mtcae_network::{Checkpoint, Network, NetworkConfig, Param, Tensor, parameters};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::{BTreeMap, HashMap};
@@ -46,9 +47,14 @@ pub struct State {
     pub phase: usize,
     /// Updates done in all phases.
     pub updates: usize,
+    /// How it stands with a recipe's plateau.
+    pub standing: Standing,
     /// The parameters in the order of their use.
     pub slots: Vec<Slot>,
 }
+
+/// The key of [`Standing`].
+const STANDING: &str = "standing";
 
 const PARTS: [&str; 4] = ["value", "average", "mean", "square"];
 
@@ -66,7 +72,7 @@ impl State {
                 Slot::new(p, value)
             })
             .collect();
-        Ok(State { step: 0, phase: 0, updates: 0, slots })
+        Ok(State { step: 0, phase: 0, updates: 0, standing: Standing::default(), slots })
     }
 
     /// The averaged weights as a checkpoint of `config`.
@@ -99,7 +105,9 @@ impl State {
             views.push((name.as_str(), view.map_err(|e| TrainError::file(path, e))?));
         }
         let place = [("step", self.step), ("phase", self.phase), ("updates", self.updates)];
-        let metadata: HashMap<_, _> = place.iter().map(|(k, v)| ((*k).to_owned(), v.to_string())).collect();
+        let mut metadata: HashMap<_, _> = place.iter().map(|(k, v)| ((*k).to_owned(), v.to_string())).collect();
+        let Standing { best, waited, eased } = self.standing;
+        metadata.insert(STANDING.to_owned(), format!("{best} {waited} {eased}"));
         let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| TrainError::file(path, e))?;
         write_whole(path, &bytes)
     }
@@ -117,6 +125,14 @@ impl State {
             let text = header.metadata().as_ref().and_then(|m| m.get(key));
             text.and_then(|t| t.parse().ok()).ok_or_else(|| bad(&format!("no number `{key}`")))
         };
+        // States of before there were plateaus have none.
+        let standing =
+            header.metadata().as_ref().and_then(|m| m.get(STANDING)).map_or(Some(Standing::default()), |text| {
+                let parts: Vec<&str> = text.split(' ').collect();
+                let &[best, waited, eased] = &parts[..] else { return None };
+                Some(Standing { best: best.parse().ok()?, waited: waited.parse().ok()?, eased: eased.parse().ok()? })
+            });
+        let standing = standing.ok_or_else(|| bad(&format!("`{STANDING}` is not three numbers")))?;
         let mut slots = Vec::new();
         for param in parameters(network) {
             let mut parts = Vec::with_capacity(PARTS.len());
@@ -136,7 +152,7 @@ impl State {
             let [value, average, mean, square]: [Vec<f32>; 4] = parts.try_into().unwrap_or_default();
             slots.push(Slot { param, value, average, mean, square });
         }
-        Ok(State { step: number("step")?, phase: number("phase")?, updates: number("updates")?, slots })
+        Ok(State { step: number("step")?, phase: number("phase")?, updates: number("updates")?, standing, slots })
     }
 }
 
@@ -164,6 +180,7 @@ mod tests {
         let checkpoint = Checkpoint::random(config.clone(), 3).unwrap();
         let mut state = State::from_checkpoint(&checkpoint).unwrap();
         (state.step, state.phase, state.updates) = (7, 1, 9);
+        state.standing = Standing { best: 0.1234567, waited: 3, eased: 2 };
         state.slots[0].mean[0] = 0.5;
         state.slots[0].value[0] = 2.0;
         state.slots[0].follow(0.75);

@@ -20,8 +20,10 @@ const SANS_IO: [&str; 7] = [
 ];
 
 /// Heavy or unportable dependencies: the start of the name, and the folders whose crates may have it.
-const HEAVY: [(&str, &[&str]); 9] = [
+const HEAVY: [(&str, &[&str]); 11] = [
     ("burn", &["host/train"]),
+    ("cubecl", &["host/train"]),
+    ("cudarc", &["host/train"]),
     ("v4l", &["firmware/drivers"]),
     ("bindgen", &[]),
     ("libudev", &[]),

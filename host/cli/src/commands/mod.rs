@@ -82,6 +82,9 @@ pub enum Command {
     Seal(seal::Args),
     /// Decrypt a sealed file; the opening is logged
     Open(open::Args),
+    /// Take the encoder of a VideoMAE checkpoint (runs mtcae-train)
+    #[command(disable_help_flag = true)]
+    Import(trainer::Args),
     /// Prepare data sets (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Data(trainer::Args),
@@ -134,6 +137,7 @@ impl Command {
             Self::Keys(args) => args.run(),
             Self::Seal(args) => args.run(),
             Self::Open(args) => args.run(),
+            Self::Import(args) => args.run("import"),
             Self::Data(args) => args.run("data"),
             Self::Train(args) => args.run("train"),
             Self::Evaluate(args) => args.run("evaluate"),

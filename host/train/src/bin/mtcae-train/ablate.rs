@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use mtcae_contract::Precision;
 use mtcae_data::{Folds, Stills};
 use mtcae_network::{Network, Strategy, parameters};
-use mtcae_train::{Answered, Recipe, difference, intervals, score};
+use mtcae_train::{Answered, Place, Recipe, difference, intervals, score};
 use std::path::PathBuf;
 
 /// Seed of the bootstraps.
@@ -43,6 +43,9 @@ pub struct Args {
     /// Updates between two saved states.
     #[arg(long, default_value_t = 200)]
     every: usize,
+    /// Where it is trained: cpu, or cuda for the first NVIDIA card (a trainer built with the feature `cuda`).
+    #[arg(long, default_value_t)]
+    device: Place,
     /// One JSON object instead of a table.
     #[arg(long)]
     json: bool,
@@ -102,7 +105,18 @@ impl Args {
                 TrainedOn::new(folds, *k, data).write(&out)?;
                 let train = data.select(&fold.train)?;
                 let (workers, every) = (self.workers, self.every);
-                train_run(&Run { recipe, data: &train, test: None, out: &out, init: None, workers, every })?;
+                let (place, precision) = (self.device, Default::default());
+                train_run(&Run {
+                    recipe,
+                    data: &train,
+                    test: None,
+                    out: &out,
+                    init: None,
+                    workers,
+                    every,
+                    place,
+                    precision,
+                })?;
             }
             let test = data.select(&fold.test)?;
             let answers = model_answers(&checkpoint, (Precision::Fp32, false), &test, self.workers, &|_| ());

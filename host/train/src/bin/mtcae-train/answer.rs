@@ -2,10 +2,11 @@
 
 use crate::read_checkpoint;
 use anyhow::{Result, bail};
+use burn::tensor::Device;
 use mtcae_contract::Precision;
 use mtcae_data::{FACE_MARGIN, Stills};
 use mtcae_network::{Network, NetworkConfig};
-use mtcae_train::{Answered, ClipAnswer, State, answered, answers, board_answers, face_margin};
+use mtcae_train::{Answered, ClipAnswer, Place, State, Weights, answered, answers, board_answers, face_margin};
 use std::path::Path;
 
 /// Answers beside the truth, and the temperature that the model's manifest says.
@@ -35,7 +36,7 @@ pub fn model_answers(
             bail!("{}: the network has {has} classes, the data {needs}, {data:?}", path.display());
         }
         let state = State::from_checkpoint(&checkpoint)?;
-        let answers = all_answers(&checkpoint.config, &state, data, false, workers)?;
+        let answers = all_answers(&checkpoint.config, &state, data, false, workers, &Place::Cpu.open()?)?;
         done(data.len() as u64);
         (answers, FACE_MARGIN, 1.0)
     };
@@ -43,21 +44,24 @@ pub fn model_answers(
     Ok(Answers { answered, temperature })
 }
 
-/// Answers in `workers` threads, a few clips at a time.
+/// Answers in `workers` threads, a few clips at a time; on a card in one.
 pub fn all_answers(
     config: &NetworkConfig,
     state: &State,
     data: &Stills,
     still: bool,
     workers: usize,
+    device: &Device,
 ) -> Result<Vec<ClipAnswer>> {
     let network = Network::new(config.clone())?;
+    let workers = if *device == Place::Cpu.open()? { workers } else { 1 };
     let step = if still { 64 } else { 8 };
     let share = data.len().div_ceil(workers);
     let part = |w: usize| {
+        let weights = Weights::averaged(&state.slots, device);
         let end = ((w + 1) * share).min(data.len());
         let starts = (w * share..end).step_by(step);
-        starts.flat_map(|i| answers(&network, &state.slots, data, i, (i + step).min(end), still)).collect::<Vec<_>>()
+        starts.flat_map(|i| answers(&network, &weights, data, i, (i + step).min(end), still)).collect::<Vec<_>>()
     };
     let part = &part;
     Ok(std::thread::scope(|scope| {

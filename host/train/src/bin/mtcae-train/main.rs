@@ -9,6 +9,7 @@ mod data_clips;
 mod data_text;
 mod evaluate;
 mod fold;
+mod import;
 mod quantize;
 mod quantize_text;
 mod tables;
@@ -42,6 +43,7 @@ enum Command {
     /// The paper's tables beside ours.
     Tables(tables::Args),
     Curves(curves::Args),
+    Import(import::Args),
     Quantize(Box<quantize::Args>),
 }
 
@@ -55,6 +57,7 @@ fn main() -> Result<()> {
         Command::Ablate(args) => args.run(),
         Command::Tables(args) => args.run(),
         Command::Curves(args) => args.run(),
+        Command::Import(args) => args.run(),
         Command::Quantize(args) => args.run(),
     }
 }

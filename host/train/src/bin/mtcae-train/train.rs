@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_data::{FACE_MARGIN, Stills, check_apart};
 use mtcae_network::{Checkpoint, Network, NetworkConfig, StoredAs};
-use mtcae_train::{Progress, Recipe, Scores, State, evaluate, train};
+use mtcae_train::{Place, Precision, Progress, Recipe, Scores, Setting, State, best_file, evaluate, held_out, train};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,12 @@ pub struct Args {
     /// Updates between two scores and two saved states.
     #[arg(long, default_value_t = 200)]
     every: usize,
+    /// Where it is computed: cpu, or cuda for the first NVIDIA card (a trainer built with the feature `cuda`).
+    #[arg(long, default_value_t)]
+    device: Place,
+    /// In what format layers compute: f32, or bf16 on a card.
+    #[arg(long, default_value_t)]
+    precision: Precision,
     #[command(flatten)]
     fold: FoldArgs,
 }
@@ -41,6 +47,9 @@ pub struct Args {
 impl Args {
     /// Trains to the recipe's end, once or for each fold, and writes the averaged weights.
     pub fn run(&self) -> Result<()> {
+        // Before data is read: what is not there should be said at once.
+        self.device.check(self.precision)?;
+        self.device.open()?;
         let recipe = Recipe::read(&self.recipe)?;
         let data = open(&self.data)?;
         let test = (!self.test.is_empty()).then(|| open(&self.test)).transpose()?;
@@ -73,7 +82,7 @@ impl Args {
 
     fn one<'a>(&'a self, recipe: &'a Recipe, data: &'a Stills, test: Option<&'a Stills>, out: &'a Path) -> Run<'a> {
         let (init, workers, every) = (self.init.as_deref(), self.workers, self.every);
-        Run { recipe, data, test, out, init, workers, every }
+        Run { recipe, data, test, out, init, workers, every, place: self.device, precision: self.precision }
     }
 }
 
@@ -93,6 +102,10 @@ pub struct Run<'a> {
     pub workers: usize,
     /// Updates between two scores and two saved states.
     pub every: usize,
+    /// Where it is computed.
+    pub place: Place,
+    /// In what format.
+    pub precision: Precision,
 }
 
 /// Trains to the recipe's end and writes the averaged weights into the checkpoint whose path it gives.
@@ -107,7 +120,10 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
     let bar = ProgressBar::new(total as u64)
         .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} updates, {per_sec}, {eta} left  {msg}")?);
     bar.set_position(state.updates as u64);
+    let (watched, data) = watched(recipe, data)?;
+    let data = &data;
     let mut log = std::fs::OpenOptions::new().create(true).append(true).open(args.out.join("log.jsonl"))?;
+    let device = args.place.open()?;
     let mut report = |p: Progress, state: &State| {
         bar.set_position(state.updates as u64);
         bar.set_message(format!("loss {:.3}", p.losses.total));
@@ -116,11 +132,15 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
             "boxes": p.losses.boxes, "landmarks": p.losses.landmarks, "expression": p.losses.expression,
         });
         let mut lines = format!("{line}\n");
-        if let Some(test) = args.test.filter(|_| state.updates.is_multiple_of(args.every) || p.step == p.steps) {
-            let phase = &recipe.phase[p.phase];
+        let due = state.updates.is_multiple_of(args.every) || p.step == p.steps;
+        let phase = &recipe.phase[p.phase];
+        let score = |test: &Stills| {
             // A network that trains evaluates, so there is always an answer.
-            let answers = all_answers(&phase.network(&config), state, test, phase.still, args.workers);
-            let scores = evaluate(test, &answers.unwrap_or_default(), FACE_MARGIN);
+            let answers = all_answers(&phase.network(&config), state, test, phase.still, args.workers, &device);
+            evaluate(test, &answers.unwrap_or_default(), FACE_MARGIN)
+        };
+        if let Some(test) = args.test.filter(|_| due) {
+            let scores = score(test);
             let line = scores_json(&scores);
             bar.println(format!(
                 "update {}: WAR {:.4} UAR {:.4} IoU {:.3} NME {:.3}",
@@ -128,16 +148,38 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
             ));
             lines += &format!("{{\"update\":{},\"scores\":{line}}}\n", state.updates);
         }
+        let watch = watched.as_ref().filter(|_| due).map(|held| score(held).uar);
+        if let Some(uar) = watch {
+            lines += &format!("{{\"update\":{},\"held_out_uar\":{uar}}}\n", state.updates);
+        }
         // A full disk must not end a run that still holds its state in memory.
         let _ = log.write_all(lines.as_bytes());
+        watch
     };
-    train(recipe, data, &mut state, &state_file, args.every, args.workers, &mut report)?;
+    let Run { place, precision, workers, every: save_every, .. } = *args;
+    let setting = Setting { recipe, data, state_file: &state_file, save_every, workers, place, precision };
+    train(&setting, &mut state, &mut report)?;
     bar.finish();
+    let best = best_file(&state_file);
+    if watched.is_some() && best.exists() {
+        state = State::read(&best, &network)?;
+        println!("the best held-out score came at update {}", state.updates);
+    }
     let checkpoint = args.out.join("checkpoint.safetensors");
     // What it was last trained on is what it is good at.
     let size = recipe.phase.last().and_then(|p| p.size).unwrap_or(config.size);
     write_checkpoint(&checkpoint, &state.averaged(&NetworkConfig { size, ..config })?)?;
     Ok(checkpoint)
+}
+
+/// The persons that a recipe with a plateau scores on, and those that it trains on.
+fn watched(recipe: &Recipe, data: &Stills) -> Result<(Option<Stills>, Stills)> {
+    let Some(rule) = &recipe.plateau else { return Ok((None, data.clone())) };
+    let (held, rest) = held_out(data, rule.held_out);
+    if held.is_empty() || rest.is_empty() {
+        bail!("plateau.held_out is {}: too few persons in this data for a share of them to score on", rule.held_out);
+    }
+    Ok((Some(data.select(&held)?), data.select(&rest)?))
 }
 
 fn scores_json(s: &Scores) -> serde_json::Value {

@@ -1,0 +1,62 @@
+//! One update by threads that share the state in memory.
+
+use crate::batch::Batch;
+use crate::feed::parallel;
+use crate::optimizer::layer_scale;
+use crate::resident::Update;
+use crate::run::{GRADIENT_NORM, STATISTICS_MOMENTUM};
+use crate::state::State;
+use crate::step::{Pass, StepLosses, gradients};
+use mtcae_network::{Network, SplitMix};
+
+/// Forward, backward and one update; `share` gives each of the `workers` its part of the batch, and the generator of its
+/// dropout. The state's count of updates goes up by one.
+pub fn update_on_processor(
+    network: &Network,
+    state: &mut State,
+    update: &Update<'_>,
+    workers: usize,
+    share: impl Fn(usize) -> (Batch, SplitMix) + Sync,
+) -> StepLosses {
+    let slots = &state.slots;
+    let passes = parallel(workers, |w| {
+        let (batch, random) = share(w);
+        gradients(network, slots, &batch, update, random)
+    });
+    apply(state, passes, update, network.config().encoder.depth)
+}
+
+/// Averages the workers' gradients, cuts their norm, updates weights, averages and running statistics.
+fn apply(state: &mut State, passes: Vec<Pass>, update: &Update<'_>, depth: usize) -> StepLosses {
+    let share = 1.0 / passes.len() as f32;
+    let mut sums = vec![Vec::new(); state.slots.len()];
+    let mut losses = StepLosses::default();
+    for pass in &passes {
+        losses.boxes += share * pass.losses.boxes;
+        losses.landmarks += share * pass.losses.landmarks;
+        losses.expression += share * pass.losses.expression;
+        losses.total += share * pass.losses.total;
+        for (sum, part) in sums.iter_mut().zip(&pass.gradients) {
+            sum.resize(part.len(), 0.0);
+            sum.iter_mut().zip(part).for_each(|(s, g)| *s += share * g);
+        }
+    }
+    let norm = sums.iter().flatten().map(|g| g * g).sum::<f32>().sqrt();
+    let cut = (GRADIENT_NORM / norm.max(1e-12)).min(1.0);
+    state.updates = update.number;
+    for (slot, sum) in state.slots.iter_mut().zip(&mut sums) {
+        if slot.param.trained {
+            sum.iter_mut().for_each(|g| *g *= cut);
+            let lr = update.lr * layer_scale(&slot.param.name, depth, update.layer_decay);
+            update.optimizer.update(slot, sum, lr, update.number);
+        } else {
+            let seen = passes.iter().filter_map(|p| p.statistics.iter().find(|(n, _)| *n == slot.param.name));
+            for (_, values) in seen {
+                let momentum = STATISTICS_MOMENTUM * share;
+                slot.value.iter_mut().zip(values).for_each(|(old, new)| *old += momentum * (new - *old));
+            }
+        }
+        slot.follow(update.average_now());
+    }
+    losses
+}
