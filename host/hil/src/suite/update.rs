@@ -27,7 +27,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         suite: "update",
         proves: "A version that crashes, hangs or answers wrongly is given up, and the version before it runs again.",
         untried: "A version that harms the board's other programs.",
-        needs: &[Ability::Line, Ability::Frames, Ability::Updates],
+        needs: &[Ability::Line, Ability::Frames, Ability::Updates, Ability::Pace],
         minutes: 8,
         quick: false,
         run: bad_versions,
