@@ -54,8 +54,9 @@ impl VirtualBoard {
                  --board /mnt/etc/board.toml"
             )
         });
+        let dropped = self.parts.machine.dropped_percent();
         let guest = self.guest()?;
-        guest.furnish(format, &order.text)?;
+        guest.furnish(format, &order.text, dropped)?;
         guest.start(launcher.as_deref())
     }
 }

@@ -61,9 +61,11 @@ impl Guest {
         Err(BenchError::Board(format!("on the virtual board {command:?} ended with {}: {said}", answer.code)))
     }
 
-    /// Plugs the screen into the camera and shows something; sets the pins and the thermometer.
-    pub fn furnish(&mut self, format: &str, order: &str) -> Result<(), BenchError> {
-        self.sh(&format!("vivid connect {SCREEN} {CAMERA} {format} {TIMINGS}"))?;
+    /// Plugs the screen into the camera, of whose 60 frames a second so many percent are dropped, and shows something; sets the
+    /// pins and the thermometer.
+    pub fn furnish(&mut self, format: &str, order: &str, dropped: u32) -> Result<(), BenchError> {
+        let lose = self.levers(&[(PERCENT_DROPPED, Some(dropped))]);
+        self.sh(&format!("vivid connect {SCREEN} {CAMERA} {format} {TIMINGS} && {lose}"))?;
         self.sh("mkdir -p /tmp/thermal/thermal_zone0")?;
         self.heat(COOL)?;
         // A board without pins has no switch.

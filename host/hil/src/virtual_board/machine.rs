@@ -56,6 +56,15 @@ impl Machine {
         }
     }
 
+    /// Of a hundred frames of the camera so many are dropped: making and decoding sixty a second would leave an emulated
+    /// processor no time for anything else.
+    pub(super) fn dropped_percent(self) -> u32 {
+        match self {
+            Machine::Uml => 0,
+            Machine::QemuArm64 => 85,
+        }
+    }
+
     /// What takes longer than a board would, it takes so many times as long.
     pub(super) fn slower(self) -> u32 {
         match self {
