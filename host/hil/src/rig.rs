@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// More than anything takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+/// So many times as long is waited where times say nothing of a board.
+const PATIENT: u32 = 4;
 
 /// What the host makes of a still, for comparison with a board's answer.
 pub struct Expected {
@@ -127,7 +129,16 @@ impl<'a> Rig<'a> {
         let Some(target) = &self.target else { return Err(Failed::Claim("no board was started".to_owned())) };
         let mut session = Session::open(target, self.settings.known)?;
         session.stop_with(Arc::clone(&self.settings.stop));
-        Ok(Listener::new(session))
+        Ok(Listener::new(session, self.stretch()))
+    }
+
+    fn stretch(&self) -> u32 {
+        if self.bench.slack().is_some() { 1 } else { PATIENT }
+    }
+
+    /// More than anything takes on this bench.
+    pub fn patience(&self) -> Duration {
+        PATIENCE * self.stretch()
     }
 
     /// Where the host reaches the board, for tools that open the line themselves.

@@ -54,7 +54,7 @@ fn answer(mut daemon: Command, dir: &Path, still: &Path, model: &Path) -> (BTree
     let board = dir.join("board.toml");
     let text = format!(
         "[board]\nname = \"bench\"\nfamily = \"pc\"\n[camera]\nsource = \"file\"\npath = {still:?}\nloop = true\n\
-         [model]\npath = {model:?}\nengine = \"tract\"\n[estimate]\nema_ms = 0\n"
+         [model]\npath = {model:?}\nengine = \"tract\"\n[estimate]\nema_ms = 0\n[report]\nmax_age_ms = 60000\n"
     );
     std::fs::write(&board, text).unwrap();
     let mut child =

@@ -17,6 +17,8 @@ const HOLD_MS: u32 = 33;
 /// How long the daemon waits for a frame, and for the end of a new version's self-test, milliseconds.
 const FRAME_MS: u32 = 2_000;
 const SELF_TEST_MS: u32 = 20_000;
+/// Reports older than this are not sent, milliseconds.
+const REPORT_AGE_MS: u32 = 5_000;
 
 /// What the player is told: a file as the board sees it, bytes of a frame, milliseconds for each.
 pub(super) struct Order {
@@ -143,11 +145,12 @@ impl VirtualBoard {
             "[board]\nname = \"bench\"\nfamily = \"pc\"\nthermal = \"/tmp/thermal\"\n\
              [camera]\nsource = \"v4l2\"\ndevice = \"/dev/video0\"\nformats = [\"{format}\"]\nwidth = {}\nheight = {}\nfps = 60\n\
              timeout_ms = {}\n\
-             [model]\npath = \"/mnt/model\"\n[report]\nstatus_every_ms = {}\n",
+             [model]\npath = \"/mnt/model\"\n[report]\nstatus_every_ms = {}\nmax_age_ms = {}\n",
             picture::WIDTH / half,
             picture::HEIGHT / half,
             FRAME_MS * slower,
             setup.status_every_ms,
+            REPORT_AGE_MS * slower,
         );
         // Writing to a String cannot fail.
         if setup.max_hz > 0.0 {
