@@ -74,17 +74,17 @@ pub fn bench(target: &Kind, chosen: &Chosen) -> Result<OnBench, Failure> {
         Kind::Board(target) => Box::new(Remote::new(target.clone())?),
         Kind::Uml | Kind::QemuArm64 => {
             let machine = if *target == Kind::Uml { Machine::Uml } else { Machine::QemuArm64 };
-            let kernel = kernel(machine, chosen)?;
-            let with_its_own = (machine == Machine::QemuArm64).then_some(kernel.as_path());
-            let Programs { tool, daemon, launcher, model, clips } = programs(with_its_own)?;
+            // One with another processor has programs of its own, in the kernel's folder.
+            let own = (machine == Machine::QemuArm64).then(|| kernel(machine, chosen)).transpose()?;
+            let Programs { tool, daemon, launcher, model, clips } = programs(own.as_deref())?;
             let player = example(&daemon, "vivid").ok_or_else(|| Failure::Hil {
                 reason: format!(
                     "examples/vivid, which plays pictures into its camera, is not beside {}",
                     daemon.display()
                 ),
-                help: if with_its_own.is_some() { format!("{BUILD_ARM64} builds it") } else { PLAYER.to_owned() },
+                help: if own.is_some() { format!("{BUILD_ARM64} builds it") } else { PLAYER.to_owned() },
             })?;
-            let freezer = example(&daemon, "freeze");
+            let (freezer, kernel) = (example(&daemon, "freeze"), own.map_or_else(|| kernel(machine, chosen), Ok)?);
             let parts = VirtualParts { machine, kernel, daemon, launcher, player, freezer, tool, model, clips };
             Box::new(VirtualBoard::new(parts)?)
         }
