@@ -81,7 +81,8 @@ pub fn run(
     let pipeline = Pipeline::new(settings, &manifest, machine::random(), boot)
         .map_err(|e| DaemonError::Configuration(format!("board {}: {e}", board.about.name)))?;
     let hello = hello(&board, &manifest, &parts.model.engine_name, boot);
-    let mail = board.sinks.iter().map(|s| Mail::new(sink_name(&s.kind), outbox_limits(s.outbox))).collect();
+    let limits = |messages| outbox_limits(messages, board.report.max_age_ms);
+    let mail = board.sinks.iter().map(|s| Mail::new(sink_name(&s.kind), limits(s.outbox))).collect();
     let shared = Arc::new(Shared::new(parts.clock, hello, pipeline, mail, rate, stop, on_event.clone()));
     let live = Live::new(Arc::clone(&shared));
     measure(&shared, &board);

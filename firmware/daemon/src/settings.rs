@@ -57,10 +57,10 @@ pub(crate) fn detector_config(board: &Board) -> DetectorConfig {
     }
 }
 
-/// How much may wait for a sink of which the board file allows `messages`.
-pub(crate) fn outbox_limits(messages: u32) -> OutboxLimits {
+/// How much may wait for a sink of which the board file allows `messages`, and how old a report may get.
+pub(crate) fn outbox_limits(messages: u32, max_age_ms: u32) -> OutboxLimits {
     let messages = messages as usize;
-    OutboxLimits { reports: REPORTS_WAITING.min(messages), messages, ..OutboxLimits::default() }
+    OutboxLimits { reports: REPORTS_WAITING.min(messages), messages, report_age: us_from_ms(max_age_ms) }
 }
 
 #[cfg(test)]
@@ -83,6 +83,6 @@ mod tests {
         let settings = pipeline_settings(&board);
         assert_eq!((settings.schedule.detect_every, settings.schedule.follow_every), (1_500_000, 300_000));
         assert_eq!((settings.gaze.faces, settings.gaze.choice), (2, Choice::Largest));
-        assert_eq!(outbox_limits(3), OutboxLimits { reports: 3, messages: 3, report_age: 5_000_000 });
+        assert_eq!(outbox_limits(3, 700), OutboxLimits { reports: 3, messages: 3, report_age: 700_000 });
     }
 }

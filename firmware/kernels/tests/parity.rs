@@ -78,6 +78,7 @@ fn f32_networks_answer_as_without_with_everything_and_with_each_kind_alone() {
             let there = kind != "convolutions" || preset != "small";
             assert_eq!(ours > 0, there, "{preset}, {kind}: {ours} operators fused");
             let apart = apart(&got, &want);
+            println!("f32, {preset}, {kind}: {apart:.1e} apart");
             assert!(apart <= 1e-5, "{preset}, {kind}: {apart} apart");
         }
     }
@@ -104,6 +105,7 @@ fn each_layer_in_int8_answers_as_without() {
     let checkpoint = network("edge", 32);
     let (_, layers) = emit_tapped(&checkpoint, &options(17)).unwrap();
     assert!(layers.len() > 20);
+    let mut worst = 0f32;
     for (i, layer) in layers.iter().enumerate() {
         let activation = Activation::Static { scale: 0.02, zero_point: [128, 0, 131, 255][i % 4] };
         let mut proto = file(&checkpoint, 17, &[(layer.name.clone(), activation)].into());
@@ -111,8 +113,10 @@ fn each_layer_in_int8_answers_as_without() {
         let (got, ours) = run(&mut proto, only(|f| f.int8 = true));
         assert_eq!(ours, 2, "{}: one that makes bytes, one that reads them", layer.name);
         let apart = apart(&got, &want);
+        worst = worst.max(apart);
         assert!(apart <= 1e-6, "{}: {apart} apart", layer.name);
     }
+    println!("int8, edge, each layer alone: at most {worst:.1e} apart");
 }
 
 /// A byte that is rounded the other way, because what it is made of differs in its last bit, moves the answer by a step.
@@ -127,6 +131,7 @@ fn all_layers_in_int8_answer_within_a_few_steps() {
         let (got, ours) = run(&mut proto, Fusion::ALL);
         assert!(ours > 20, "{ours}");
         let apart = apart(&got, &want);
+        println!("int8, {preset}, all layers: {apart:.1e} apart");
         assert!(apart <= 0.02, "{preset}: {apart} apart");
     }
 }

@@ -42,9 +42,10 @@ fn help_of_hil_run() {
 
 #[test]
 fn wrong_words_about_the_suite() {
-    let wrong: [&[&str]; 4] = [
+    let wrong: [&[&str]; 5] = [
         &["hil", "run", "--target", "orin"],
-        &["hil", "run", "--target", "uml", "--kernel", "nowhere"],
+        &["hil", "run", "--target", "uml", "--daemon", "/nowhere/mtcae-firmware", "--kernel", "/nowhere"],
+        &["hil", "run", "--target", "qemu-arm64", "--kernel", "/nowhere"],
         &["hil", "list", "--suite", "cameras"],
         &["hil", "run", "--target", "local", "--scenario", "cold"],
     ];

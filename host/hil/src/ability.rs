@@ -41,6 +41,8 @@ pub enum Ability {
     Reset,
     /// The board publishes to a broker that can be ended and started.
     Broker,
+    /// Answers come as often as from a board.
+    Pace,
 }
 
 impl Ability {
@@ -64,6 +66,7 @@ impl Ability {
         Ability::Holdings,
         Ability::Reset,
         Ability::Broker,
+        Ability::Pace,
     ];
 
     /// As it is written in lists and reports.
@@ -87,6 +90,7 @@ impl Ability {
             Ability::Holdings => "holdings",
             Ability::Reset => "reset",
             Ability::Broker => "broker",
+            Ability::Pace => "pace",
         }
     }
 
@@ -111,6 +115,7 @@ impl Ability {
             Ability::Holdings => "descriptors, threads and memory of the daemon can be counted",
             Ability::Reset => "the whole board can be made to hang, and is reset by its watchdog",
             Ability::Broker => "the board publishes to a broker that can be ended and started",
+            Ability::Pace => "answers come as often as from a board",
         }
     }
 }

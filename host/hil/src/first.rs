@@ -1,6 +1,6 @@
 //! The first version of a board with slots, and the key by which it takes others.
 
-use crate::packing::{Packer, Source, target};
+use crate::packing::{Packer, Source};
 use crate::{BenchError, BundleKind};
 use mtcae_bundle::{Trust, write_public};
 use mtcae_drivers::DirStore;
@@ -14,13 +14,14 @@ pub struct First {
     tool: PathBuf,
     model: PathBuf,
     folder: PathBuf,
+    triple: String,
     packer: Option<Packer>,
 }
 
 impl First {
-    /// Bundles of `model`, packed by `tool` (`mtcae`), below `folder`.
-    pub fn new(tool: &Path, model: &Path, folder: &Path) -> First {
-        First { tool: tool.to_owned(), model: model.to_owned(), folder: folder.to_owned(), packer: None }
+    /// Bundles of `model`, packed by `tool` (`mtcae`), below `folder`, for a board whose programs are of the target `triple`.
+    pub fn new(tool: &Path, model: &Path, folder: &Path, triple: String) -> First {
+        First { tool: tool.to_owned(), model: model.to_owned(), folder: folder.to_owned(), triple, packer: None }
     }
 
     /// What packs bundles.
@@ -29,8 +30,8 @@ impl First {
     /// When the tool refuses the model.
     pub fn packer(&mut self) -> Result<&Packer, BenchError> {
         if self.packer.is_none() {
-            let First { tool, model, folder, .. } = self;
-            self.packer = Some(Packer::new(&Source { tool, model, folder })?);
+            let First { tool, model, folder, triple, .. } = self;
+            self.packer = Some(Packer::new(&Source { tool, model, folder, triple })?);
         }
         self.packer.as_ref().ok_or_else(|| BenchError::Board("nothing packs bundles".to_owned()))
     }
@@ -56,15 +57,15 @@ impl First {
     pub fn install(&mut self, daemon: &Path, slots: &Path) -> Result<(), BenchError> {
         let first = self.folder.join("bench-1.1.0.mtcb");
         let daemon = std::fs::read(daemon).map_err(BenchError::system("read the daemon"))?;
+        let triple = self.triple.clone();
         let packer = self.packer()?;
         if !first.exists() {
             packer.pack(1, BundleKind::Good { ballast: 0 }, Some(&daemon))?;
         }
         let trust = Trust::new(&[packer.key().public()]).map_err(|e| refused(&e))?;
-        let target = target();
         let rules = Rules {
             family: "pc",
-            target: Some(&target),
+            target: Some(&triple),
             trust: &trust,
             keys: &[],
             confirm: Confirm::BySelfTest,

@@ -35,8 +35,8 @@ mod scenario;
 mod subscriber;
 mod suite;
 mod terminal;
-mod uml;
 mod untried;
+mod virtual_board;
 
 pub use ability::Ability;
 pub use bench::{Bench, BenchError, BundleKind, Holdings, Plug, Setup, View};
@@ -57,5 +57,5 @@ pub use run::{Progress, run};
 pub use scenario::{Failed, Scenario, claim};
 pub use suite::{scenarios, suites};
 pub use terminal::{Terminal, open_raw};
-pub use uml::{Uml, UmlParts};
 pub use untried::untried;
+pub use virtual_board::{Machine, VirtualBoard, VirtualParts};

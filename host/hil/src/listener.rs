@@ -79,12 +79,13 @@ pub struct Listener {
     pub session: Session,
     /// What was heard by [`Listener::until`] and [`Listener::listen`].
     pub tally: Tally,
+    patience: u32,
 }
 
 impl Listener {
-    /// Listens to `session` from now on.
-    pub fn new(session: Session) -> Listener {
-        Listener { session, tally: Tally::default() }
+    /// Listens to `session` from now on; waits are `patience` times as long as is asked for.
+    pub fn new(session: Session, patience: u32) -> Listener {
+        Listener { session, tally: Tally::default(), patience }
     }
 
     /// The next message within `wait`.
@@ -128,6 +129,7 @@ impl Listener {
         patience: Duration,
         mut wanted: impl FnMut(&Up) -> Option<T>,
     ) -> Result<T, Failed> {
+        let patience = patience * self.patience;
         let end = Instant::now() + patience;
         while Instant::now() < end {
             if let Some(found) = self.next(GLANCE).as_ref().and_then(&mut wanted) {

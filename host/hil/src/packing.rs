@@ -20,11 +20,14 @@ pub struct Source<'a> {
     pub model: &'a Path,
     /// A folder for all files made here.
     pub folder: &'a Path,
+    /// Target triple of the board's programs.
+    pub triple: &'a str,
 }
 
 /// Parts of a real bundle, from which others are made.
 pub struct Packer {
     folder: PathBuf,
+    triple: String,
     key: SigningKey,
     first: BundleManifest,
     parts: Vec<(Part, Vec<u8>)>,
@@ -53,7 +56,8 @@ impl Packer {
         let mut parts = Parts::default();
         let reader = Reader::open(BufReader::new(file), &trust).map_err(refused)?;
         let first = reader.accept_for_host().unpack(&[], &mut parts).map_err(refused)?;
-        Ok(Packer { folder: source.folder.to_owned(), key, first, parts: parts.done })
+        let (folder, triple) = (source.folder.to_owned(), source.triple.to_owned());
+        Ok(Packer { folder, triple, key, first, parts: parts.done })
     }
 
     /// Who signs.
@@ -88,7 +92,7 @@ impl Packer {
         }
         if let Some(daemon) = daemon {
             let version = Version::new(0, 1, counter.into());
-            add(&mut builder, DAEMON_FILE, Content::Firmware { target: target(), version }, &daemon)?;
+            add(&mut builder, DAEMON_FILE, Content::Firmware { target: self.triple.clone(), version }, &daemon)?;
         }
         let mut file = BufWriter::new(File::create(&path).map_err(writing())?);
         builder.finish(&[&self.key], &mut file).map_err(refused)?;

@@ -34,7 +34,7 @@ impl Bench for Remote {
         let by_hand =
             |what: &str| Some(format!("nothing here can {what} of a real board; do it by hand (host/hil/ORIN.md)"));
         match ability {
-            Ability::Line => None,
+            Ability::Line | Ability::Pace => None,
             Ability::LineFaults if matches!(self.target, Target::Serial { .. }) => None,
             Ability::LineFaults => Some("TCP carries no damaged bytes".to_owned()),
             Ability::Frames => by_hand("choose the frames, or start the daemon,"),
@@ -79,7 +79,7 @@ mod tests {
     fn a_real_board_is_only_talked_to() {
         let serial = Remote::new("serial:/dev/ttyUSB0:921600".parse().unwrap()).unwrap();
         let can: Vec<Ability> = Ability::ALL.into_iter().filter(|a| serial.lacks(*a).is_none()).collect();
-        assert_eq!(can, [Ability::Line, Ability::LineFaults]);
+        assert_eq!(can, [Ability::Line, Ability::LineFaults, Ability::Pace]);
         let tcp = Remote::new("tcp:board.local:7452".parse().unwrap()).unwrap();
         assert!(tcp.lacks(Ability::LineFaults).is_some() && tcp.lacks(Ability::Line).is_none());
         assert!(Remote::new("dir:/mnt".parse().unwrap()).is_err());

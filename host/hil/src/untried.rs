@@ -4,13 +4,17 @@ use crate::scenario::Scenario;
 use std::fmt::Write as _;
 
 /// What no scenario can reach without a real board, and why it may be different there.
-const BEYOND: [(&str, &str); 8] = [
+const BEYOND: [(&str, &str); 9] = [
     (
         "MIPI/CSI cameras and their drivers",
         "no virtual board has one; frames come through V4L2's virtual driver or from files",
     ),
     ("Argus, the image processor of a Jetson", "it is closed, and there is no model of it"),
     ("CUDA on a Jetson, and TensorRT", "CUDA ran on a data-centre GPU only; TensorRT never ran anywhere"),
+    (
+        "the speed of an arm64 processor",
+        "arm64 programs ran on an emulated one only (`qemu-arm64`): what is computed there, not how fast",
+    ),
     ("latency from light to report", "a virtual camera has no exposure; times of a busy desk say little of a board"),
     ("heat, power and their limits", "the suite writes a number where a thermometer would stand"),
     ("electricity on the line", "levels, cables, grounds and connectors; damage is injected as turned-over bits"),

@@ -1,5 +1,5 @@
-//! The suite for boards on a bench, as a lab runs it: the real tool on the targets `local` and `uml`, and what a build
-//! server reads.
+//! The suite for boards on a bench, as a lab runs it: the real tool on the targets `local`, `uml` and `qemu-arm64`, and what a
+//! build server reads.
 
 use mtcae_contract::{Artifact, ClipSpec, Expression, Framing, LabelSet, Manifest, Precision, Sampling};
 use roxmltree::Document;
@@ -44,11 +44,13 @@ fn model(folder: &Path) {
 
 /// What `mtcae hil run` says of a quick run on `target` with the model in `model` and these arguments.
 fn quick(dir: &Path, target: &str, model: &Path, arguments: &[&str]) -> Output {
-    Command::new(program("mtcae"))
-        .args(["hil", "run", "--target", target, "--quick", "--seed", "7", "--json"])
+    let mut command = Command::new(program("mtcae"));
+    command.args(["hil", "run", "--target", target, "--quick", "--seed", "7", "--json"]);
+    if target != "qemu-arm64" {
+        command.arg("--daemon").arg(program("mtcae-firmware"));
+    }
+    command
         .args(arguments)
-        .arg("--daemon")
-        .arg(program("mtcae-firmware"))
         .arg("--model")
         .arg(model)
         .arg("--out")
@@ -101,21 +103,19 @@ fn a_quick_run_on_this_machine_passes_and_says_what_it_did_not_try() {
     assert!(page.contains("<svg") && page.contains("camera-gone-and-back") && !page.contains("<script"));
 }
 
-/// The virtual board's kernel: that which is named, or the newest one that was built.
-fn kernel() -> Option<PathBuf> {
-    let built = || {
+/// The folder that a script made for a virtual board, by a file in it: that which is named, or the newest one.
+fn made(variable: &str, below: &str, file: &str) -> Option<PathBuf> {
+    let newest = || {
         let test = std::env::current_exe().unwrap();
-        let folder = test.ancestors().nth(3)?.join("uml");
-        let all = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-        all.filter(|path| path.join("linux").is_file())
-            .max_by_key(|path| path.metadata().and_then(|m| m.modified()).ok())
+        let all = std::fs::read_dir(test.ancestors().nth(3)?.join(below)).ok()?.flatten().map(|entry| entry.path());
+        all.filter(|path| path.join(file).is_file()).max_by_key(|path| path.metadata().and_then(|m| m.modified()).ok())
     };
-    std::env::var_os("MTCAE_UML").map(PathBuf::from).or_else(built)
+    std::env::var_os(variable).map(PathBuf::from).or_else(newest)
 }
 
 #[test]
 fn a_quick_run_on_the_virtual_board_passes() {
-    let Some(kernel) = kernel() else {
+    let Some(kernel) = made("MTCAE_UML", "uml", "linux") else {
         return println!(
             "skipped: the suite on the virtual board because its kernel is missing: tests/hil/uml/build-kernel"
         );
@@ -138,4 +138,23 @@ fn a_quick_run_on_the_virtual_board_passes() {
     let kept = ["update", "watchdog"].map(|suite| ["--suite", suite]).concat();
     let kept = quick(dir.path(), "uml", &tiny, &[&["--kernel", &kernel][..], &kept].concat());
     assert!(tried("uml", &kept) >= 4);
+}
+
+/// Two stills with the model that ships; an update whose power is cut, and a board that hangs, with a small model.
+#[test]
+fn a_quick_run_on_the_emulated_board_passes() {
+    let Some(folder) = made("MTCAE_ARM64", "arm64", "bin/mtcae-firmware") else {
+        return println!(
+            "skipped: the suite on the emulated board because what it is started with is missing: tests/hil/arm64/build"
+        );
+    };
+    let (dir, folder) = (tempfile::tempdir().unwrap(), folder.display().to_string());
+    let edge = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/zoo/edge");
+    let seen = quick(dir.path(), "qemu-arm64", &edge, &["--kernel", &folder, "--scenario", "stills"]);
+    assert_eq!(tried("qemu-arm64", &seen), 1);
+    let tiny = dir.path().join("tiny");
+    model(&tiny);
+    let names = ["--scenario", "power-cuts", "--scenario", "board-hangs"];
+    let kept = quick(dir.path(), "qemu-arm64", &tiny, &[&["--kernel", &folder][..], &names].concat());
+    assert_eq!(tried("qemu-arm64", &kept), 2);
 }

@@ -6,6 +6,7 @@ mod slots;
 
 use crate::broker::Broker;
 use crate::first::First;
+use crate::packing::target;
 use crate::process::{Process, WATCHED, holdings, signal, threads};
 use crate::terminal::Terminal;
 use crate::{Ability, Bench, BenchError, BundleKind, Holdings, Plug, Setup, freeze};
@@ -72,7 +73,7 @@ impl Local {
         }
         let dir = tempfile::tempdir().map_err(BenchError::system("make a folder"))?;
         Ok(Local {
-            first: First::new(&parts.tool, &parts.model, dir.path()),
+            first: First::new(&parts.tool, &parts.model, dir.path(), target()),
             parts,
             dir,
             line: tempfile::tempdir_in("/dev/shm").map_err(BenchError::system("make a folder in /dev/shm"))?,
@@ -325,9 +326,9 @@ impl Bench for Local {
         holdings(self.daemon()?)
     }
 
-    fn slack(&self) -> f64 {
+    fn slack(&self) -> Option<f64> {
         // A laptop has other work to do; a board has none.
-        3.0
+        Some(3.0)
     }
 
     fn console(&mut self) -> Vec<String> {

@@ -34,7 +34,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         suite: "line",
         proves: "At 9600 baud, with delays and with frames split into single bytes, whatever arrives is whole and in order.",
         untried: "A UART's own buffers and flow control.",
-        needs: &[Ability::Line, Ability::Frames, Ability::LineFaults],
+        needs: &[Ability::Line, Ability::Frames, Ability::LineFaults, Ability::Pace],
         minutes: 2,
         quick: false,
         run: slow_and_split,

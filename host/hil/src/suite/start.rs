@@ -111,5 +111,5 @@ fn time_sync(rig: &mut Rig<'_>) -> Result<(), Failed> {
         claim(apart <= allowed, || format!("clocks compared twice differ by {apart} us; the ways allow {allowed} us"))?;
     }
     rig.figure("fastest way there and back", ways[best] as f64 / 1e3, "ms");
-    rig.at_most("error of the clock at most", ways[best] as f64 / 2e3, 50.0, "ms")
+    rig.in_time("error of the clock at most", Duration::from_micros(ways[best] / 2), Duration::from_millis(50))
 }

@@ -27,7 +27,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         suite: "update",
         proves: "A version that crashes, hangs or answers wrongly is given up, and the version before it runs again.",
         untried: "A version that harms the board's other programs.",
-        needs: &[Ability::Line, Ability::Frames, Ability::Updates],
+        needs: &[Ability::Line, Ability::Frames, Ability::Updates, Ability::Pace],
         minutes: 8,
         quick: false,
         run: bad_versions,
@@ -162,7 +162,7 @@ fn through_noise(rig: &mut Rig<'_>) -> Result<(), Failed> {
         std::thread::sleep(Duration::from_millis(rig.dice.below(800)));
         rig.plug_in()?;
     }
-    let outcome = flight.end(PATIENCE * 2)?;
+    let outcome = flight.end(rig.patience() * 2)?;
     claim(matches!(outcome, Some(Outcome::Confirmed)), || format!("it ended as {outcome:?}"))?;
     rig.recovery("confirmed");
     rig.figure("times pulled out", f64::from(times), "faults");
@@ -238,7 +238,7 @@ fn update_under_cuts(rig: &mut Rig<'_>, bundle: &Path, counter: u32, most: u32, 
     loop {
         let flight = Flight::start(rig, bundle)?;
         let cut = cuts < most && !spare;
-        let after_ms = if cut { rig.dice.below(usual_ms * 11 / 10) } else { 2 * PATIENCE.as_millis() as u64 };
+        let after_ms = if cut { rig.dice.below(usual_ms * 11 / 10) } else { 2 * rig.patience().as_millis() as u64 };
         let (ended, was_cut) = flight.end_after(Duration::from_millis(after_ms), cut, rig)?;
         if let (Some(outcome), false) = (ended, was_cut) {
             let fine = matches!(outcome, Outcome::Confirmed | Outcome::AlreadyThere);
@@ -246,7 +246,7 @@ fn update_under_cuts(rig: &mut Rig<'_>, bundle: &Path, counter: u32, most: u32, 
             let mut robot = rig.listen()?;
             return runs(&mut robot, &after).map(|()| cuts);
         }
-        claim(was_cut, || format!("{after} was not confirmed in {} s", 2 * PATIENCE.as_secs()))?;
+        claim(was_cut, || format!("{after} was not confirmed in {} s", 2 * rig.patience().as_secs()))?;
         cuts += 1;
         rig.fault(format!("power cut {after_ms} ms into {after}"));
         rig.bench.power_on()?;

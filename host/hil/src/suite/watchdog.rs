@@ -75,7 +75,7 @@ fn killed(rig: &mut Rig<'_>) -> Result<(), Failed> {
     rig.heard(&mut robot)?;
     rig.figure("kills", f64::from(times), "kills");
     // A launcher waits twice as long from one start that ends early to the next, up to thirty times as long.
-    rig.at_most("slowest return", slowest.as_secs_f64(), 15.0, "s")
+    rig.in_time("slowest return", slowest, Duration::from_secs(15))
 }
 
 fn frozen(rig: &mut Rig<'_>) -> Result<(), Failed> {
@@ -98,7 +98,7 @@ fn frozen(rig: &mut Rig<'_>) -> Result<(), Failed> {
     }
     rig.figure("kinds of threads frozen", threads.len() as f64, "kinds");
     rig.heard(&mut robot)?;
-    rig.at_most("slowest from the freeze to a report of a new start", slowest.as_secs_f64(), limit.as_secs_f64(), "s")
+    rig.in_time("slowest from the freeze to a report of a new start", slowest, limit)
 }
 
 fn hangs(rig: &mut Rig<'_>) -> Result<(), Failed> {
@@ -111,5 +111,5 @@ fn hangs(rig: &mut Rig<'_>) -> Result<(), Failed> {
     rig.recovery("reports of a new start");
     rig.heard(&mut robot)?;
     rig.figure("from the hang until the board is up again", reset.as_secs_f64(), "s");
-    rig.at_most("from there to a report of a new start", up.elapsed().as_secs_f64(), RESTART.as_secs_f64(), "s")
+    rig.in_time("from there to a report of a new start", up.elapsed(), RESTART)
 }

@@ -1,127 +1,16 @@
 //! The virtual board as a process: start, order, cut its power.
 
-use crate::archive::Archive;
 use crate::console::Line;
-use crate::{UmlError, libraries};
+use crate::{Kernel, Setup, UmlError};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-const INIT: &[u8] = include_bytes!("../guest/init");
-/// More than a start takes on a busy machine.
-const START: Duration = Duration::from_secs(60);
 /// Lines of the console that are kept.
 const KEPT: usize = 500;
-/// An HDMI input (0) that the HDMI output can be plugged into, a webcam (1), and that output; no others of vivid's nodes.
-const CAMERA: [&str; 6] = [
-    "vivid.n_devs=1",
-    "vivid.node_types=0x101",
-    "vivid.num_inputs=2",
-    "vivid.input_types=0x3",
-    "vivid.num_outputs=1",
-    "vivid.output_types=0x1",
-];
-
-/// What `build-kernel` made.
-#[derive(Debug, Clone)]
-pub struct Kernel {
-    linux: PathBuf,
-    busybox: PathBuf,
-}
-
-impl Kernel {
-    /// The kernel and the busybox in the folder that `build-kernel` printed.
-    ///
-    /// # Errors
-    /// [`UmlError::NoKernel`] when one of them is not there.
-    pub fn in_folder(folder: &Path) -> Result<Kernel, UmlError> {
-        let part = |name: &str| {
-            let path = folder.join(name);
-            if path.is_file() { Ok(path) } else { Err(UmlError::NoKernel(path)) }
-        };
-        Ok(Kernel { linux: part("linux")?, busybox: part("busybox")? })
-    }
-}
-
-/// What a virtual board has.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// Folder for the board's own files on this machine.
-    pub folder: PathBuf,
-    /// Folder that the board sees as `/mnt`, and may write; a script `start` in it runs at every start.
-    pub share: PathBuf,
-    /// Programs that are to run there; their libraries go along, they themselves do not.
-    pub programs: Vec<PathBuf>,
-    /// The file of an ext4 disk, `/disk` there.
-    pub disk: Option<PathBuf>,
-    /// The terminal that is `/dev/ttyS0` there.
-    pub serial: Option<String>,
-    /// Memory, MiB.
-    pub memory_mib: u32,
-    /// Time after which the watchdog resets a board that has opened it and does not feed it, seconds.
-    pub watchdog_s: u32,
-}
-
-impl Setup {
-    /// A board with 512 MiB and nothing but a share.
-    pub fn new(folder: &Path, share: &Path) -> Setup {
-        Setup {
-            folder: folder.to_owned(),
-            share: share.to_owned(),
-            programs: Vec::new(),
-            disk: None,
-            serial: None,
-            memory_mib: 512,
-            watchdog_s: 5,
-        }
-    }
-
-    fn arguments(&self, initrd: &Path) -> Vec<String> {
-        let mut all: Vec<String> = [
-            format!("mem={}M", self.memory_mib),
-            format!("initrd={}", initrd.display()),
-            format!("uml_dir={}", self.folder.display()),
-            format!("MTCAE_SHARE={}", self.share.display()),
-            format!("softdog.soft_margin={}", self.watchdog_s),
-        ]
-        .into();
-        all.extend(["con=null", "con0=fd:0,fd:1", "ssl=null", "quiet", "loglevel=2", "panic=1"].map(str::to_owned));
-        all.extend(CAMERA.map(str::to_owned));
-        all.extend(self.disk.iter().map(|disk| format!("ubd0={}", disk.display())));
-        all.extend(self.serial.iter().map(|tty| format!("ssl0=tty:{tty}")));
-        all
-    }
-
-    fn initrd(&self, busybox: &Path) -> Result<Vec<u8>, UmlError> {
-        let read = |path: &Path| std::fs::read(path).map_err(|e| UmlError::host(path.display().to_string(), e));
-        let mut archive = Archive::default();
-        let mut folders = BTreeSet::new();
-        let mut inside = |archive: &mut Archive, path: &str| {
-            for (at, _) in path.match_indices('/') {
-                if folders.insert(path[..at].to_owned()) {
-                    archive.folder(&path[..at]);
-                }
-            }
-        };
-        for path in ["dev/", "bin/"] {
-            inside(&mut archive, path);
-        }
-        archive.device("dev/console", 5, 1);
-        archive.file("init", INIT);
-        archive.file("bin/busybox", &read(busybox)?);
-        for library in libraries(&self.programs)? {
-            let path = library.to_string_lossy().trim_start_matches('/').to_owned();
-            inside(&mut archive, &path);
-            archive.file(&path, &read(&library)?);
-        }
-        Ok(archive.finish())
-    }
-}
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,21 +33,17 @@ impl Board {
     /// Starts the board and waits until it takes orders.
     ///
     /// # Errors
-    /// [`UmlError`], when a file is missing or the kernel does not come up within a minute.
+    /// [`UmlError`], when a file is missing or the kernel does not come up: a process within a minute, an emulated one
+    /// within four.
     pub fn start(kernel: &Kernel, setup: &Setup) -> Result<Board, UmlError> {
         let initrd = setup.folder.join("initrd");
-        let bytes = setup.initrd(&kernel.busybox)?;
+        let bytes = kernel.initrd(setup)?;
         std::fs::write(&initrd, bytes).map_err(|e| UmlError::host(initrd.display().to_string(), e))?;
-        let started = Command::new(&kernel.linux)
-            .args(setup.arguments(&initrd))
-            .env("TMPDIR", &setup.folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn();
-        let host = |e| UmlError::host(kernel.linux.display().to_string(), e);
-        let mut child = started.map_err(host)?;
+        let mut command = kernel.command(setup, &initrd);
+        let program = command.get_program().to_string_lossy().into_owned();
+        let host = |e| UmlError::host(program.clone(), e);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+        let mut child = command.spawn().map_err(host)?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (orders, output) = pipes.ok_or_else(|| host(std::io::Error::other("no pipes")))?;
         let (lines, console) = channel();
@@ -173,7 +58,7 @@ impl Board {
             }
         });
         let mut board = Board { child, orders, console, last: Vec::new() };
-        board.wait_until_up(START)?;
+        board.wait_until_up(kernel.patience())?;
         Ok(board)
     }
 

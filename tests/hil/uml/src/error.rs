@@ -7,9 +7,14 @@ use thiserror::Error;
 /// What went wrong with a virtual board.
 #[derive(Debug, Error)]
 pub enum UmlError {
-    /// The kernel has not been built.
-    #[error("{0} is missing; tests/hil/uml/build-kernel builds it")]
-    NoKernel(PathBuf),
+    /// The kernel, or what it is started with, has not been made.
+    #[error("{path} is missing; {script} makes it")]
+    NoKernel {
+        /// What is not there.
+        path: PathBuf,
+        /// What makes it.
+        script: &'static str,
+    },
     /// A file of this machine cannot be read or written, or a program not be started.
     #[error("{what}: {error}")]
     Host {

@@ -4,8 +4,6 @@ use crate::{BenchError, DriverFault, Holdings};
 use mtcae_uml::{Board, Kernel};
 use std::time::{Duration, Instant};
 
-/// More than any order takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// The capture node, and the output that is plugged into it.
 const CAMERA: &str = "/dev/video0";
 const SCREEN: &str = "/dev/video1";
@@ -43,17 +41,19 @@ pub(super) struct Guest {
     board: Board,
     /// What watches over the daemon, or the daemon itself.
     program: &'static str,
+    /// More than any order takes.
+    patience: Duration,
 }
 
 impl Guest {
-    /// Switches a board on; nothing runs on it yet.
-    pub fn boot(kernel: &Kernel, setup: &mtcae_uml::Setup) -> Result<Guest, BenchError> {
-        Ok(Guest { board: Board::start(kernel, setup)?, program: "mtcae-firmware" })
+    /// Switches a board on; nothing runs on it yet. It has `patience` for each order.
+    pub fn boot(kernel: &Kernel, setup: &mtcae_uml::Setup, patience: Duration) -> Result<Guest, BenchError> {
+        Ok(Guest { board: Board::start(kernel, setup)?, program: "mtcae-firmware", patience })
     }
 
     /// Runs a line of shell, which must end well; what it says.
     pub fn sh(&mut self, command: &str) -> Result<String, BenchError> {
-        let answer = self.board.run(command, PATIENCE)?;
+        let answer = self.board.run(command, self.patience)?;
         let said = answer.lines.join("\n");
         if answer.code == 0 {
             return Ok(said);
@@ -61,12 +61,15 @@ impl Guest {
         Err(BenchError::Board(format!("on the virtual board {command:?} ended with {}: {said}", answer.code)))
     }
 
-    /// Plugs the screen into the camera and shows something; sets the pins and the thermometer.
-    pub fn furnish(&mut self, format: &str, order: &str) -> Result<(), BenchError> {
-        self.sh(&format!("vivid connect {SCREEN} {CAMERA} {format} {TIMINGS}"))?;
+    /// Plugs the screen into the camera, of whose 60 frames a second so many percent are dropped, and shows something; sets the
+    /// pins and the thermometer.
+    pub fn furnish(&mut self, format: &str, order: &str, dropped: u32) -> Result<(), BenchError> {
+        let lose = self.levers(&[(PERCENT_DROPPED, Some(dropped))]);
+        self.sh(&format!("vivid connect {SCREEN} {CAMERA} {format} {TIMINGS} && {lose}"))?;
         self.sh("mkdir -p /tmp/thermal/thermal_zone0")?;
         self.heat(COOL)?;
-        self.privacy(false)?;
+        // A board without pins has no switch.
+        self.sh(&format!("[ ! -e {PINS} ] || echo pull-up >{PINS}/sim_gpio0/pull"))?;
         self.sh(&format!(
             "echo '{order}' >/tmp/order; vivid screen {SCREEN} /tmp/order >/tmp/screen.log 2>&1 & \
              until grep -q shows /tmp/screen.log; do sleep 0.02; done"
@@ -212,7 +215,7 @@ impl Guest {
         std::thread::sleep(fed);
         let begin = Instant::now();
         self.sh("kill -STOP $(cat /tmp/feeder)")?;
-        self.board.wait_until_up(PATIENCE)?;
+        self.board.wait_until_up(self.patience)?;
         Ok(begin.elapsed())
     }
 

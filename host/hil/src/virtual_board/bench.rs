@@ -1,6 +1,6 @@
 //! The virtual board as a bench.
 
-use super::Uml;
+use super::VirtualBoard;
 use super::guest::Guest;
 use super::picture::FORMATS;
 use super::share::format_of;
@@ -12,10 +12,12 @@ use std::time::Duration;
 /// How long the watchdog is fed before a board hangs: longer than it waits.
 const FED: Duration = Duration::from_secs(7);
 
+/// How long the launcher waits for a version's self-test.
+const TRIAL_MS: u32 = 30_000;
 /// Between two reminders that a line has changed.
 const NOTICE: Duration = Duration::from_millis(20);
 
-impl Uml {
+impl VirtualBoard {
     fn guest(&mut self) -> Result<&mut Guest, BenchError> {
         self.guest.as_mut().ok_or_else(|| BenchError::Board("no board runs".to_owned()))
     }
@@ -33,9 +35,10 @@ impl Uml {
         .flatten()
         .cloned()
         .collect();
+        setup.memory_mib = self.parts.machine.memory_mib();
         setup.serial = Some(self.port().display().to_string());
         setup.disk = self.setup.slots.then(|| self.disk());
-        self.guest = Some(Guest::boot(&self.kernel, &setup)?);
+        self.guest = Some(Guest::boot(&self.kernel, &setup, self.parts.machine.patience())?);
         self.furnish()
     }
 
@@ -43,22 +46,24 @@ impl Uml {
     fn furnish(&mut self) -> Result<(), BenchError> {
         let format = format_of(&self.setup);
         let order = self.order(&self.setup.view, format)?;
-        let heartbeat = self.setup.heartbeat.as_millis();
+        let slower = self.parts.machine.slower();
+        let (heartbeat, trial) = (self.setup.heartbeat.as_millis() as u32 * slower, TRIAL_MS * slower);
         let launcher = self.setup.slots.then(|| {
             format!(
-                "run --restart-ms 50 --trial-ms 30000 --stop-ms 1000 --heartbeat-ms {heartbeat} --root /disk/slots -- \
+                "run --restart-ms 50 --trial-ms {trial} --stop-ms 1000 --heartbeat-ms {heartbeat} --root /disk/slots -- \
                  --board /mnt/etc/board.toml"
             )
         });
+        let dropped = self.parts.machine.dropped_percent();
         let guest = self.guest()?;
-        guest.furnish(format, &order.text)?;
+        guest.furnish(format, &order.text, dropped)?;
         guest.start(launcher.as_deref())
     }
 }
 
-impl Bench for Uml {
+impl Bench for VirtualBoard {
     fn name(&self) -> String {
-        "uml".to_owned()
+        self.parts.machine.name().to_owned()
     }
 
     fn lacks(&self, ability: Ability) -> Option<String> {
@@ -75,8 +80,7 @@ impl Bench for Uml {
             Ability::Freeze if self.parts.freezer.is_none() => {
                 none("its program `freeze` is missing: cargo build --release -p mtcae-uml --example freeze")
             }
-            Ability::Broker => none("the virtual board has no network"),
-            _ => None,
+            _ => self.parts.machine.lacks(ability).map(str::to_owned),
         }
     }
 
@@ -201,9 +205,8 @@ impl Bench for Uml {
         Ok(took)
     }
 
-    fn slack(&self) -> f64 {
-        // It shares a machine that has other work to do.
-        3.0
+    fn slack(&self) -> Option<f64> {
+        self.parts.machine.slack()
     }
 
     fn console(&mut self) -> Vec<String> {

@@ -1,14 +1,16 @@
-//! The target `uml`: Linux as a process of this machine, with a camera, a GPIO chip, a watchdog, an ext4 disk and a serial
-//! line of its kernel's, under the real daemon and launcher.
+//! The targets `uml` and `qemu-arm64`: Linux as a process of this machine, or on an emulated processor, with a camera, a
+//! watchdog, an ext4 disk and a serial line of its kernel's, under the real daemon and launcher.
 
 mod bench;
 mod guest;
+mod machine;
 mod picture;
 mod share;
 
 use crate::first::First;
 use crate::{BenchError, Setup};
 use guest::Guest;
+pub use machine::Machine;
 use mtcae_uml::{Kernel, UmlError};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -16,8 +18,10 @@ use tempfile::TempDir;
 
 /// What a virtual board is made of.
 #[derive(Debug, Clone)]
-pub struct UmlParts {
-    /// Folder with the kernel and its busybox, as `tests/hil/uml/build-kernel` prints it.
+pub struct VirtualParts {
+    /// What kind of board it is.
+    pub machine: Machine,
+    /// Folder with the kernel and its busybox, as `tests/hil/uml/build-kernel` or `tests/hil/arm64/build` prints it.
     pub kernel: PathBuf,
     /// The program `mtcae-firmware`, with V4L2.
     pub daemon: PathBuf,
@@ -36,8 +40,8 @@ pub struct UmlParts {
 }
 
 /// A bench with a virtual board.
-pub struct Uml {
-    parts: UmlParts,
+pub struct VirtualBoard {
+    parts: VirtualParts,
     kernel: Kernel,
     /// Holds everything; the board's share, its disk and its line are made anew at each start.
     dir: TempDir,
@@ -52,21 +56,22 @@ pub struct Uml {
     ready: Option<OwnedFd>,
 }
 
-impl Uml {
+impl VirtualBoard {
     /// A bench of these parts.
     ///
     /// # Errors
     /// When a part is missing, or there is no room for files.
-    pub fn new(parts: UmlParts) -> Result<Uml, BenchError> {
+    pub fn new(parts: VirtualParts) -> Result<VirtualBoard, BenchError> {
         for path in [&parts.daemon, &parts.player, &parts.model, &parts.clips] {
             path.metadata().map_err(BenchError::system(format!("find {}", path.display())))?;
         }
         let dir = tempfile::tempdir().map_err(BenchError::system("make a folder"))?;
         let places = ["/usr/sbin/mke2fs", "/sbin/mke2fs"].map(PathBuf::from);
         let mke2fs = places.into_iter().find(|path| path.exists());
-        let bench = Uml {
-            kernel: Kernel::in_folder(&parts.kernel)?,
-            first: First::new(&parts.tool, &parts.model, dir.path()),
+        let machine = parts.machine;
+        let bench = VirtualBoard {
+            kernel: machine.kernel(&parts.kernel)?,
+            first: First::new(&parts.tool, &parts.model, dir.path(), machine.triple()),
             mke2fs: mke2fs.ok_or_else(|| "mke2fs makes its disk, and is missing (package e2fsprogs)".to_owned()),
             parts,
             dir,

@@ -1,6 +1,6 @@
 //! What a virtual board is given: programs, a model, a board file, pictures, a disk.
 
-use super::{Uml, picture};
+use super::{VirtualBoard, picture};
 use crate::terminal::Terminal;
 use crate::{BenchError, Setup, View};
 use std::fmt::Write as _;
@@ -14,12 +14,18 @@ const DISK_MIB: u64 = 512;
 /// Milliseconds from one frame of a clip to the next.
 const HOLD_MS: u32 = 33;
 
+/// How long the daemon waits for a frame, and for the end of a new version's self-test, milliseconds.
+const FRAME_MS: u32 = 2_000;
+const SELF_TEST_MS: u32 = 20_000;
+/// Reports older than this are not sent, milliseconds.
+const REPORT_AGE_MS: u32 = 5_000;
+
 /// What the player is told: a file as the board sees it, bytes of a frame, milliseconds for each.
 pub(super) struct Order {
     pub text: String,
 }
 
-impl Uml {
+impl VirtualBoard {
     pub(super) fn share(&self) -> PathBuf {
         self.dir.path().join("share")
     }
@@ -119,7 +125,8 @@ impl Uml {
                 bytes
             }
         };
-        Ok(Order { text: format!("/mnt/views/{name} {bytes} {HOLD_MS}") })
+        let hold = HOLD_MS * self.parts.machine.slower();
+        Ok(Order { text: format!("/mnt/views/{name} {bytes} {hold}") })
     }
 
     /// A Y4M file with what the camera sees.
@@ -133,13 +140,17 @@ impl Uml {
         let format = format_of(setup);
         // Raw pictures are developed at half their size, and asked for by that.
         let half = if format == "RGGB" { 2 } else { 1 };
+        let slower = self.parts.machine.slower();
         let mut text = format!(
             "[board]\nname = \"bench\"\nfamily = \"pc\"\nthermal = \"/tmp/thermal\"\n\
              [camera]\nsource = \"v4l2\"\ndevice = \"/dev/video0\"\nformats = [\"{format}\"]\nwidth = {}\nheight = {}\nfps = 60\n\
-             [model]\npath = \"/mnt/model\"\n[report]\nstatus_every_ms = {}\n",
+             timeout_ms = {}\n\
+             [model]\npath = \"/mnt/model\"\n[report]\nstatus_every_ms = {}\nmax_age_ms = {}\n",
             picture::WIDTH / half,
             picture::HEIGHT / half,
+            FRAME_MS * slower,
             setup.status_every_ms,
+            REPORT_AGE_MS * slower,
         );
         // Writing to a String cannot fail.
         if setup.max_hz > 0.0 {
@@ -155,12 +166,18 @@ impl Uml {
             text.push_str("trigger = \"/dev/gpiochip0:2\"\n");
         }
         if setup.slots {
-            text.push_str(
+            let _ = writeln!(
+                text,
                 "[update]\nenabled = true\nroot = \"/disk/slots\"\ntrusted = \"/mnt/etc/trusted\"\n\
-                 device_key = \"/mnt/etc/device.key\"\nself_test_ms = 20000\n",
+                 device_key = \"/mnt/etc/device.key\"\nself_test_ms = {}",
+                SELF_TEST_MS * slower,
             );
         }
-        let _ = writeln!(text, "[[sink]]\nkind = \"serial\"\nport = \"/dev/ttyS0\"\nbaud = {}", setup.baud.max(9600));
+        let _ = writeln!(
+            text,
+            "[[sink]]\nkind = \"serial\"\nport = \"/dev/ttyS0\"\nbaud = {}",
+            setup.baud.clamp(9600, self.parts.machine.fastest_baud())
+        );
         self.write(&self.share().join("etc/board.toml"), text)
     }
 }
