@@ -89,6 +89,16 @@ impl Phase {
     pub fn network(&self, base: &NetworkConfig) -> NetworkConfig {
         NetworkConfig { frames: self.frames, size: self.size.unwrap_or(base.size), ..base.clone() }
     }
+
+    pub(crate) fn validate(&self, base: &NetworkConfig) -> Result<(), String> {
+        self.network(base).validate().map_err(|e| format!("phase: {e}"))?;
+        within("phase.batch", self.batch as f32, 2.0, 4096.0)?;
+        within("phase.lr", self.lr, 1e-8, 1.0)?;
+        if !self.frames.is_multiple_of(2) || (self.still && self.frames != 2) {
+            return Err(format!("`phase.frames` is {}; accepted: an even number, 2 when `still`", self.frames));
+        }
+        Ok(())
+    }
 }
 
 impl Recipe {
@@ -147,19 +157,11 @@ impl Recipe {
         if self.phase.is_empty() {
             return Err("`phase` is empty; accepted: at least one".into());
         }
-        for p in &self.phase {
-            p.network(&base).validate().map_err(|e| format!("phase: {e}"))?;
-            within("phase.batch", p.batch as f32, 2.0, 4096.0)?;
-            within("phase.lr", p.lr, 1e-8, 1.0)?;
-            if !p.frames.is_multiple_of(2) || (p.still && p.frames != 2) {
-                return Err(format!("`phase.frames` is {}; accepted: an even number, 2 when `still`", p.frames));
-            }
-        }
-        Ok(())
+        self.phase.iter().try_for_each(|p| p.validate(&base))
     }
 }
 
-fn within(key: &str, value: f32, from: f32, to: f32) -> Result<(), String> {
+pub(crate) fn within(key: &str, value: f32, from: f32, to: f32) -> Result<(), String> {
     if (from..=to).contains(&value) {
         return Ok(());
     }
