@@ -104,12 +104,15 @@ pub(crate) trait Work {
     fn read_into(&self, state: &mut State);
 }
 
+/// Hears of every update, and gives a score when it has taken one.
+pub(crate) type Report<'a, L> = dyn FnMut(Progress<L>, &State) -> Option<f32> + 'a;
+
 /// Goes on from `state` to the end of the course; see [`train`].
 pub(crate) fn go<W: Work>(
     course: &Course<'_>,
     state: &mut State,
     work: &mut W,
-    report: &mut dyn FnMut(Progress<W::Losses>, &State) -> Option<f32>,
+    report: &mut Report<'_, W::Losses>,
 ) -> Result<(), TrainError> {
     let state_file = course.state_file;
     while let Some(phase) = course.phases.get(state.phase) {
