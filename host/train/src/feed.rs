@@ -1,13 +1,31 @@
 //! Which clips an update sees: drawn, cut and changed, all from the seed of the update.
 
+use crate::augment::Augment;
 use crate::batch::Batch;
 use crate::recipe::{Phase, Recipe};
 use mtcae_data::{FACE_MARGIN, StillRef, Stills};
 use mtcae_network::SplitMix;
 
+/// How samples are drawn and changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// 0 draws samples as they come, 1 every class equally often.
+    pub balance: f32,
+    /// Of shares in which clips are mixed in pairs; 0 for none.
+    pub mixup: f32,
+    /// Changes to each sample.
+    pub augment: Augment,
+}
+
+impl Manner {
+    pub fn of(recipe: &Recipe) -> Manner {
+        Manner { balance: recipe.balance, mixup: recipe.mixup, augment: recipe.augment }
+    }
+}
+
 /// Draws batches out of a data set.
 pub(crate) struct Feed<'a> {
-    recipe: &'a Recipe,
+    manner: Manner,
     data: &'a Stills,
     draw: Draw,
     /// Threads.
@@ -15,8 +33,8 @@ pub(crate) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    pub fn new(recipe: &'a Recipe, data: &'a Stills, workers: usize) -> Feed<'a> {
-        Feed { recipe, data, draw: Draw::new(data, recipe.balance), workers: workers.max(1) }
+    pub fn new(manner: Manner, data: &'a Stills, workers: usize) -> Feed<'a> {
+        Feed { manner, data, draw: Draw::new(data, manner.balance), workers: workers.max(1) }
     }
 
     /// Worker `w`'s share of a batch, and its generator for what is left to draw.
@@ -25,10 +43,10 @@ impl<'a> Feed<'a> {
         let mut batch = Batch::new(phase.frames, size, phase.still);
         for _ in 0..phase.batch.div_ceil(self.workers) {
             let shown = shown(self.data, self.draw.pick(&mut random), batch.stored_frames, &mut random);
-            batch.push_augmented(&shown, FACE_MARGIN, &self.recipe.augment, &mut random);
+            batch.push_augmented(&shown, FACE_MARGIN, &self.manner.augment, &mut random);
         }
-        if self.recipe.mixup > 0.0 {
-            batch.mix(self.recipe.mixup, &mut random);
+        if self.manner.mixup > 0.0 {
+            batch.mix(self.manner.mixup, &mut random);
         }
         (batch, random)
     }
@@ -40,6 +58,39 @@ impl<'a> Feed<'a> {
             batch.append(share);
         }
         batch
+    }
+}
+
+/// The batch of the next update, made while a card computes this one; by the update's seed.
+#[derive(Debug)]
+pub(crate) struct Ahead<B>(Option<(u64, B)>);
+
+impl<B> Default for Ahead<B> {
+    fn default() -> Ahead<B> {
+        Ahead(None)
+    }
+}
+
+impl<B: Send> Ahead<B> {
+    /// `work` on the batch of `seed`, while the one of `next` is made.
+    pub fn with<T>(
+        &mut self,
+        seed: u64,
+        next: Option<u64>,
+        make: impl Fn(u64) -> B + Sync,
+        work: impl FnOnce(&B) -> T,
+    ) -> T {
+        let batch = match self.0.take() {
+            Some((of, batch)) if of == seed => batch,
+            _ => make(seed),
+        };
+        let make = &make;
+        std::thread::scope(|scope| {
+            let ahead = next.map(|seed| scope.spawn(move || (seed, make(seed))));
+            let done = work(&batch);
+            self.0 = ahead.map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
+            done
+        })
     }
 }
 
@@ -99,6 +150,22 @@ mod tests {
     use super::*;
     use mtcae_contract::LabelSet;
     use mtcae_data::{SynthJob, synthesize};
+
+    #[test]
+    fn what_was_made_ahead_is_used_for_its_own_update_alone() {
+        let made = std::sync::Mutex::new(Vec::new());
+        let make = |seed: u64| {
+            made.lock().unwrap().push(seed);
+            seed * 10
+        };
+        let mut ahead = Ahead::default();
+        assert_eq!(ahead.with(1, Some(2), make, |b| *b), 10);
+        assert_eq!(ahead.with(2, Some(3), make, |b| *b), 20);
+        // As after a new phase: another update than the one that was expected.
+        assert_eq!(ahead.with(7, None, make, |b| *b), 70);
+        assert_eq!(ahead.with(3, None, make, |b| *b), 30);
+        assert_eq!(*made.lock().unwrap(), [1, 2, 3, 7, 3]);
+    }
 
     #[test]
     fn a_clip_is_shown_in_order_and_no_longer_than_it_is() {

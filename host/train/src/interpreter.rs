@@ -23,17 +23,32 @@ pub enum Mode {
     TrainByDevice,
 }
 
+/// The tokens of a clip that are not hidden, in pre-training.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    /// Pixels of the visible ones, `[batch, visible, values]`: colour, frame, row, column.
+    pub patches: Tensor<3>,
+    /// Their places, `[batch, visible]`.
+    pub visible: Vec<usize>,
+    /// Places of the hidden ones, `[batch, hidden]`.
+    pub hidden: Vec<usize>,
+    /// More than the highest place.
+    pub places: usize,
+}
+
 /// Gives [`Ops`] the meaning "compute it, and be ready to differentiate".
 pub struct Interpreter<'a> {
     params: &'a Parameters,
-    device: Device,
+    pub(crate) device: Device,
     clip: Tensor<4>,
     batch: usize,
     /// Frames the network counts, and frames in `clip`: a still is fed once and stands for both frames of its tubelet.
     frames: usize,
     mode: Mode,
     /// Of sequences and products; norms and statistics are f32.
-    dtype: FloatDType,
+    pub(crate) dtype: FloatDType,
+    /// Instead of `clip` where tokens are hidden.
+    pub(crate) shown: Option<Shown>,
     /// Share of samples that leave out a branch of the last block.
     drop_path: f32,
     /// Which tubelet of a longer clip this clip's first one pretends to be.
@@ -62,10 +77,25 @@ impl<'a> Interpreter<'a> {
             frames,
             mode,
             dtype,
+            shown: None,
             drop_path: 0.0,
             first_tubelet,
             statistics: Vec::new(),
         }
+    }
+
+    /// An interpreter for one pass over the visible tokens of `batch` clips of `frames` frames.
+    pub(crate) fn of_shown(
+        params: &'a Parameters,
+        shown: Shown,
+        batch: usize,
+        frames: usize,
+        mode: Mode,
+        precision: Precision,
+    ) -> Self {
+        let nothing = Tensor::zeros([1, 1, 1, 1], &shown.patches.device());
+        let all = Interpreter::new(params, nothing, batch, frames, mode, 0);
+        Interpreter { shown: Some(shown), dtype: precision.dtype(), ..all }
     }
 
     /// The same in another precision.
@@ -89,7 +119,7 @@ impl<'a> Interpreter<'a> {
         self.param(p, [rows, p.len() / rows]).transpose()
     }
 
-    fn flat(&self, p: &Param) -> Tensor<1> {
+    pub(crate) fn flat(&self, p: &Param) -> Tensor<1> {
         self.exact(p).cast(self.dtype)
     }
 
@@ -116,11 +146,19 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn project(&self, x: &Tensor<3>, weight: &Param, bias: Tensor<1>) -> Tensor<3> {
+    pub(crate) fn project(&self, x: &Tensor<3>, weight: &Param, bias: Tensor<1>) -> Tensor<3> {
         let [b, n, d] = x.dims();
         let outputs = weight.shape[0];
         let y = x.clone().reshape([b * n, d]).matmul(self.matrix(weight)) + bias.unsqueeze::<2>();
         y.reshape([b, n, outputs])
+    }
+
+    /// The rows of the position table of these places, `[b, places of a clip, d]`.
+    pub(crate) fn rows(&self, places: &[usize], b: usize, d: usize) -> Tensor<3> {
+        let table = positions(self.shown.as_ref().map_or(0, |s| s.places), d);
+        let rows: Vec<f32> = places.iter().flat_map(|p| &table[p * d..(p + 1) * d]).copied().collect();
+        let rows = Tensor::<1>::from_data(TensorData::new(rows, [places.len() * d]), &self.device);
+        rows.cast(self.dtype).reshape([b, places.len() / b, d])
     }
 }
 
@@ -133,6 +171,9 @@ impl Ops for Interpreter<'_> {
     }
 
     fn patch_embed(&mut self, layer: &PatchEmbed) -> Tensor<3> {
+        if let Some(shown) = &self.shown {
+            return self.project(&shown.patches, &layer.weight, self.flat(&layer.bias));
+        }
         let [images, _, side, _] = self.clip.dims();
         let (b, h) = (self.batch, side / 16);
         let clip = if images == b { Tensor::cat(vec![self.clip.clone(); 2], 1) } else { self.clip.clone() };
@@ -184,7 +225,10 @@ impl Ops for Interpreter<'_> {
     }
 
     fn positions(&mut self, x: &Tensor<3>) -> Tensor<3> {
-        let [_, n, d] = x.dims();
+        let [b, n, d] = x.dims();
+        if let Some(shown) = &self.shown {
+            return x.clone() + self.rows(&shown.visible, b, d);
+        }
         let skip = self.first_tubelet * n / (self.frames / 2);
         let table = positions(skip + n, d)[skip * d..].to_vec();
         let table = Tensor::<1>::from_data(TensorData::new(table, [n * d]), &self.device);

@@ -25,6 +25,7 @@ mod interpreter;
 mod metrics;
 mod optimizer;
 mod plateau;
+mod pretrain;
 mod processor;
 mod recipe;
 mod report;
@@ -47,10 +48,14 @@ pub use interpreter::{Interpreter, Mode, Parameters};
 pub use metrics::{Answered, Interval, Intervals, Scores, difference, intervals, score};
 pub use optimizer::{AdamW, learning_rate};
 pub use plateau::{Plateau, Standing, Verdict};
+pub use pretrain::{
+    MaskedBatch, Picture, PretrainRecipe, TubeMask, first_pretrain_state, hidden_places, pretrain, pretrain_resident,
+    pretrain_update, pretrained, read_pretrain_state, reconstructions,
+};
 pub use processor::update_on_processor;
 pub use recipe::{Losses, Phase, Recipe};
 pub use report::{Calibration, Group, Report, Subject};
-pub use resident::{Resident, Update};
+pub use resident::{Rates, Resident, Update};
 pub use run::{Progress, Setting, best_file, train};
 pub use spoil::{Harm, Spoiled};
 pub use state::State;

@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::feed::parallel;
 use crate::optimizer::layer_scale;
-use crate::resident::Update;
+use crate::resident::{Rates, Update};
 use crate::run::{GRADIENT_NORM, STATISTICS_MOMENTUM};
 use crate::state::State;
 use crate::step::{Pass, StepLosses, gradients};
@@ -23,19 +23,23 @@ pub fn update_on_processor(
         let (batch, random) = share(w);
         gradients(network, slots, &batch, update, random)
     });
-    apply(state, passes, update, network.config().encoder.depth)
-}
-
-/// Averages the workers' gradients, cuts their norm, updates weights, averages and running statistics.
-fn apply(state: &mut State, passes: Vec<Pass>, update: &Update<'_>, depth: usize) -> StepLosses {
     let share = 1.0 / passes.len() as f32;
-    let mut sums = vec![Vec::new(); state.slots.len()];
     let mut losses = StepLosses::default();
     for pass in &passes {
         losses.boxes += share * pass.losses.boxes;
         losses.landmarks += share * pass.losses.landmarks;
         losses.expression += share * pass.losses.expression;
         losses.total += share * pass.losses.total;
+    }
+    learn(state, &passes, &update.rates(network.config().encoder.depth));
+    losses
+}
+
+/// Averages the workers' gradients, cuts their norm, updates weights, averages and running statistics.
+pub(crate) fn learn<L>(state: &mut State, passes: &[Pass<L>], rates: &Rates) {
+    let share = 1.0 / passes.len() as f32;
+    let mut sums = vec![Vec::new(); state.slots.len()];
+    for pass in passes {
         for (sum, part) in sums.iter_mut().zip(&pass.gradients) {
             sum.resize(part.len(), 0.0);
             sum.iter_mut().zip(part).for_each(|(s, g)| *s += share * g);
@@ -43,12 +47,12 @@ fn apply(state: &mut State, passes: Vec<Pass>, update: &Update<'_>, depth: usize
     }
     let norm = sums.iter().flatten().map(|g| g * g).sum::<f32>().sqrt();
     let cut = (GRADIENT_NORM / norm.max(1e-12)).min(1.0);
-    state.updates = update.number;
+    state.updates = rates.number;
     for (slot, sum) in state.slots.iter_mut().zip(&mut sums) {
         if slot.param.trained {
             sum.iter_mut().for_each(|g| *g *= cut);
-            let lr = update.lr * layer_scale(&slot.param.name, depth, update.layer_decay);
-            update.optimizer.update(slot, sum, lr, update.number);
+            let lr = rates.lr * layer_scale(&slot.param.name, rates.depth, rates.layer_decay);
+            rates.optimizer.update(slot, sum, lr, rates.number);
         } else {
             let seen = passes.iter().filter_map(|p| p.statistics.iter().find(|(n, _)| *n == slot.param.name));
             for (_, values) in seen {
@@ -56,7 +60,6 @@ fn apply(state: &mut State, passes: Vec<Pass>, update: &Update<'_>, depth: usize
                 slot.value.iter_mut().zip(values).for_each(|(old, new)| *old += momentum * (new - *old));
             }
         }
-        slot.follow(update.average_now());
+        slot.follow(rates.average_now());
     }
-    losses
 }

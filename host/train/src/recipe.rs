@@ -3,7 +3,7 @@
 use crate::augment::Augment;
 use crate::error::TrainError;
 use crate::plateau::Plateau;
-use mtcae_network::{ConfigError, NetworkConfig, Strategy};
+use mtcae_network::{ConfigError, NetworkConfig, Pool, Strategy};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -89,6 +89,16 @@ impl Phase {
     pub fn network(&self, base: &NetworkConfig) -> NetworkConfig {
         NetworkConfig { frames: self.frames, size: self.size.unwrap_or(base.size), ..base.clone() }
     }
+
+    pub(crate) fn validate(&self, base: &NetworkConfig) -> Result<(), String> {
+        self.network(base).validate().map_err(|e| format!("phase: {e}"))?;
+        within("phase.batch", self.batch as f32, 2.0, 4096.0)?;
+        within("phase.lr", self.lr, 1e-8, 1.0)?;
+        if !self.frames.is_multiple_of(2) || (self.still && self.frames != 2) {
+            return Err(format!("`phase.frames` is {}; accepted: an even number, 2 when `still`", self.frames));
+        }
+        Ok(())
+    }
 }
 
 impl Recipe {
@@ -148,18 +158,18 @@ impl Recipe {
             return Err("`phase` is empty; accepted: at least one".into());
         }
         for p in &self.phase {
-            p.network(&base).validate().map_err(|e| format!("phase: {e}"))?;
-            within("phase.batch", p.batch as f32, 2.0, 4096.0)?;
-            within("phase.lr", p.lr, 1e-8, 1.0)?;
-            if !p.frames.is_multiple_of(2) || (p.still && p.frames != 2) {
-                return Err(format!("`phase.frames` is {}; accepted: an even number, 2 when `still`", p.frames));
+            p.validate(&base)?;
+            // A head behind the mean of all tokens answers for all frames at once; how many is in its shape.
+            if base.pool == Pool::Mean && self.strategy != Strategy::SingleTask && p.frames != base.frames {
+                let (frames, preset) = (p.frames, &self.preset);
+                return Err(format!("`phase.frames` is {frames}; accepted for preset {preset}: {}", base.frames));
             }
         }
         Ok(())
     }
 }
 
-fn within(key: &str, value: f32, from: f32, to: f32) -> Result<(), String> {
+pub(crate) fn within(key: &str, value: f32, from: f32, to: f32) -> Result<(), String> {
     if (from..=to).contains(&value) {
         return Ok(());
     }
@@ -180,6 +190,7 @@ mod tests {
         let videomae = Recipe::from_toml(text).unwrap();
         assert_eq!((videomae.layer_decay, videomae.drop_path, videomae.mixup), (0.75, 0.1, 0.8));
         assert_eq!((videomae.label_smoothing, videomae.plateau), (0.1, None));
+        insta::assert_snapshot!(Recipe::from_toml(&text.replace("frames = 16", "frames = 8")).unwrap_err(), @"`phase.frames` is 8; accepted for preset base: 16");
         insta::assert_snapshot!(Recipe::from_toml(&text.replace("mixup = 0.8", "mixup = 8")).unwrap_err(), @"`mixup` is 8; accepted: 0.05 to 1");
     }
 

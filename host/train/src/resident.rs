@@ -10,7 +10,7 @@ use crate::optimizer::{AdamW, Moving, layer_scale};
 use crate::recipe::Losses;
 use crate::run::{GRADIENT_NORM, STATISTICS_MOMENTUM};
 use crate::state::{Slot, State};
-use crate::step::{Forward, How, StepLosses, forward, numbers};
+use crate::step::{How, StepLosses, forward, numbers};
 use burn::tensor::{Device, Tensor, TensorData};
 use mtcae_network::{Network, Param, SplitMix};
 
@@ -40,6 +40,31 @@ pub struct Update<'a> {
 }
 
 impl Update<'_> {
+    /// How weights move in it; `depth` is the encoder's.
+    pub(crate) fn rates(&self, depth: usize) -> Rates {
+        let Update { optimizer, lr, average, number, layer_decay, .. } = *self;
+        Rates { optimizer, lr, average, number, layer_decay, depth }
+    }
+}
+
+/// How weights move in an update, whatever it learns.
+#[derive(Debug, Clone, Copy)]
+pub struct Rates {
+    /// Its constants.
+    pub optimizer: AdamW,
+    /// Learning rate.
+    pub lr: f32,
+    /// Decay of the weights' moving average.
+    pub average: f32,
+    /// Updates done when this one is done; from 1.
+    pub number: usize,
+    /// Learning rate of a block in that of the next one; 1 for all the same.
+    pub layer_decay: f32,
+    /// Blocks of the encoder.
+    pub depth: usize,
+}
+
+impl Rates {
     /// Decay of the average at this update: shorter in the first ones, whose weights are still near to random.
     pub(crate) fn average_now(&self) -> f32 {
         self.average.min(self.number as f32 / (self.number as f32 + 10.0))
@@ -100,7 +125,6 @@ impl Resident {
     }
 
     fn update_with(&mut self, network: &Network, batch: &Batch, u: &Update<'_>, mode: Mode) -> StepLosses {
-        let params = self.leaves();
         let how = How {
             losses: u.losses,
             smoothing: u.smoothing,
@@ -109,11 +133,31 @@ impl Resident {
             first_tubelet: u.first_tubelet,
             drop_path: u.drop_path,
         };
-        let device = self.device.clone().autodiff();
-        let pass = forward(network, &params, batch, how, &device);
-        let gradients = self.gradients(params, &pass);
-        self.apply(gradients, pass.statistics.clone(), u, network.config().encoder.depth);
+        let rates = u.rates(network.config().encoder.depth);
+        let pass = self.learn(&rates, |params, device| {
+            let pass = forward(network, params, batch, how, device);
+            (pass.losses[3].clone(), pass.statistics.clone(), pass)
+        });
         pass.read()
+    }
+
+    /// One update by whatever `pass` finds with the parameters as leaves on the device: a loss, the statistics of the batch, and
+    /// what is handed back.
+    pub(crate) fn learn<T>(
+        &mut self,
+        rates: &Rates,
+        pass: impl FnOnce(&Parameters, &Device) -> (Tensor<1>, Vec<(String, Tensor<1>)>, T),
+    ) -> T {
+        let params = self.leaves();
+        let (loss, statistics, found) = pass(&params, &self.device.clone().autodiff());
+        let gradients = self.gradients(params, &loss);
+        self.apply(gradients, statistics, rates);
+        found
+    }
+
+    /// What [`Resident::learn`] would compute in.
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The parameters as the leaves of a pass.
@@ -126,8 +170,8 @@ impl Resident {
     }
 
     /// One for each trained parameter, cut to a common norm.
-    fn gradients(&self, params: Parameters, pass: &Forward) -> Vec<Option<Tensor<1>>> {
-        let mut grads = pass.losses[3].backward();
+    fn gradients(&self, params: Parameters, loss: &Tensor<1>) -> Vec<Option<Tensor<1>>> {
+        let mut grads = loss.backward();
         let of = |h: &Held| match h.param.trained {
             true => {
                 let none = || Tensor::zeros([h.param.len()], &self.device);
@@ -142,18 +186,12 @@ impl Resident {
         all.into_iter().map(|g| g.map(|g| g * cut.clone())).collect()
     }
 
-    fn apply(
-        &mut self,
-        gradients: Vec<Option<Tensor<1>>>,
-        statistics: Vec<(String, Tensor<1>)>,
-        u: &Update<'_>,
-        depth: usize,
-    ) {
+    fn apply(&mut self, gradients: Vec<Option<Tensor<1>>>, statistics: Vec<(String, Tensor<1>)>, rates: &Rates) {
         // Taken out, so that nobody else holds the old numbers and the new ones can have their place.
         let held = std::mem::take(&mut self.held).into_iter().zip(gradients);
         self.held = held
             .map(|(held, gradient)| match gradient {
-                Some(gradient) => held.learnt(gradient, u, depth),
+                Some(gradient) => held.learnt(gradient, rates),
                 None => held.seen(&statistics),
             })
             .collect();
@@ -161,8 +199,8 @@ impl Resident {
 }
 
 impl Held {
-    fn learnt(self, gradient: Tensor<1>, u: &Update<'_>, depth: usize) -> Held {
-        let lr = u.lr * layer_scale(&self.param.name, depth, u.layer_decay);
+    fn learnt(self, gradient: Tensor<1>, u: &Rates) -> Held {
+        let lr = u.lr * layer_scale(&self.param.name, u.depth, u.layer_decay);
         let moving = u.optimizer.update_moving(self.moving, gradient, self.param.shape.len(), lr, u.number);
         let decay = u.average_now();
         let average = self.average * decay + moving.value.clone() * (1.0 - decay);

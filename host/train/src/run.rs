@@ -3,21 +3,21 @@
 use crate::batch::Batch;
 use crate::device::{Place, Precision};
 use crate::error::TrainError;
-use crate::feed::Feed;
+use crate::feed::{Ahead, Feed, Manner};
 use crate::optimizer::{AdamW, learning_rate, warmed_up};
-use crate::plateau::Verdict;
+use crate::plateau::{Plateau, Verdict};
 use crate::processor::update_on_processor;
 use crate::recipe::{Phase, Recipe};
 use crate::resident::{Resident, Update};
 use crate::state::State;
 use crate::step::StepLosses;
 use mtcae_data::Stills;
-use mtcae_network::{Network, SplitMix};
+use mtcae_network::{Network, NetworkConfig, SplitMix};
 use std::path::{Path, PathBuf};
 
 /// What the loop tells after each update.
 #[derive(Debug, Clone, Copy)]
-pub struct Progress {
+pub struct Progress<L = StepLosses> {
     /// Index of the phase.
     pub phase: usize,
     /// Updates done in it.
@@ -27,14 +27,14 @@ pub struct Progress {
     /// Learning rate of this update.
     pub lr: f32,
     /// Losses of this update.
-    pub losses: StepLosses,
+    pub losses: L,
 }
 
 /// What a run is made of, beside its state.
-#[derive(Debug, Clone, Copy)]
-pub struct Setting<'a> {
+#[derive(Debug)]
+pub struct Setting<'a, R = Recipe> {
     /// How to train.
-    pub recipe: &'a Recipe,
+    pub recipe: &'a R,
     /// What to train on.
     pub data: &'a Stills,
     /// Where the state is kept.
@@ -70,33 +70,75 @@ pub fn train(
     let Setting { recipe, data, state_file, save_every, .. } = *setting;
     setting.place.check(setting.precision)?;
     let base = recipe.network(data.labels().len())?;
-    let mut machine = Machine::new(setting, state)?;
-    while let Some(phase) = recipe.phase.get(state.phase) {
-        let network = Network::new(phase.network(&base))?;
-        let later = (base.frames / 2).saturating_sub(phase.frames / 2) + 1;
+    let (phases, seed, plateau) = (&recipe.phase[..], recipe.seed, recipe.plateau.as_ref());
+    let mut machine = Machine::new(setting, base, state)?;
+    go(&Course { phases, seed, plateau, state_file, save_every }, state, &mut machine, report)
+}
+
+/// The phases of a run, and where its state is kept.
+pub(crate) struct Course<'a> {
+    /// What to do, in order.
+    pub phases: &'a [Phase],
+    /// Of everything random.
+    pub seed: u64,
+    /// Learning rate and end by the score, in place of the cosine.
+    pub plateau: Option<&'a Plateau>,
+    /// Where the state is kept.
+    pub state_file: &'a Path,
+    /// Updates between two saved states.
+    pub save_every: usize,
+}
+
+/// What an update is, to the loop.
+pub(crate) trait Work {
+    /// What an update tells.
+    type Losses;
+
+    /// A phase begins, or goes on.
+    fn begin(&mut self, phase: &Phase) -> Result<(), TrainError>;
+    /// One update of learning rate `lr`; the state's count goes up by one.
+    fn update(&mut self, phase: &Phase, state: &mut State, lr: f32, seed: u64) -> Self::Losses;
+    /// What must stay a number.
+    fn total(losses: &Self::Losses) -> f32;
+    /// Brings the state's numbers up to date where they are kept elsewhere.
+    fn read_into(&self, state: &mut State);
+}
+
+/// Hears of every update, and gives a score when it has taken one.
+pub(crate) type Report<'a, L> = dyn FnMut(Progress<L>, &State) -> Option<f32> + 'a;
+
+/// Goes on from `state` to the end of the course; see [`train`].
+pub(crate) fn go<W: Work>(
+    course: &Course<'_>,
+    state: &mut State,
+    work: &mut W,
+    report: &mut Report<'_, W::Losses>,
+) -> Result<(), TrainError> {
+    let state_file = course.state_file;
+    while let Some(phase) = course.phases.get(state.phase) {
+        work.begin(phase)?;
         while state.step < phase.steps {
-            let seed = seed_of(recipe, state.updates);
-            let first = (SplitMix::new(seed).bits() % later as u64) as usize;
-            let lr = match &recipe.plateau {
+            let lr = match course.plateau {
                 Some(rule) => warmed_up(phase.lr, phase.warmup, state.step) * state.standing.scale(rule),
                 None => learning_rate(phase.lr, phase.warmup, phase.steps, state.step),
             };
-            let losses = machine.update(phase, &network, state, lr, seed, first);
-            if !losses.total.is_finite() {
-                return Err(TrainError::Diverged(losses.total, state.updates));
+            let losses = work.update(phase, state, lr, seed_of(course.seed, state.updates));
+            let total = W::total(&losses);
+            if !total.is_finite() {
+                return Err(TrainError::Diverged(total, state.updates));
             }
             state.step += 1;
-            let save = state.updates.is_multiple_of(save_every);
+            let save = state.updates.is_multiple_of(course.save_every);
             if save || state.step == phase.steps {
-                machine.read_into(state);
+                work.read_into(state);
             }
             let told = Progress { phase: state.phase, step: state.step, steps: phase.steps, lr, losses };
-            if let (Some(score), Some(rule)) = (report(told, state), &recipe.plateau) {
+            if let (Some(score), Some(rule)) = (report(told, state), course.plateau) {
                 match state.standing.judge(score, rule) {
                     Verdict::Better => state.write(&best_file(state_file))?,
                     Verdict::Wait | Verdict::Ease => {}
                     Verdict::Stop => {
-                        (state.phase, state.step) = (recipe.phase.len(), 0);
+                        (state.phase, state.step) = (course.phases.len(), 0);
                         return state.write(state_file);
                     }
                 }
@@ -118,42 +160,52 @@ pub fn best_file(state_file: &Path) -> PathBuf {
 }
 
 /// Of the update that comes after so many.
-fn seed_of(recipe: &Recipe, updates: usize) -> u64 {
-    recipe.seed ^ ((updates as u64 + 1) << 20)
+pub(crate) fn seed_of(seed: u64, updates: usize) -> u64 {
+    seed ^ ((updates as u64 + 1) << 20)
+}
+
+/// Which tubelet of a clip as long as `base` has it the first one of a shorter clip pretends to be.
+pub(crate) fn first_tubelet(base: &NetworkConfig, frames: usize, seed: u64) -> usize {
+    let later = (base.frames / 2).saturating_sub(frames / 2) + 1;
+    (SplitMix::new(seed).bits() % later as u64) as usize
 }
 
 /// Who does the work.
 struct Machine<'a> {
     recipe: &'a Recipe,
+    base: NetworkConfig,
+    /// Of the present phase.
+    network: Network,
     feed: Feed<'a>,
     optimizer: AdamW,
-    /// A card, and the batch that was made ready for its next update, by the update's seed.
-    card: Option<(Resident, Option<(u64, Batch)>)>,
+    /// A card, and the batch that was made ready for its next update.
+    card: Option<(Resident, Ahead<Batch>)>,
 }
 
 impl<'a> Machine<'a> {
-    fn new(setting: &Setting<'a>, state: &State) -> Result<Machine<'a>, TrainError> {
+    fn new(setting: &Setting<'a>, base: NetworkConfig, state: &State) -> Result<Machine<'a>, TrainError> {
         let device = setting.place.open()?;
         let card = match setting.place {
             Place::Cpu => None,
-            Place::Cuda => Some((Resident::new(state, &device, setting.precision), None)),
+            Place::Cuda => Some((Resident::new(state, &device, setting.precision), Ahead::default())),
         };
         let recipe = setting.recipe;
-        let feed = Feed::new(recipe, setting.data, setting.workers);
-        Ok(Machine { recipe, feed, optimizer: AdamW::new(recipe.weight_decay), card })
+        let feed = Feed::new(Manner::of(recipe), setting.data, setting.workers);
+        let (network, optimizer) = (Network::new(base.clone())?, AdamW::new(recipe.weight_decay));
+        Ok(Machine { recipe, base, network, feed, optimizer, card })
+    }
+}
+
+impl Work for Machine<'_> {
+    type Losses = StepLosses;
+
+    fn begin(&mut self, phase: &Phase) -> Result<(), TrainError> {
+        self.network = Network::new(phase.network(&self.base))?;
+        Ok(())
     }
 
-    /// One update; the state's count goes up by one.
-    fn update(
-        &mut self,
-        phase: &Phase,
-        network: &Network,
-        state: &mut State,
-        lr: f32,
-        seed: u64,
-        first_tubelet: usize,
-    ) -> StepLosses {
-        let (recipe, feed, size) = (self.recipe, &self.feed, network.config().size);
+    fn update(&mut self, phase: &Phase, state: &mut State, lr: f32, seed: u64) -> StepLosses {
+        let (recipe, feed, network, size) = (self.recipe, &self.feed, &self.network, self.network.config().size);
         let update = Update {
             losses: &recipe.losses,
             smoothing: recipe.label_smoothing,
@@ -161,28 +213,23 @@ impl<'a> Machine<'a> {
             lr,
             average: recipe.average,
             number: state.updates + 1,
-            first_tubelet,
+            first_tubelet: first_tubelet(&self.base, phase.frames, seed),
             seed,
             layer_decay: recipe.layer_decay,
             drop_path: recipe.drop_path,
         };
-        let Some((resident, ready)) = &mut self.card else {
+        let Some((resident, ahead)) = &mut self.card else {
             let share = |w| feed.share(phase, size, seed, w);
             return update_on_processor(network, state, &update, feed.workers, share);
         };
-        let batch = match ready.take() {
-            Some((of, batch)) if of == seed => batch,
-            _ => feed.whole(phase, size, seed),
-        };
         state.updates = update.number;
-        // While the card computes, the next batch is made.
-        let next = (state.step + 1 < phase.steps).then(|| seed_of(recipe, state.updates));
-        std::thread::scope(|scope| {
-            let ahead = next.map(|seed| scope.spawn(move || (seed, feed.whole(phase, size, seed))));
-            let losses = resident.update(network, &batch, &update);
-            *ready = ahead.map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
-            losses
-        })
+        let next = (state.step + 1 < phase.steps).then(|| seed_of(recipe.seed, state.updates));
+        let make = |seed| feed.whole(phase, size, seed);
+        ahead.with(seed, next, make, |batch| resident.update(network, batch, &update))
+    }
+
+    fn total(losses: &StepLosses) -> f32 {
+        losses.total
     }
 
     fn read_into(&self, state: &mut State) {

@@ -65,14 +65,17 @@ impl State {
     /// When the checkpoint's configuration is out of range.
     pub fn from_checkpoint(checkpoint: &Checkpoint) -> Result<State, TrainError> {
         let network = Network::new(checkpoint.config.clone())?;
-        let slots = parameters(&network)
-            .into_iter()
-            .map(|p| {
-                let value = checkpoint.tensors[&p.name].values.clone();
-                Slot::new(p, value)
-            })
-            .collect();
-        Ok(State { step: 0, phase: 0, updates: 0, standing: Standing::default(), slots })
+        Ok(State::new(parameters(&network), |p| checkpoint.tensors[&p.name].values.clone()))
+    }
+
+    /// A run that starts from what `value` says of each of `params`.
+    pub fn new(params: Vec<Param>, value: impl Fn(&Param) -> Vec<f32>) -> State {
+        let slot = |p: Param| {
+            let value = value(&p);
+            Slot::new(p, value)
+        };
+        let slots = params.into_iter().map(slot).collect();
+        State { step: 0, phase: 0, updates: 0, standing: Standing::default(), slots }
     }
 
     /// The averaged weights as a checkpoint of `config`.
@@ -117,6 +120,14 @@ impl State {
     /// # Errors
     /// When the file is not a state, or one of another network.
     pub fn read(path: &Path, network: &Network) -> Result<State, TrainError> {
+        State::read_of(path, parameters(network))
+    }
+
+    /// Reads a state back into `params`.
+    ///
+    /// # Errors
+    /// When the file is not a state, or one of other parameters.
+    pub fn read_of(path: &Path, params: Vec<Param>) -> Result<State, TrainError> {
         let bytes = std::fs::read(path).map_err(|e| TrainError::file(path, e))?;
         let bad = |e: &dyn std::fmt::Display| TrainError::file(path, format!("not a training state: {e}"));
         let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(&e))?;
@@ -134,7 +145,7 @@ impl State {
             });
         let standing = standing.ok_or_else(|| bad(&format!("`{STANDING}` is not three numbers")))?;
         let mut slots = Vec::new();
-        for param in parameters(network) {
+        for param in params {
             let mut parts = Vec::with_capacity(PARTS.len());
             for part in PARTS {
                 let name = format!("{part}/{}", param.name);

@@ -23,9 +23,9 @@ pub struct StepLosses {
 }
 
 /// Losses, gradients in the order of `slots` (empty for untrained ones), and the batch statistics by name.
-pub struct Pass {
+pub struct Pass<L = StepLosses> {
     /// Losses of this part.
-    pub losses: StepLosses,
+    pub losses: L,
     /// One a slot.
     pub gradients: Vec<Vec<f32>>,
     /// Mean and variance seen by each normalised convolution.
@@ -105,16 +105,21 @@ pub fn gradients(network: &Network, slots: &[Slot], batch: &Batch, update: &Upda
     let (mode, precision) = (Mode::Train(random), Precision::F32);
     let how = How { losses, smoothing, mode, precision, first_tubelet, drop_path };
     let pass = forward(network, &params, batch, how, &device);
-    let grads = pass.losses[3].backward();
+    Pass {
+        gradients: backward(slots, &params, &pass.losses[3]),
+        losses: pass.read(),
+        statistics: pass.statistics.into_iter().map(|(name, t)| (name, numbers(t))).collect(),
+    }
+}
+
+/// The gradients of `loss` in the order of `slots`; empty for untrained ones.
+pub(crate) fn backward(slots: &[Slot], params: &Parameters, loss: &Tensor<1>) -> Vec<Vec<f32>> {
+    let grads = loss.backward();
     let gradient = |s: &Slot| match s.param.trained {
         true => params[&s.param.name].grad(&grads).map_or_else(|| vec![0.0; s.param.len()], numbers),
         false => Vec::new(),
     };
-    Pass {
-        gradients: slots.iter().map(gradient).collect(),
-        losses: pass.read(),
-        statistics: pass.statistics.into_iter().map(|(name, t)| (name, numbers(t))).collect(),
-    }
+    slots.iter().map(gradient).collect()
 }
 
 /// Box error, landmark error, cross-entropy.

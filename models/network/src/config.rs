@@ -19,6 +19,11 @@ pub enum ConfigError {
     /// Not TOML, or an unknown or missing key.
     #[error("network configuration: {0}")]
     Syntax(String),
+    /// A stem that cannot be pre-trained with hidden pixels.
+    #[error(
+        "this network starts with a convolutional stem, which sees pixels that are to be hidden; accepted: presets with plain patches: large, base, small"
+    )]
+    Stem,
     /// A value outside what is accepted.
     #[error("network configuration key `{key}` is {value}; accepted: {accepted}")]
     Value {
@@ -237,7 +242,13 @@ impl NetworkConfig {
     }
 }
 
-fn range(key: &'static str, value: usize, from: usize, to: usize, multiple: usize) -> Result<(), ConfigError> {
+pub(crate) fn range(
+    key: &'static str,
+    value: usize,
+    from: usize,
+    to: usize,
+    multiple: usize,
+) -> Result<(), ConfigError> {
     if (from..=to).contains(&value) && value.is_multiple_of(multiple) {
         return Ok(());
     }

@@ -1,8 +1,9 @@
 //! Counting: parameters, multiply-adds and peak activation memory, by running the network on shapes alone.
 
-use crate::config::Stem;
+use crate::config::{NetworkConfig, Stem};
 use crate::decoder::Network;
 use crate::layers::{Conv, Linear, Norm, PatchEmbed, Qkv};
+use crate::masked::{Autoencoder, MaskOps};
 use crate::ops::{Ops, Param};
 use serde::Serialize;
 use std::cell::Cell;
@@ -39,7 +40,7 @@ impl Cost {
 
 /// What one clip costs `network`.
 pub fn count(network: &Network) -> Cost {
-    let mut counter = Counter::new(network);
+    let mut counter = Counter::new(network.config());
     let features = network.encode(&mut counter);
     let trained = |c: &Counter| c.params.iter().filter(|p| p.trained).map(Param::len).sum::<usize>();
     let (encoder_parameters, encoder_macs) = (trained(&counter), counter.macs);
@@ -56,8 +57,15 @@ pub fn count(network: &Network) -> Cost {
 
 /// Every parameter of `network` in the order of its first use, running statistics included.
 pub fn parameters(network: &Network) -> Vec<Param> {
-    let mut counter = Counter::new(network);
+    let mut counter = Counter::new(network.config());
     network.forward(&mut counter);
+    counter.params
+}
+
+/// Every parameter of the masked autoencoder `auto` in the order of its first use.
+pub fn autoencoder_parameters(auto: &Autoencoder) -> Vec<Param> {
+    let mut counter = Counter::new(auto.config());
+    auto.forward(&mut counter);
     counter.params
 }
 
@@ -106,8 +114,7 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(network: &Network) -> Counter {
-        let c = network.config();
+    fn new(c: &NetworkConfig) -> Counter {
         Counter {
             params: Vec::new(),
             macs: 0,
@@ -228,10 +235,28 @@ impl Ops for Counter {
     }
 }
 
+/// As if nothing were hidden; only parameters are asked of it.
+impl MaskOps for Counter {
+    fn product(&mut self, x: &Shape, weight: &Param) -> Shape {
+        self.uses(&[weight]);
+        self.macs += (x.n * weight.len()) as u64;
+        self.seq(x.n, weight.shape[0])
+    }
+
+    fn with_hidden(&mut self, visible: &Shape, token: &Param) -> Shape {
+        self.uses(&[token]);
+        self.seq(visible.n, visible.d)
+    }
+
+    fn hidden(&mut self, all: &Shape) -> Shape {
+        self.seq(all.n, all.d)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{NetworkConfig, PRESETS, Strategy};
+    use crate::config::{PRESETS, Strategy};
 
     #[test]
     fn large_has_the_published_encoder() {
@@ -258,7 +283,7 @@ mod tests {
     #[test]
     fn memory_is_given_back() {
         let network = Network::new(NetworkConfig::preset("tiny").unwrap()).unwrap();
-        let mut counter = Counter::new(&network);
+        let mut counter = Counter::new(network.config());
         drop(network.forward(&mut counter));
         assert_eq!(counter.memory.live.get(), 0);
     }

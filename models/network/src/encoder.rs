@@ -4,8 +4,9 @@ use crate::config::{EncoderConfig, Stem};
 use crate::layers::{Conv, Linear, Norm, PatchEmbed, Qkv};
 use crate::ops::Ops;
 
+/// A ViT block, pre-norm.
 #[derive(Debug, Clone)]
-struct Block {
+pub(crate) struct Block {
     norm1: Norm,
     qkv: Qkv,
     proj: Linear,
@@ -37,16 +38,7 @@ pub(crate) struct Encoder {
 impl Encoder {
     pub(crate) fn new(config: &EncoderConfig) -> Encoder {
         let d = config.width;
-        let blocks = (0..config.depth)
-            .map(|i| Block {
-                norm1: Norm::new(&format!("blocks.{i}.norm1"), d),
-                qkv: Qkv::new(&format!("blocks.{i}.attn"), d),
-                proj: Linear::new(&format!("blocks.{i}.attn.proj"), d, d),
-                norm2: Norm::new(&format!("blocks.{i}.norm2"), d),
-                fc1: Linear::new(&format!("blocks.{i}.mlp.fc1"), d, 4 * d),
-                fc2: Linear::new(&format!("blocks.{i}.mlp.fc2"), 4 * d, d),
-            })
-            .collect();
+        let blocks = (0..config.depth).map(|i| Block::new(&format!("blocks.{i}"), d)).collect();
         Encoder { embed: embed(&config.stem, d), blocks, heads: config.heads }
     }
 
@@ -115,7 +107,19 @@ impl Residual {
 }
 
 impl Block {
-    fn forward<O: Ops>(&self, ops: &mut O, x: &O::Seq, heads: usize, place: (usize, usize)) -> O::Seq {
+    pub(crate) fn new(name: &str, d: usize) -> Block {
+        Block {
+            norm1: Norm::new(&format!("{name}.norm1"), d),
+            qkv: Qkv::new(&format!("{name}.attn"), d),
+            proj: Linear::new(&format!("{name}.attn.proj"), d, d),
+            norm2: Norm::new(&format!("{name}.norm2"), d),
+            fc1: Linear::new(&format!("{name}.mlp.fc1"), d, 4 * d),
+            fc2: Linear::new(&format!("{name}.mlp.fc2"), 4 * d, d),
+        }
+    }
+
+    /// `place`: which block it is, and of how many.
+    pub(crate) fn forward<O: Ops>(&self, ops: &mut O, x: &O::Seq, heads: usize, place: (usize, usize)) -> O::Seq {
         let y = ops.layer_norm(x, &self.norm1);
         let (q, k, v) = ops.qkv(&y, &self.qkv);
         let y = ops.attention(&q, &k, &v, heads);

@@ -88,6 +88,9 @@ pub enum Command {
     /// Prepare data sets (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Data(trainer::Args),
+    /// Train an encoder on clips without labels (runs mtcae-train)
+    #[command(disable_help_flag = true)]
+    Pretrain(trainer::Args),
     /// Train a network (runs mtcae-train)
     #[command(disable_help_flag = true)]
     Train(trainer::Args),
@@ -139,6 +142,7 @@ impl Command {
             Self::Open(args) => args.run(),
             Self::Import(args) => args.run("import"),
             Self::Data(args) => args.run("data"),
+            Self::Pretrain(args) => args.run("pretrain"),
             Self::Train(args) => args.run("train"),
             Self::Evaluate(args) => args.run("evaluate"),
             Self::Curves(args) => args.run("curves"),

@@ -1,4 +1,4 @@
-//! `mtcae import|data|train|evaluate|ablate|tables|quantize`: hands over to the program `mtcae-train`.
+//! `mtcae import|data|pretrain|train|evaluate|curves|ablate|tables|quantize`: hands over to the program `mtcae-train`.
 
 use crate::failure::Failure;
 use std::env;

@@ -1,4 +1,4 @@
-//! The training binary: `mtcae data`, `train`, `evaluate`, `ablate`, `tables` and `quantize` run it.
+//! The training binary: `mtcae data`, `import`, `pretrain`, `train`, `evaluate`, `curves`, `ablate`, `tables` and `quantize` run it.
 
 mod ablate;
 mod ablation;
@@ -10,6 +10,8 @@ mod data_text;
 mod evaluate;
 mod fold;
 mod import;
+mod plot;
+mod pretrain;
 mod quantize;
 mod quantize_text;
 mod tables;
@@ -44,6 +46,7 @@ enum Command {
     Tables(tables::Args),
     Curves(curves::Args),
     Import(import::Args),
+    Pretrain(pretrain::Args),
     Quantize(Box<quantize::Args>),
 }
 
@@ -58,6 +61,7 @@ fn main() -> Result<()> {
         Command::Tables(args) => args.run(),
         Command::Curves(args) => args.run(),
         Command::Import(args) => args.run(),
+        Command::Pretrain(args) => args.run(),
         Command::Quantize(args) => args.run(),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::answer::all_answers;
 use crate::fold::{FoldArgs, TrainedOn};
+use crate::plot::plot_losses;
 use crate::{open, read_checkpoint};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -160,6 +161,7 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
     let setting = Setting { recipe, data, state_file: &state_file, save_every, workers, place, precision };
     train(&setting, &mut state, &mut report)?;
     bar.finish();
+    plot_losses(&args.out.join("log.jsonl"), &args.out.join("loss.svg"))?;
     let best = best_file(&state_file);
     if watched.is_some() && best.exists() {
         state = State::read(&best, &network)?;
