@@ -47,7 +47,7 @@ pub enum Ability {
 
 impl Ability {
     /// All of them.
-    pub const ALL: [Ability; 18] = [
+    pub const ALL: [Ability; 19] = [
         Ability::Line,
         Ability::Frames,
         Ability::LineFaults,
