@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -93,6 +94,8 @@ pub struct Firmware {
     child: Child,
     lines: Receiver<Value>,
     errors: Arc<Mutex<Vec<String>>>,
+    /// Reads the error output to its end.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Firmware {
@@ -112,8 +115,8 @@ impl Firmware {
         });
         let errors = Arc::new(Mutex::new(Vec::new()));
         let (kept, err) = (Arc::clone(&errors), BufReader::new(child.stderr.take().unwrap()));
-        std::thread::spawn(move || err.lines().map_while(Result::ok).for_each(|l| kept.lock().unwrap().push(l)));
-        Firmware { child, lines, errors }
+        let read = move || err.lines().map_while(Result::ok).for_each(|l| kept.lock().unwrap().push(l));
+        Firmware { child, lines, errors, reader: Some(std::thread::spawn(read)) }
     }
 
     pub fn id(&self) -> u32 {
@@ -172,8 +175,7 @@ impl Firmware {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             if let Some(status) = self.child.try_wait().unwrap() {
-                // The threads that read its output need a moment to reach the end.
-                std::thread::sleep(Duration::from_millis(100));
+                self.reader.take().into_iter().for_each(|reader| reader.join().unwrap());
                 return status;
             }
             std::thread::sleep(Duration::from_millis(10));

@@ -50,6 +50,15 @@ fn frame_trigger(rig: &mut Rig<'_>) -> Result<(), Failed> {
             Ok(())
         })?;
     }
+    // Answers to the pulses before that one may be on their way.
+    let mut late = last;
+    while late.take().is_some() {
+        robot.listen(Duration::from_secs(1), |up| {
+            late = late.or(answer(up));
+            Ok(())
+        })?;
+        last = last.max(late);
+    }
     let (before, mut longest, times) = (clips(&mut robot)?, Duration::ZERO, rig.times(200, 12));
     for _ in 0..times {
         let pulsed = Instant::now();
