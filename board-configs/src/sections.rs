@@ -153,7 +153,7 @@ section! {
         max_hz: f32 = 15.0, Accepts::Number { min: 0.1, max: 60.0, unit: "1/s" };
         /// Time from one status message to the next.
         status_every_ms: u32 = 2_000, Accepts::Integer { min: 200, max: 60_000, unit: "ms" };
-        /// Age, from its frame on, above which a report is dropped instead of sent: a robot has no use for it. A board whose network takes longer reports nothing.
+        /// Age, from its frame on, above which a report is dropped instead of sent: a robot has no use for it. A board whose network takes longer reports nothing; a face that nobody has confirmed for longer than this, and 5 s, is forgotten.
         max_age_ms: u32 = 5_000, Accepts::Integer { min: 100, max: 600_000, unit: "ms" };
     }
 }

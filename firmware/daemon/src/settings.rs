@@ -11,8 +11,9 @@ fn us_from_ms(ms: u32) -> u64 {
     u64::from(ms) * 1000
 }
 
-/// What the pipeline is told.
+/// What the pipeline is told. A face is not forgotten while an answer about it would still be sent.
 pub(crate) fn pipeline_settings(board: &Board) -> Settings {
+    let usual = GazeSettings::default();
     Settings {
         gap: GapSettings::default(),
         gaze: GazeSettings {
@@ -21,7 +22,8 @@ pub(crate) fn pipeline_settings(board: &Board) -> Settings {
                 FirstChoice::Largest => Choice::Largest,
                 FirstChoice::Central => Choice::Central,
             },
-            ..GazeSettings::default()
+            forget_after: usual.forget_after.max(us_from_ms(board.report.max_age_ms)),
+            ..usual
         },
         schedule: ScheduleSettings {
             detect_every: us_from_ms(board.detector.every_ms),
@@ -83,6 +85,9 @@ mod tests {
         let settings = pipeline_settings(&board);
         assert_eq!((settings.schedule.detect_every, settings.schedule.follow_every), (1_500_000, 300_000));
         assert_eq!((settings.gaze.faces, settings.gaze.choice), (2, Choice::Largest));
+        let slow = "[board]\nname = \"a\"\nfamily = \"pc\"\n[report]\nmax_age_ms = 9000\n";
+        let slow = pipeline_settings(&mtcae_board_configs::load("slow", slow).unwrap());
+        assert_eq!((settings.gaze.forget_after, slow.gaze.forget_after), (5_000_000, 9_000_000));
         assert_eq!(outbox_limits(3, 700), OutboxLimits { reports: 3, messages: 3, report_age: 700_000 });
     }
 }
