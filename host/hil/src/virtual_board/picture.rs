@@ -12,14 +12,36 @@ use std::time::Duration;
 pub const WIDTH: usize = 640;
 /// Rows.
 pub const HEIGHT: usize = 480;
-/// Formats that pictures are made in, by V4L2's four letters; the first is the usual one.
-pub const FORMATS: [&str; 5] = ["YUYV", "UYVY", "NV12", "GREY", "RGGB"];
+/// Formats that pictures are made in, by V4L2's four letters; the first is the usual one. All that vivid shows and a board reads.
+pub const FORMATS: [&str; 16] = [
+    "YUYV", "UYVY", "NV12", "GREY", "RGGB", "BA81", "GBRG", "GRBG", "RG10", "BG10", "GB10", "BA10", "RG12", "BG12",
+    "GB12", "BA12",
+];
 /// The ground around a frame.
 const GROUND: [u8; 3] = [110; 3];
 /// Frames of a clip that are shown, at most: 3 s.
 const FRAMES: usize = 90;
 /// A clip that ships has its next frame within this time.
 const WAIT: Duration = Duration::from_secs(10);
+
+/// Column and row of the red one among the four sensors of a raw format, and bits of a sample; `None` for others.
+pub fn raw_of(format: &str) -> Option<([usize; 2], u32)> {
+    Some(match format {
+        "RGGB" => ([0, 0], 8),
+        "BA81" => ([1, 1], 8),
+        "GBRG" => ([0, 1], 8),
+        "GRBG" => ([1, 0], 8),
+        "RG10" => ([0, 0], 10),
+        "BG10" => ([1, 1], 10),
+        "GB10" => ([0, 1], 10),
+        "BA10" => ([1, 0], 10),
+        "RG12" => ([0, 0], 12),
+        "BG12" => ([1, 1], 12),
+        "GB12" => ([0, 1], 12),
+        "BA12" => ([1, 0], 12),
+        _ => return None,
+    })
+}
 
 /// Red, green and blue of each pixel.
 pub struct Picture(Vec<u8>);
@@ -72,9 +94,15 @@ impl Picture {
                 let chroma = pairs().filter(|(_, y)| y % 2 == 0).flat_map(|(x, y)| self.chroma(x, y));
                 rows().map(|(x, y)| self.luma(x, y)).chain(chroma).collect()
             }
-            // Red at even places of even rows, blue at odd ones of odd rows, green elsewhere.
-            "RGGB" => rows().map(|(x, y)| self.pixel(x, y)[x % 2 + y % 2] as u8).collect(),
-            _ => return None,
+            _ => {
+                let ([left, top], bits) = raw_of(format)?;
+                // Blue is diagonally opposite of red, green are the other two.
+                let sample = |(x, y): (usize, usize)| self.pixel(x, y)[(x + left) % 2 + (y + top) % 2] as u16;
+                match bits {
+                    8 => rows().map(|at| sample(at) as u8).collect(),
+                    _ => rows().flat_map(|at| (sample(at) << (bits - 8)).to_le_bytes()).collect(),
+                }
+            }
         })
     }
 
@@ -201,6 +229,14 @@ mod tests {
         assert_eq!(uyvy[at * 2..at * 2 + 4], [90, 82, 240, 82]);
         assert_eq!((grey[at], nv12[at], nv12[pixels + 50 * WIDTH + 320]), (82, 82, 90));
         assert_eq!((raw[at], raw[at + 1], raw[at + WIDTH], raw[at + WIDTH + 1]), (255, 0, 0, 0));
+        let (other, wide) = (bytes("BA81"), bytes("GB10"));
+        assert_eq!((other[at], other[at + 1], other[at + WIDTH], other[at + WIDTH + 1]), (0, 0, 0, 255));
+        // Red stands below the green one, two bytes each, of ten bits.
+        assert_eq!(wide.len(), pixels * 2);
+        assert_eq!(
+            (&wide[at * 2..at * 2 + 2], &wide[(at + WIDTH) * 2..(at + WIDTH) * 2 + 2]),
+            (&[0, 0][..], &[252, 3][..])
+        );
         assert!(picture.bytes("MJPG").is_none());
     }
 

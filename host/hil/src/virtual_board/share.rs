@@ -139,7 +139,7 @@ impl VirtualBoard {
     pub(super) fn write_board_file(&self, setup: &Setup) -> Result<(), BenchError> {
         let format = format_of(setup);
         // Raw pictures are developed at half their size, and asked for by that.
-        let half = if format == "RGGB" { 2 } else { 1 };
+        let half = if picture::raw_of(format).is_some() { 2 } else { 1 };
         let slower = self.parts.machine.slower();
         let mut text = format!(
             "[board]\nname = \"bench\"\nfamily = \"pc\"\nthermal = \"/tmp/thermal\"\n\
