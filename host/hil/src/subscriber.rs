@@ -37,8 +37,8 @@ impl Subscriber {
         let line = TcpStream::connect(address)?;
         line.set_write_timeout(Some(ANSWER))?;
         let mut subscriber = Subscriber { line, packets: Packets::default() };
-        // Version 4 of the protocol, a clean session, no sign of life asked for; a name of the broker's choice.
-        subscriber.say(0x10, &[&text("MQTT")[..], &[4, 2, 0, 0], &text("")].concat())?;
+        // Version 4 of the protocol, a clean session, a sign of life every 18 hours; not every broker takes none, or no name.
+        subscriber.say(0x10, &[&text("MQTT")[..], &[4, 2, 0xff, 0xff], &text("mtcae-hil")].concat())?;
         subscriber.answer(CONNACK)?;
         subscriber.say(0x82, &[&[0, 1], &text(filter)[..], &[0]].concat())?;
         subscriber.answer(SUBACK)?;
