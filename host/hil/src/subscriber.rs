@@ -200,9 +200,9 @@ mod tests {
         let thread = std::thread::spawn(move || {
             for answer in [&[0x20, 2, 0, 5][..], &[0x20, 2, 0, 0, 0x90, 3, 0, 1, 0, 0x30, 4, 0, 1, b't', b'p']] {
                 let (mut line, _) = broker.accept().unwrap();
-                let mut asked = [0; 14];
+                let mut asked = [0; 23];
                 line.read_exact(&mut asked).unwrap();
-                assert_eq!(asked, *b"\x10\x0c\0\x04MQTT\x04\x02\0\0\0\0");
+                assert_eq!(asked, *b"\x10\x15\0\x04MQTT\x04\x02\xff\xff\0\x09mtcae-hil");
                 line.write_all(answer).unwrap();
                 // Held until the other end has said all it has to say.
                 let _ = line.read(&mut [0; 64]);
