@@ -144,8 +144,8 @@ impl Pipeline {
         fate
     }
 
-    /// Asks for an answer on the first frame captured from `now` on: for each face followed, or that there is none. Means
-    /// nothing unless [`crate::ScheduleSettings::triggered`].
+    /// Asks for an answer on the first frame captured from `now` on: for each face followed, or that there is none. It is not
+    /// asked again where the network fails, its numbers make no face, or the frames end meanwhile. Means nothing unless [`crate::ScheduleSettings::triggered`].
     pub fn trigger(&mut self, now: Micros) {
         self.trigger = Some(now);
         self.absent_at = None;

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 /// More than a start or an end takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a pulse lasts on a machine that may be busy; a board takes 5 ms.
+/// How long a pulse lasts, and the pause after it, on a machine that may be busy; a board takes 5 ms.
 const PULSE: Duration = Duration::from_millis(30);
 
 /// What a local bench is made of.
@@ -286,7 +286,10 @@ impl Bench for Local {
         let pulse = || BenchError::system("pulse the trigger");
         set_level(&self.trigger(), true).map_err(pulse())?;
         std::thread::sleep(PULSE);
-        set_level(&self.trigger(), false).map_err(pulse())
+        set_level(&self.trigger(), false).map_err(pulse())?;
+        // The pause before the next one must be seen, too.
+        std::thread::sleep(PULSE);
+        Ok(())
     }
 
     fn heat(&mut self, celsius: f32) -> Result<(), BenchError> {

@@ -5,7 +5,6 @@ use crate::scenario::{Failed, Scenario, claim};
 use crate::subscriber::{Passed, Subscriber};
 use crate::suite::camera::Leaks;
 use crate::{Ability, BenchError, Rig, Setup};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
@@ -70,22 +69,11 @@ impl Heard {
     }
 }
 
-/// Subscribes, once more where the broker hangs up: one that is busy gives a new connection up.
-fn subscribe(address: SocketAddr) -> Result<Subscriber, Failed> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match Subscriber::new(address, EVERYTHING) {
-            Ok(subscriber) => return Ok(subscriber),
-            Err(e) if Instant::now() >= end => return Err(BenchError::system("subscribe")(e).into()),
-            Err(_) => std::thread::sleep(Duration::from_millis(100)),
-        }
-    }
-}
-
 fn gone_and_back(rig: &mut Rig<'_>) -> Result<(), Failed> {
     let mut robot = rig.start(&Setup { broker: true, ..Setup::default() })?;
     robot.report(PATIENCE)?;
     let mut address = rig.bench.broker(true)?;
+    let subscribe = |at| Subscriber::new(at, EVERYTHING).map_err(BenchError::system("subscribe"));
     let (mut subscriber, mut heard) = (subscribe(address)?, Heard::default());
     heard.until_a_report(&mut subscriber)?;
     let (mut leaks, mut slowest, times) = (Leaks::default(), Duration::ZERO, rig.times(30, 4));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "frame-trigger",
     suite: "trigger",
-    proves: "With a frame trigger wired nothing is inferred without a pulse, and a pulse brings one answer, from a frame of its own.",
+    proves: "With a frame trigger wired nothing is inferred without a pulse, and each pulse brings an answer from a frame of its own: a face, or that there is none.",
     untried: "Pulses of another device, with their edges and their noise.",
     needs: &[Ability::Line, Ability::Frames, Ability::Trigger],
     minutes: 2,
@@ -22,60 +22,62 @@ const ALONE: Duration = Duration::from_secs(3);
 /// From a pulse to its answer: a clip's inference and the line.
 const WITHIN: Duration = Duration::from_millis(500);
 
-fn answer(up: &Up) -> Option<u64> {
-    match up {
-        Up::Report(report) => report.face.is_some().then_some(report.captured_us),
-        _ => None,
-    }
+/// When the answer to the last pulse has surely come, and that of a second face, too.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// What is heard, and in how many reports a face was.
+#[derive(Default)]
+struct Heard {
+    faces: u32,
 }
 
-/// A pulse that brings none until then met no face, and is given again.
-const AGAIN: Duration = Duration::from_secs(5);
-
-/// Clips inferred so far, of what is heard next: a status may be on its way.
-fn clips(robot: &mut Listener) -> Result<u32, Failed> {
-    let status = |up: &Up| if let Up::Status(status) = up { Some(status.counters.clips) } else { None };
-    robot.until("a status", PATIENCE, status)?;
-    robot.until("a status", PATIENCE, status)
-}
-
-/// Gives a pulse until one is answered, with a frame captured after `last`; when that was captured, and the pulses given.
-fn pulsed(rig: &mut Rig<'_>, robot: &mut Listener, last: u64) -> Result<(u64, u32), Failed> {
-    let begin = Instant::now();
-    for pulses in 1.. {
-        claim(begin.elapsed() < PATIENCE, || "pulses bring no answer".to_owned())?;
-        rig.bench.pulse()?;
-        let given = Instant::now();
-        while given.elapsed() < AGAIN {
-            let Some(captured_us) = robot.next(Duration::from_millis(20)).as_ref().and_then(answer) else { continue };
-            claim(captured_us > last, || format!("two pulses were answered with the frame of {captured_us} us"))?;
-            return Ok((captured_us, pulses));
-        }
+impl Heard {
+    /// Capture time of the frame that `up` reports of.
+    fn take(&mut self, up: &Up) -> Option<u64> {
+        let Up::Report(report) = up else { return None };
+        self.faces += u32::from(report.face.is_some());
+        Some(report.captured_us)
     }
-    Err(Failed::Claim("pulses bring no answer".to_owned()))
+
+    /// Clips inferred so far, once all is quiet.
+    fn clips(&mut self, robot: &mut Listener) -> Result<u32, Failed> {
+        robot.listen(SETTLE, |up| {
+            self.take(up);
+            Ok(())
+        })?;
+        // The first status may have been on its way.
+        let mut statuses = 0;
+        robot.until("two statuses", PATIENCE, |up| {
+            self.take(up);
+            let Up::Status(status) = up else { return None };
+            statuses += 1;
+            (statuses == 2).then_some(status.counters.clips)
+        })
+    }
 }
 
 fn frame_trigger(rig: &mut Rig<'_>) -> Result<(), Failed> {
-    let mut robot = rig.start(&Setup { trigger: true, ..Setup::default() })?;
-    clips(&mut robot)?;
-    robot.listen(ALONE, |up| claim(answer(up).is_none(), || format!("nobody asked for this: {up:?}")))?;
-    // A slow board may not have found the face yet.
-    let (mut last, _) = pulsed(rig, &mut robot, 0)?;
-    let (before, mut longest, mut given, times) = (clips(&mut robot)?, Duration::ZERO, 0, rig.times(200, 12));
+    let (mut robot, mut heard) = (rig.start(&Setup { trigger: true, ..Setup::default() })?, Heard::default());
+    robot.until("a status", PATIENCE, |up| matches!(up, Up::Status(_)).then_some(()))?;
+    robot.listen(ALONE, |up| {
+        heard.take(up);
+        claim(heard.faces == 0, || format!("nobody asked for this: {up:?}"))
+    })?;
+    let before = heard.clips(&mut robot)?;
+    let (mut longest, mut last, times) = (Duration::ZERO, None, rig.times(200, 12));
     for _ in 0..times {
-        let begin = Instant::now();
-        let (captured_us, pulses) = pulsed(rig, &mut robot, last)?;
-        if pulses == 1 {
-            longest = longest.max(begin.elapsed());
-        }
-        (last, given) = (captured_us, given + pulses);
+        let pulsed = Instant::now();
+        rig.bench.pulse()?;
+        // A face in a newer frame, or that there is none. Others in the same frame belong to the pulse before.
+        let newer = |up: &Up| heard.take(up).filter(|captured_us| Some(*captured_us) > last);
+        last = Some(robot.until("an answer to a pulse", PATIENCE, newer)?);
+        longest = longest.max(pulsed.elapsed());
     }
-    let inferred = clips(&mut robot)? - before;
-    // The clip of the pulse before them may be counted late.
-    claim((times..=given + 1).contains(&inferred), || format!("{inferred} clips were inferred for {given} pulses"))?;
-    rig.figure("pulses that met no face", f64::from(given - times), "pulses");
-    claim(given <= times * 2, || format!("{given} pulses brought {times} answers"))?;
+    let inferred = heard.clips(&mut robot)? - before;
     rig.heard(&mut robot)?;
     rig.figure("pulses", f64::from(times), "pulses");
+    rig.figure("faces told of", f64::from(heard.faces), "faces");
+    claim(heard.faces >= times / 2, || format!("a face in {} answers to {times} pulses", heard.faces))?;
+    claim(inferred == heard.faces, || format!("{inferred} clips were inferred for {} faces", heard.faces))?;
     rig.within("longest time from a pulse to its answer", longest, WITHIN)
 }

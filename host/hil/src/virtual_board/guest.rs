@@ -162,7 +162,7 @@ impl Guest {
 
     pub fn pulse(&mut self) -> Result<(), BenchError> {
         let pull = format!("{PINS}/sim_gpio2/pull");
-        self.sh(&format!("echo pull-up >{pull}; sleep 0.03; echo pull-down >{pull}")).map(drop)
+        self.sh(&format!("echo pull-up >{pull}; sleep 0.03; echo pull-down >{pull}; sleep 0.03")).map(drop)
     }
 
     pub fn heat(&mut self, celsius: f32) -> Result<(), BenchError> {

@@ -95,7 +95,7 @@ impl Machine {
         const SLOW: &str = "each try takes minutes on an emulated processor; `--target uml` breaks the same driver";
         match (self, ability) {
             (_, Ability::Broker) => Some("the virtual board has no network"),
-            (Machine::QemuArm64, Ability::Privacy | Ability::Light) => {
+            (Machine::QemuArm64, Ability::Privacy | Ability::Light | Ability::Trigger) => {
                 Some("the distribution's arm64 kernel comes without gpio-sim, which would flip its pins")
             }
             (Machine::QemuArm64, Ability::Unplug) => Some("an emulated UART does not see that its line was pulled out"),
@@ -117,8 +117,8 @@ mod tests {
         let lacks = |machine: Machine| Ability::ALL.into_iter().filter(move |a| machine.lacks(*a).is_some());
         assert_eq!(lacks(Machine::Uml).collect::<Vec<_>>(), [Ability::Broker]);
         let emulated: Vec<Ability> = lacks(Machine::QemuArm64).collect();
-        use Ability::{Broker, CameraFaults, DriverFaults, Light, Pace, Privacy, Unplug};
-        assert_eq!(emulated, [Unplug, CameraFaults, DriverFaults, Privacy, Light, Broker, Pace]);
+        use Ability::{Broker, CameraFaults, DriverFaults, Light, Pace, Privacy, Trigger, Unplug};
+        assert_eq!(emulated, [Unplug, CameraFaults, DriverFaults, Privacy, Light, Trigger, Broker, Pace]);
         assert!(Machine::QemuArm64.slack().is_none() && Machine::Uml.slack().is_some());
     }
 }
