@@ -8,7 +8,7 @@ use crate::{DetectError, DetectorConfig, Net, NetOutput, Nets};
 use mtcae_contract::{Image, LANDMARKS, Point, Rect};
 
 /// Pixels of a level between two answers of P-Net.
-const STRIDE: f32 = 2.0;
+const STRIDE: usize = 2;
 
 /// Candidates of one level that enter suppression, per candidate that may enter R-Net: bounds the work on a picture
 /// that looks like faces everywhere.
@@ -85,7 +85,7 @@ impl<N: Nets> Detector<N> {
     /// # Errors
     /// As [`Detector::detect`].
     pub fn refine(&mut self, image: &Image, boxes: &[Rect]) -> Result<Vec<Detection>, DetectError> {
-        let mut squares: Vec<Rect> = boxes.iter().map(|b| b.square_with_margin(0.0)).collect();
+        let mut squares: Vec<Rect> = boxes.iter().map(square).collect();
         squares.retain(|s| usable(image, s));
         squares.truncate(self.config.max_candidates[1]);
         self.answer(image, &squares)
@@ -97,7 +97,7 @@ impl<N: Nets> Detector<N> {
         let mut all = Vec::new();
         for level in self.config.levels(image.width(), image.height()) {
             let shape = [1, level.width, level.height, 3];
-            let input = self.pixels.level(image, &level)?;
+            let input = self.pixels.level(image, level.width, level.height);
             let output = run(&mut self.nets, Net::P, input, shape)?;
             let mut found = places(&output, &level, self.config.thresholds[0]);
             found.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -155,16 +155,24 @@ fn run(nets: &mut impl Nets, net: Net, input: &[f32], shape: [usize; 4]) -> Resu
 }
 
 /// The candidates of one level, in pixels of the picture.
+///
+/// The weights were trained with pixels that are counted from 1, of which a place has the second to the twelfth; rounding is part of it.
 fn places(output: &NetOutput, level: &Level, threshold: f32) -> Vec<Candidate> {
     let rows = pnet_places(level.height);
-    let side = Net::P.side() as f32 / level.scale;
-    let at = |i: usize| i as f32 * STRIDE / level.scale;
+    let pixel = |i: usize, of: usize| (((i * STRIDE + of) as f64) / level.scale).trunc() as f32;
+    let (first, last) = (1, Net::P.side());
     let likely = output.face.iter().zip(&output.offsets).enumerate().filter(|(_, (score, _))| **score >= threshold);
     likely
-        .map(|(i, (score, offsets))| Candidate {
-            face: Rect { x: at(i / rows), y: at(i % rows), w: side, h: side },
-            score: *score,
-            offsets: *offsets,
+        .map(|(i, (score, offsets))| {
+            let (x, y) = (pixel(i / rows, first), pixel(i % rows, first));
+            let (w, h) = (pixel(i / rows, last) - x, pixel(i % rows, last) - y);
+            let [left, top, right, bottom] = *offsets;
+            let (by_w, by_h) = (w / (w + 1.0), h / (h + 1.0));
+            Candidate {
+                face: Rect { x: x - 1.0, y: y - 1.0, w: w + 1.0, h: h + 1.0 },
+                score: *score,
+                offsets: [left * by_w, top * by_h, right * by_w, bottom * by_h],
+            }
         })
         .collect()
 }
@@ -183,7 +191,14 @@ fn candidates<'a>(
 
 /// The corrected boxes as squares, without those that left the picture.
 fn squares(image: &Image, candidates: &[Candidate]) -> Vec<Rect> {
-    candidates.iter().map(|c| c.corrected().square_with_margin(0.0)).filter(|s| usable(image, s)).collect()
+    candidates.iter().map(|c| square(&c.corrected())).filter(|s| usable(image, s)).collect()
+}
+
+/// The square around a box, in whole pixels.
+fn square(face: &Rect) -> Rect {
+    let s = face.square_with_margin(0.0);
+    let (x, y) = ((s.x + 1.0).trunc() - 1.0, (s.y + 1.0).trunc() - 1.0);
+    Rect { x, y, w: (s.x + s.w).trunc() - x, h: (s.y + s.h).trunc() - y }
 }
 
 /// A crop that holds some of the picture and is not absurdly large.

@@ -72,14 +72,14 @@ impl DetectorConfig {
 
     /// Sides of the pyramid's levels for a picture, and each level's scale, largest first.
     pub(crate) fn levels(&self, width: u32, height: u32) -> Vec<Level> {
-        let short = width.min(height) as f32;
-        let min_face = self.min_face.max(self.min_face_fraction * short);
+        let short = f64::from(width.min(height));
+        let min_face = f64::from(self.min_face).max(f64::from(self.min_face_fraction) * short);
         let mut scale = 12.0 / min_face;
         let mut levels = Vec::new();
-        while short * scale >= 11.5 {
-            let side = |s: u32| (s as f32 * scale).round() as usize;
+        while short * scale >= 12.0 {
+            let side = |s: u32| (f64::from(s) * scale).ceil() as usize;
             levels.push(Level { width: side(width), height: side(height), scale });
-            scale *= self.scale_factor;
+            scale *= f64::from(self.scale_factor);
         }
         levels
     }
@@ -93,7 +93,7 @@ pub(crate) struct Level {
     /// Pixels.
     pub height: usize,
     /// Level pixels per picture pixel.
-    pub scale: f32,
+    pub scale: f64,
 }
 
 #[cfg(test)]

