@@ -3,10 +3,12 @@
 use crate::DaemonError;
 use mtcae_board_configs::EngineChoice;
 use mtcae_core::Engine;
-use mtcae_drivers::{ModelFile, TractEngine};
 #[cfg(feature = "ort")]
-use mtcae_drivers::{OrtDevice, OrtEngine, OrtError, OrtLibrary, find_onnxruntime};
+use mtcae_drivers::{Engines, OrtDevice, OrtEngine, OrtError, OrtLibrary, find_onnxruntime};
+use mtcae_drivers::{ModelFile, TractEngine};
 use std::path::Path;
+#[cfg(feature = "ort")]
+use std::time::Duration;
 
 /// An engine that has run the model once.
 pub(crate) struct Chosen {
@@ -15,7 +17,16 @@ pub(crate) struct Chosen {
     pub note: String,
 }
 
-/// Prepares `file` in the engine of `choice`; `library` is where ONNX Runtime is, when somebody said so.
+/// Paths that concern engines.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Paths<'a> {
+    /// Where ONNX Runtime is, when somebody said so.
+    pub library: Option<&'a Path>,
+    /// Where engines of TensorRT are kept, where that is wanted and allowed.
+    pub kept_in: Option<&'a Path>,
+}
+
+/// Prepares `file` in the engine of `choice`.
 ///
 /// A named engine that does not run is an error. `auto` takes CUDA where it works, else tract: not TensorRT,
 /// which builds its engine for minutes, and not ONNX Runtime on the CPU, which is slower than tract with our operators.
@@ -23,12 +34,12 @@ pub(crate) fn choose(
     choice: EngineChoice,
     file: &ModelFile,
     threads: usize,
-    library: Option<&Path>,
+    paths: Paths,
 ) -> Result<Chosen, DaemonError> {
     match choice {
         EngineChoice::Tract => tract(file, threads),
-        EngineChoice::Auto => best(file, threads, library),
-        EngineChoice::Cuda | EngineChoice::Tensorrt | EngineChoice::CpuOrt => named(choice, file, threads, library),
+        EngineChoice::Auto => best(file, threads, paths.library),
+        EngineChoice::Cuda | EngineChoice::Tensorrt | EngineChoice::CpuOrt => named(choice, file, threads, paths),
     }
 }
 
@@ -38,12 +49,7 @@ fn tract(file: &ModelFile, threads: usize) -> Result<Chosen, DaemonError> {
 }
 
 #[cfg(feature = "ort")]
-fn named(
-    choice: EngineChoice,
-    file: &ModelFile,
-    threads: usize,
-    library: Option<&Path>,
-) -> Result<Chosen, DaemonError> {
+fn named(choice: EngineChoice, file: &ModelFile, threads: usize, paths: Paths) -> Result<Chosen, DaemonError> {
     let device = match choice {
         EngineChoice::Cuda => OrtDevice::Cuda,
         EngineChoice::Tensorrt => OrtDevice::Tensorrt,
@@ -53,8 +59,17 @@ fn named(
         OrtError::Model(e) => DaemonError::Model(e.to_string()),
         e => DaemonError::Model(format!("model.engine is \"{choice}\": {e}")),
     };
-    let library = find_onnxruntime(library).and_then(|path| OrtLibrary::load(&path)).map_err(failed)?;
-    OrtEngine::load_file(file, library, device, threads).map(ready).map_err(failed)
+    let library = find_onnxruntime(paths.library).and_then(|path| OrtLibrary::load(&path)).map_err(failed)?;
+    let kept = match paths.kept_in {
+        Some(folder) => format!("it is kept in {}, and later starts take seconds", folder.display()),
+        None => "it is not kept: model.engine_cache says where, for models that are not encrypted".to_owned(),
+    };
+    let say = |so_far: Duration| {
+        eprintln!("info: preparing the model for {choice}, {} s so far; {kept}", so_far.as_secs());
+    };
+    let slow = device == OrtDevice::Tensorrt;
+    let engines = Engines { kept_in: paths.kept_in, progress: if slow { Some(&say) } else { None } };
+    OrtEngine::load_file_with(file, library, device, threads, engines).map(ready).map_err(failed)
 }
 
 #[cfg(feature = "ort")]
@@ -93,7 +108,7 @@ fn after(mut chosen: Chosen, why: &str) -> Chosen {
 }
 
 #[cfg(not(feature = "ort"))]
-fn named(choice: EngineChoice, _: &ModelFile, _: usize, _: Option<&Path>) -> Result<Chosen, DaemonError> {
+fn named(choice: EngineChoice, _: &ModelFile, _: usize, _: Paths) -> Result<Chosen, DaemonError> {
     Err(DaemonError::Configuration(format!(
         "model.engine is \"{choice}\"; this build has no such engine; accepted: \"auto\", \"tract\""
     )))

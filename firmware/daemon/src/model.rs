@@ -1,7 +1,7 @@
 //! Opening the model, its engine and the face detector that a board file names.
 
 use crate::DaemonError;
-use crate::engine::{Chosen, choose};
+use crate::engine::{Chosen, Paths, choose};
 use crate::settings::detector_config;
 use crate::updates::device_keys;
 use mtcae_board_configs::{Board, PrecisionChoice, Update};
@@ -53,8 +53,13 @@ impl Opened {
         let files = Files::open(folder, &board.update)?;
         let file = files.chosen(board.model.precision).map_err(|e| DaemonError::Model(e.to_string()))?;
         let precision = file.precision;
-        let library = board.model.onnxruntime.as_deref().map(Path::new);
-        let Chosen { mut engine, note } = choose(board.model.engine, &file, board.model.threads as usize, library)?;
+        // An engine that is kept holds the weights, and an encrypted model's lie plain in memory only.
+        let kept_in = match files {
+            Files::Folder(_) => board.model.engine_cache.as_deref().map(Path::new),
+            Files::Sealed(..) => None,
+        };
+        let paths = Paths { library: board.model.onnxruntime.as_deref().map(Path::new), kept_in };
+        let Chosen { mut engine, note } = choose(board.model.engine, &file, board.model.threads as usize, paths)?;
         let manifest = file.manifest.clone();
         drop(file);
         let spec = manifest.clip;

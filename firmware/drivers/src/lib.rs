@@ -63,7 +63,9 @@ pub use isp::Metered;
 #[cfg(any(feature = "tract", feature = "ort"))]
 pub use model::{MAX_MODEL_BYTES, ModelError, ModelFile, read_manifest};
 #[cfg(feature = "ort")]
-pub use onnxruntime::{ONNXRUNTIME_FOLDERS, OrtDevice, OrtEngine, OrtError, OrtLibrary, Placement, find_onnxruntime};
+pub use onnxruntime::{
+    Engines, ONNXRUNTIME_FOLDERS, OrtDevice, OrtEngine, OrtError, OrtLibrary, Placement, find_onnxruntime,
+};
 #[cfg(feature = "decode")]
 pub use pixel::{Bayer, FrameLayout, PixelFormat, Samples};
 #[cfg(feature = "serial")]

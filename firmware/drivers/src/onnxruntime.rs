@@ -1,5 +1,6 @@
 //! The network in ONNX Runtime, on the CPU, CUDA or TensorRT, with a library that is loaded at run time.
 
+mod cache;
 mod error;
 mod library;
 mod placement;
@@ -21,12 +22,15 @@ use reason::{Reason, one_line, reason};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Threads accepted.
 const MAX_THREADS: usize = 64;
 const NEEDED: &str = "an ONNX network that ONNX Runtime can run";
+/// How often somebody who waits for TensorRT is told of it.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// What ONNX Runtime runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +39,7 @@ pub enum OrtDevice {
     Cpu,
     /// An NVIDIA GPU. A part of the model that would run on the processor is an error.
     Cuda,
-    /// An NVIDIA GPU by TensorRT, with CUDA for what it does not know. The engine is built at each start, which takes minutes.
+    /// An NVIDIA GPU by TensorRT, with CUDA for what it does not know. Building its engine takes minutes; see [`Engines`].
     Tensorrt,
 }
 
@@ -69,6 +73,16 @@ impl OrtDevice {
     }
 }
 
+/// What becomes of the engine that TensorRT builds; of no concern to other devices.
+#[derive(Clone, Copy, Default)]
+pub struct Engines<'a> {
+    /// Where it is kept, readable for this user alone; a kept engine holds the model's weights. Without a folder it is built at each
+    /// start.
+    pub kept_in: Option<&'a Path>,
+    /// Is told every ten seconds how long the model has been prepared for.
+    pub progress: Option<&'a (dyn Fn(Duration) + Sync)>,
+}
+
 /// A model prepared by ONNX Runtime.
 pub struct OrtEngine {
     session: Session,
@@ -91,11 +105,29 @@ impl OrtEngine {
         device: OrtDevice,
         threads: usize,
     ) -> Result<OrtEngine, OrtError> {
+        Self::load_file_with(file, library, device, threads, Engines::default())
+    }
+
+    /// The same, and keeps or finds the engine that TensorRT builds.
+    ///
+    /// # Errors
+    /// As [`OrtEngine::load_file`], and when the folder for engines cannot be used.
+    pub fn load_file_with(
+        file: &ModelFile,
+        library: &'static OrtLibrary,
+        device: OrtDevice,
+        threads: usize,
+        engines: Engines,
+    ) -> Result<OrtEngine, OrtError> {
         if !(1..=MAX_THREADS).contains(&threads) {
             return Err(OrtError::Threads { threads, max: MAX_THREADS });
         }
         // A panic of the binding is an error here, as with tract.
-        let loaded = catch_unwind(AssertUnwindSafe(|| Self::prepare(file, library, device, threads)));
+        let load = || catch_unwind(AssertUnwindSafe(|| Self::prepare(file, library, device, threads, engines.kept_in)));
+        let loaded = match engines.progress {
+            Some(say) => cache::with_progress(TOLD_EVERY, say, load),
+            None => load(),
+        };
         loaded.unwrap_or_else(|_| Err(file.unusable("ONNX Runtime gave up on it", NEEDED).into()))
     }
 
@@ -104,6 +136,7 @@ impl OrtEngine {
         library: &'static OrtLibrary,
         device: OrtDevice,
         threads: usize,
+        kept_in: Option<&Path>,
     ) -> Result<OrtEngine, OrtError> {
         if !device.is_in_the_library() {
             let why = "the library was built without it".to_owned();
@@ -115,7 +148,9 @@ impl OrtEngine {
             Reason::Model(why) => OrtError::Model(file.unusable(why, NEEDED)),
         };
         let profile = Profile::new();
-        let builder = session_builder(library, device, threads, &profile).map_err(failed)?;
+        let kept_in = kept_in.filter(|_| device == OrtDevice::Tensorrt);
+        let kept_in = kept_in.map(|cache| cache::folder(cache, &file.bytes, library.version())).transpose()?;
+        let builder = session_builder(library, device, threads, &profile, kept_in.as_deref()).map_err(failed)?;
         let session = { builder }.commit_from_memory(&file.bytes).map_err(failed)?;
         check_contract(&session, file)?;
         check_signature(&session, file)?;
@@ -207,6 +242,7 @@ fn session_builder(
     device: OrtDevice,
     threads: usize,
     profile: &Profile,
+    kept_in: Option<&Path>,
 ) -> ort::Result<SessionBuilder> {
     let builder = Session::builder(&library.environment)?.with_intra_threads(threads)?.with_inter_threads(1)?;
     let builder = match &profile.folder {
@@ -221,11 +257,21 @@ fn session_builder(
             .with_disable_cpu_fallback()?,
         OrtDevice::Tensorrt => builder
             .with_execution_providers([
-                ep::TensorRT::default().build().error_on_failure(),
+                tensorrt(kept_in).build().error_on_failure(),
                 ep::CUDA::default().build().error_on_failure(),
             ])?
             .with_disable_cpu_fallback()?,
     })
+}
+
+fn tensorrt(kept_in: Option<&Path>) -> ep::TensorRT {
+    let Some(folder) = kept_in else { return ep::TensorRT::default() };
+    let path = folder.display().to_string();
+    ep::TensorRT::default()
+        .with_engine_cache(true)
+        .with_engine_cache_path(&path)
+        .with_timing_cache(true)
+        .with_timing_cache_path(path)
 }
 
 /// Input and outputs in memory that stays, so that a run allocates none for them.

@@ -6,7 +6,7 @@ use mtcae_core::{Engine, EngineError};
 use mtcae_kernels::{Fusion, optimized};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use tract_linalg::multithread::{Executor, set_default_executor};
+use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::pb::{ModelProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 
@@ -22,12 +22,12 @@ pub struct TractEngine {
     manifest: Manifest,
     /// Where each of [`OUTPUTS`] stands among the model's outputs.
     order: [usize; 3],
+    /// Threads that work on a clip; all streams share them.
+    executor: Executor,
 }
 
 impl TractEngine {
     /// Reads the model in `folder` and prepares the file of `precision`; `threads` (1 to 64) work on one clip.
-    ///
-    /// More than one thread is a setting of the whole process and lasts; one leaves it as it is.
     ///
     /// # Errors
     /// [`EngineError::Refused`] naming the file, what was found, what is needed, and the next step.
@@ -42,10 +42,8 @@ impl TractEngine {
     /// As [`TractEngine::load`].
     pub fn load_file(file: &ModelFile, threads: usize) -> Result<TractEngine, EngineError> {
         check_threads(threads)?;
-        if threads > 1 {
-            set_default_executor(Executor::multithread(threads));
-        }
-        Ok(Self::prepare(file)?)
+        let executor = if threads > 1 { Executor::multithread(threads) } else { Executor::SingleThread };
+        Ok(TractEngine { executor, ..Self::prepare(file)? })
     }
 
     /// Prepares a model that was read, with the operators fused that this processor has kernels for.
@@ -77,7 +75,7 @@ impl TractEngine {
             Ok(plan) => plan.map_err(|e| file.unusable(one_line(&format!("{e:#}")), needed))?,
             Err(_) => return Err(file.unusable("tract gave up on it", needed)),
         };
-        let engine = TractEngine { plan, manifest: file.manifest.clone(), order };
+        let engine = TractEngine { plan, manifest: file.manifest.clone(), order, executor: Executor::SingleThread };
         engine.try_out(file)?;
         Ok(engine)
     }
@@ -99,7 +97,18 @@ impl TractEngine {
             .map_err(|e| file.unusable(e.to_string(), "outputs as the manifest says"))
     }
 
+    /// The whole clip runs inside the pool: to hand each operation to it from outside would put this thread to sleep and wake
+    /// another one, a hundred times a clip.
     fn run(&self, clip: &Clip) -> Result<RawOutput, EngineError> {
+        match &self.executor {
+            Executor::MultiThread(pool) => {
+                pool.install(|| multithread_tract_scope(self.executor.clone(), || self.run_here(clip)))
+            }
+            _ => self.run_here(clip),
+        }
+    }
+
+    fn run_here(&self, clip: &Clip) -> Result<RawOutput, EngineError> {
         let failed = |e: TractError| EngineError::Failed(one_line(&format!("{e:#}")));
         let shape = [1, clip.frames, clip.size, clip.size, 3];
         let input = Tensor::from_shape(&shape, &clip.bytes).map_err(failed)?;
@@ -132,8 +141,8 @@ impl Engine for TractEngine {
     }
 
     fn stream(&self) -> Option<Box<dyn Engine>> {
-        let (plan, manifest, order) = (Arc::clone(&self.plan), self.manifest.clone(), self.order);
-        Some(Box::new(TractEngine { plan, manifest, order }))
+        let (plan, manifest, executor) = (Arc::clone(&self.plan), self.manifest.clone(), self.executor.clone());
+        Some(Box::new(TractEngine { plan, manifest, order: self.order, executor }))
     }
 }
 

@@ -43,12 +43,14 @@ pub(crate) fn run(isa: Isa, job: Attention) {
     let queries = job.q.len() / step;
     let cost = 2 * job.q.len() * keys;
     let whole = Turned(turned.as_mut_ptr());
-    share(job.heads, 1, cost, |heads| {
-        for head in heads {
-            // SAFETY: each head has its own part of `turned`.
-            let part =
-                unsafe { std::slice::from_raw_parts_mut(whole.head(head * job.width * padded), job.width * padded) };
-            turn(&job, head, isa.lanes(), part);
+    let wide = vectors(isa.lanes()) * isa.lanes();
+    let panels = padded.div_ceil(wide);
+    share(job.heads * panels, 1, cost, |parts| {
+        for (head, start) in parts.map(|part| (part / panels, part % panels * wide)) {
+            let size = wide.min(padded - start) * job.width;
+            // SAFETY: each panel of each head has its own part of `turned`.
+            let panel = unsafe { std::slice::from_raw_parts_mut(whole.at((head * padded + start) * job.width), size) };
+            turn(&job, head, start, panel);
         }
     });
     share(queries, 8, cost, |rows| isa.run(Strips { job, rows, turned: &turned }));
@@ -57,27 +59,23 @@ pub(crate) fn run(isa: Isa, job: Attention) {
 /// Memory that threads write parts of.
 struct Turned(*mut f32);
 
-// SAFETY: each thread writes the parts of its own heads.
+// SAFETY: each thread writes panels of its own.
 unsafe impl Sync for Turned {}
 
 impl Turned {
-    fn head(&self, at: usize) -> *mut f32 {
+    fn at(&self, at: usize) -> *mut f32 {
         self.0.wrapping_add(at)
     }
 }
 
-/// The keys of one head as panels: for each column of the head, the values of some vectors of keys; zeros behind the last key.
-fn turn(job: &Attention, head: usize, lanes: usize, to: &mut [f32]) {
-    let (step, keys) = (job.step(), job.keys());
-    let padded = to.len() / job.width;
-    for start in (0..padded).step_by(vectors(lanes) * lanes) {
-        let wide = (vectors(lanes) * lanes).min(padded - start);
-        let panel = &mut to[start * job.width..][..wide * job.width];
-        for key in start..keys.min(start + wide) {
-            let row = &job.k[key * step + head * job.width..][..job.width];
-            for (c, x) in row.iter().enumerate() {
-                panel[c * wide + key - start] = *x;
-            }
+/// A panel of the keys of one head, from key `start` on: for each column of the head, the values of some vectors of keys; zeros behind
+/// the last key.
+fn turn(job: &Attention, head: usize, start: usize, panel: &mut [f32]) {
+    let (step, wide) = (job.step(), panel.len() / job.width);
+    for key in start..job.keys().min(start + wide) {
+        let row = &job.k[key * step + head * job.width..][..job.width];
+        for (c, x) in row.iter().enumerate() {
+            panel[c * wide + key - start] = *x;
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::finish::{Finish, Output, Steps};
 use crate::pack::{Bytes, Floats, Panel, VECTORS, panels};
-use crate::simd::{Simd, Work};
+use crate::simd::{Isa, Simd, Work};
 use crate::threads::share;
-use crate::tile::{Tile, multiply, multiply_bytes, put};
+use crate::tile::{Tile, multiply, multiply_bytes, put, put_scaled, starts};
 use std::ops::Range;
 
 /// Rows, the weight, and what happens then.
@@ -33,7 +33,9 @@ pub(crate) fn run_floats(job: Linear<f32, Floats>) {
     let rows = job.x.len() / job.weight.rows;
     let cost = job.x.len() * job.weight.columns;
     assert!(!job.steps.add || job.added.len() == rows * job.weight.columns);
-    share(rows, 8, cost, |rows| job.weight.isa.run(FloatRows { job, rows }));
+    parts(rows, &panels_of(job.weight.isa, job.weight.columns), cost, |part| {
+        job.weight.isa.run(FloatRows { job, part })
+    });
 }
 
 /// The same with bytes; scales come before the bias.
@@ -41,7 +43,30 @@ pub(crate) fn run_bytes(job: Linear<u8, Bytes>) {
     let rows = job.x.len() / job.weight.rows;
     let cost = job.x.len() * job.weight.columns / 4;
     assert!(!job.steps.add || job.added.len() == rows * job.weight.columns);
-    share(rows, 8, cost, |rows| job.weight.isa.run(ByteRows { job, rows }));
+    parts(rows, &panels_of(job.weight.isa, job.weight.columns), cost, |part| {
+        job.weight.isa.run(ByteRows { job, part })
+    });
+}
+
+/// Panels from which on threads share them and not the rows: a thread then reads its part of the weight once, as one alone would.
+const MANY_PANELS: usize = 8;
+
+/// What one thread computes: these rows of these panels' columns.
+struct Part<'a> {
+    rows: Range<usize>,
+    panels: &'a [Panel],
+}
+
+fn panels_of(isa: Isa, columns: usize) -> Vec<Panel> {
+    panels(columns, isa.lanes()).collect()
+}
+
+/// Shares the work among threads, by columns where there are many, else by rows.
+fn parts(rows: usize, panels: &[Panel], cost: usize, work: impl Fn(Part) + Sync) {
+    if panels.len() < MANY_PANELS {
+        return share(rows, 8, cost, |rows| work(Part { rows, panels }));
+    }
+    share(panels.len(), 1, cost, |some| work(Part { rows: 0..rows, panels: &panels[some] }));
 }
 
 /// Pointers to `R` rows from `first` on; rows behind the last are the last again, and nobody reads their sums.
@@ -56,14 +81,14 @@ fn pointers<X, const R: usize>(x: &[X], width: usize, first: usize, rows: usize)
 
 struct FloatRows<'a> {
     job: Linear<'a, f32, Floats>,
-    rows: Range<usize>,
+    part: Part<'a>,
 }
 
 impl Work for FloatRows<'_> {
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, s: S) {
         let mut tile = Tile::new();
-        for panel in panels(self.job.weight.columns, S::LANES) {
+        for &panel in self.part.panels {
             match panel.vectors {
                 VECTORS => self.panel::<S, R, VECTORS>(s, panel, &mut tile),
                 2 => self.panel::<S, R, 2>(s, panel, &mut tile),
@@ -78,9 +103,9 @@ impl FloatRows<'_> {
     fn panel<S: Simd, const R: usize, const V: usize>(&self, s: S, panel: Panel, tile: &mut Tile) {
         let (job, w) = (&self.job, self.job.weight);
         let width = (V * S::LANES).min(w.columns - panel.column);
-        let mut first = self.rows.start;
-        while first < self.rows.end {
-            let rows = pointers::<f32, R>(job.x, w.rows, first, self.rows.end);
+        let mut first = self.part.rows.start;
+        while first < self.part.rows.end {
+            let rows = pointers::<f32, R>(job.x, w.rows, first, self.part.rows.end);
             let mut sums = [[s.splat(0.0); V]; R];
             // SAFETY: `x` has whole rows up to `rows.end`; the panel has `w.rows` rows of `V` vectors; the tile holds R * V vectors;
             // `run_floats` has checked `added`; the output has these rows and columns, and this thread alone writes them.
@@ -88,7 +113,7 @@ impl FloatRows<'_> {
                 multiply(s, &mut sums, &rows, w.panel(panel), (w.rows, V * S::LANES));
                 put(s, &sums, tile.0.as_mut_ptr(), V * S::LANES);
                 let finish = Finish::new(job.steps, job.added, job.output);
-                for r in 0..R.min(self.rows.end - first) {
+                for r in 0..R.min(self.part.rows.end - first) {
                     let at = (first + r) * w.columns + panel.column;
                     let sums = tile.0.as_mut_ptr().add(r * V * S::LANES);
                     finish.row(s, sums, w.bias(panel), (at, width));
@@ -101,14 +126,14 @@ impl FloatRows<'_> {
 
 struct ByteRows<'a> {
     job: Linear<'a, u8, Bytes>,
-    rows: Range<usize>,
+    part: Part<'a>,
 }
 
 impl Work for ByteRows<'_> {
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, s: S) {
         let mut tile = Tile::new();
-        for panel in panels(self.job.weight.columns, S::LANES) {
+        for &panel in self.part.panels {
             match panel.vectors {
                 VECTORS => self.panel::<S, R, VECTORS>(s, panel, &mut tile),
                 2 => self.panel::<S, R, 2>(s, panel, &mut tile),
@@ -123,26 +148,16 @@ impl ByteRows<'_> {
     fn panel<S: Simd, const R: usize, const V: usize>(&self, s: S, panel: Panel, tile: &mut Tile) {
         let (job, w) = (&self.job, self.job.weight);
         let width = (V * S::LANES).min(w.columns - panel.column);
-        let mut first = self.rows.start;
-        while first < self.rows.end {
-            let rows = pointers::<u8, R>(job.x, w.rows, first, self.rows.end);
+        let mut first = self.part.rows.start;
+        while first < self.part.rows.end {
+            let rows = pointers::<u8, R>(job.x, w.rows, first, self.part.rows.end);
             // SAFETY: as in `FloatRows::panel`; a weight has a multiple of four rows.
             unsafe {
-                let mut start = [s.load_sums(w.start(panel)); V];
-                for v in 1..V {
-                    start[v] = s.load_sums(w.start(panel).add(v * S::LANES));
-                }
-                let mut sums = [start; R];
+                let mut sums = starts::<S, R, V>(s, w.start(panel));
                 multiply_bytes(s, &mut sums, &rows, w.panel(panel), w.rows / 4);
-                for r in 0..R {
-                    for v in 0..V {
-                        let scale = s.load(w.scale(panel).add(v * S::LANES));
-                        let x = s.mul(s.floats(sums[r][v]), scale);
-                        s.store(tile.0.as_mut_ptr().add((r * V + v) * S::LANES), x);
-                    }
-                }
+                put_scaled(s, &sums, w.scale(panel), tile.0.as_mut_ptr());
                 let finish = Finish::new(job.steps, job.added, job.output);
-                for r in 0..R.min(self.rows.end - first) {
+                for r in 0..R.min(self.part.rows.end - first) {
                     let at = (first + r) * w.columns + panel.column;
                     let sums = tile.0.as_mut_ptr().add(r * V * S::LANES);
                     finish.row(s, sums, w.bias(panel), (at, width));

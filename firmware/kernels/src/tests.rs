@@ -104,6 +104,66 @@ fn bytes_are_rounded_to_the_even_one_and_cut() {
     }
 }
 
+/// Maps `[frames, height, width, channels]` with a kernel `[3 * 3 * channels, outputs]`, zeros around them.
+fn convolved(
+    x: &[f64],
+    [height, width, channels]: [usize; 3],
+    kernel: &[f64],
+    outputs: usize,
+    stride: usize,
+) -> Vec<f64> {
+    let frames = x.len() / (height * width * channels);
+    let (h, w) = conv::sides(height, width, stride);
+    let mut all = Vec::new();
+    for i in 0..frames * h * w * outputs {
+        let (frame, row, column, o) = (i / (h * w * outputs), i / (w * outputs) % h, i / outputs % w, i % outputs);
+        let mut sum = 0.0;
+        for tap in 0..9 {
+            let (y, x_) = ((row * stride + tap / 3).wrapping_sub(1), (column * stride + tap % 3).wrapping_sub(1));
+            if y < height && x_ < width {
+                for c in 0..channels {
+                    sum += x[((frame * height + y) * width + x_) * channels + c]
+                        * kernel[(tap * channels + c) * outputs + o];
+                }
+            }
+        }
+        all.push(sum);
+    }
+    all
+}
+
+#[test]
+fn convolutions_of_bytes_are_exact_whatever_byte_is_zero() {
+    let mut numbers = Numbers(6);
+    for isa in Isa::all() {
+        for (sides, outputs, stride, zero_point) in
+            [([6, 6, 4], 24, 2, 0), ([5, 7, 8], 48, 1, 131), ([5, 4, 24], 50, 1, 255), ([1, 1, 12], 96, 2, 7)]
+        {
+            let [height, width, channels] = sides;
+            let x: Vec<u8> = (0..2 * height * width * channels).map(|_| (numbers.next() * 300.0) as u8).collect();
+            let w: Vec<i8> =
+                (0..9 * channels * outputs).map(|_| (numbers.next() * 200.0).clamp(-127.0, 127.0) as i8).collect();
+            let scale: Vec<f32> = (0..outputs).map(|i| 1.0 + (i % 2) as f32).collect();
+            let weight = Bytes::new(isa, &w, &scale, &vec![3.0; outputs], zero_point);
+            let away: Vec<f64> = x.iter().map(|v| f64::from(*v) - f64::from(zero_point)).collect();
+            let kernel: Vec<f64> = w.iter().map(|v| f64::from(*v)).collect();
+            let want = convolved(&away, sides, &kernel, outputs, stride);
+            let added: Vec<f32> = (0..want.len()).map(|i| (i % 5) as f32).collect();
+            let mut got = vec![f32::NAN; want.len()];
+            let steps = Steps { gelu: false, add: true, relu: true };
+            let output = Output::Floats(got.as_mut_ptr());
+            conv::run_bytes(
+                Conv { x: &x, shape: sides, stride, weight: &weight, steps, added: &added, output },
+                zero_point,
+            );
+            for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+                let want = *want as f32 * scale[i % outputs] + 3.0 + added[i];
+                assert_eq!(*got, want.max(0.0), "{isa:?} {sides:?} to {outputs} by {stride}: {i}");
+            }
+        }
+    }
+}
+
 #[test]
 fn convolutions_with_both_strides_and_odd_sides() {
     let mut numbers = Numbers(3);
@@ -111,12 +171,12 @@ fn convolutions_with_both_strides_and_odd_sides() {
         for ([height, width, channels], outputs, stride) in
             [([6, 6, 3], 24, 2), ([5, 7, 4], 48, 2), ([5, 4, 24], 50, 1), ([1, 1, 8], 16, 1)]
         {
-            let (frames, (h, w)) = (2, Conv::sides(height, width, stride));
+            let (frames, (h, w)) = (2, conv::sides(height, width, stride));
             let x = numbers.some(frames * height * width * channels);
             let (kernel, bias) = (numbers.some(9 * channels * outputs), numbers.some(outputs));
             let weight = Floats::new(isa, &kernel, outputs, &bias);
             let mut got = vec![f32::NAN; frames * h * w * outputs];
-            conv::run(Conv {
+            conv::run_floats(Conv {
                 x: &x,
                 shape: [height, width, channels],
                 stride,
@@ -125,23 +185,8 @@ fn convolutions_with_both_strides_and_odd_sides() {
                 added: &[],
                 output: Output::Floats(got.as_mut_ptr()),
             });
-            let mut want = Vec::new();
-            for i in 0..frames * h * w * outputs {
-                let (frame, row, column, o) =
-                    (i / (h * w * outputs), i / (w * outputs) % h, i / outputs % w, i % outputs);
-                let mut sum = f64::from(bias[o]);
-                for tap in 0..9 {
-                    let (y, x_) =
-                        ((row * stride + tap / 3).wrapping_sub(1), (column * stride + tap % 3).wrapping_sub(1));
-                    if y < height && x_ < width {
-                        for c in 0..channels {
-                            let pixel = x[((frame * height + y) * width + x_) * channels + c];
-                            sum += f64::from(pixel) * f64::from(kernel[(tap * channels + c) * outputs + o]);
-                        }
-                    }
-                }
-                want.push(sum);
-            }
+            let want = convolved(&doubles(&x), [height, width, channels], &doubles(&kernel), outputs, stride);
+            let want: Vec<f64> = want.iter().enumerate().map(|(i, v)| v + f64::from(bias[i % outputs])).collect();
             assert_near(&got, &want, &format!("{isa:?} {height} x {width} x {channels} to {outputs} by {stride}"));
         }
     }

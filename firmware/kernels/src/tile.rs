@@ -91,3 +91,40 @@ pub(crate) unsafe fn put<S: Simd, const R: usize, const V: usize>(
         }
     }
 }
+
+/// Sums of bytes before the first product, the same in each row.
+///
+/// # Safety
+/// `V` vectors can be read at `start`.
+#[inline(always)]
+pub(crate) unsafe fn starts<S: Simd, const R: usize, const V: usize>(s: S, start: *const i32) -> [[S::I; V]; R] {
+    // SAFETY: the caller's promise.
+    let mut first = [unsafe { s.load_sums(start) }; V];
+    for v in 1..V {
+        // SAFETY: as above.
+        first[v] = unsafe { s.load_sums(start.add(v * S::LANES)) };
+    }
+    [first; R]
+}
+
+/// Puts a tile's sums of bytes into memory as floats, times the scale of each column.
+///
+/// # Safety
+/// `V` vectors can be read at `scale`, and `R * V` written at `to`.
+#[inline(always)]
+pub(crate) unsafe fn put_scaled<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    sums: &[[S::I; V]; R],
+    scale: *const f32,
+    to: *mut f32,
+) {
+    for r in 0..R {
+        for v in 0..V {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let x = s.mul(s.floats(sums[r][v]), s.load(scale.add(v * S::LANES)));
+                s.store(to.add((r * V + v) * S::LANES), x);
+            }
+        }
+    }
+}

@@ -38,7 +38,8 @@ pub struct Written {
 }
 
 impl Model {
-    /// Reads a folder with `manifest.toml`, `checkpoint.safetensors` and the fp32 file that the manifest lists.
+    /// Reads a folder with `manifest.toml`, `checkpoint.safetensors` and the fp32 file, which is made of the checkpoint where the
+    /// manifest lists none.
     ///
     /// # Errors
     /// When one of them is missing, not acceptable, or not of the others.
@@ -47,7 +48,10 @@ impl Model {
         let path = folder.join(CHECKPOINT);
         let checkpoint = export::read(&path)?;
         export::fits(&checkpoint, &manifest, &path)?;
-        let fp32 = read_artifact(folder, &manifest, Precision::Fp32)?;
+        let fp32 = match manifest.artifact(Precision::Fp32) {
+            Some(_) => read_artifact(folder, &manifest, Precision::Fp32)?,
+            None => fp32_of(&checkpoint, &manifest, &path)?,
+        };
         Ok(Model { folder: Some(folder.to_owned()), manifest, checkpoint, fp32 })
     }
 
@@ -59,8 +63,7 @@ impl Model {
         manifest.validate()?;
         let checkpoint = export::read(path)?;
         export::fits(&checkpoint, &manifest, path)?;
-        let fp32 = onnx_bytes(&checkpoint, &manifest)?;
-        export::verify(&checkpoint, &manifest, &fp32, path, &mut |_| ())?.gate(GATE)?;
+        let fp32 = fp32_of(&checkpoint, &manifest, path)?;
         Ok(Model { folder: None, manifest, checkpoint, fp32 })
     }
 
@@ -92,6 +95,13 @@ impl Model {
         export::write_whole(out, &path, manifest.to_toml()?.as_bytes())?;
         Ok(Written { onnx, manifest: path, sha256 })
     }
+}
+
+/// The fp32 file of a checkpoint that was read from `path`, held to plain arithmetic.
+fn fp32_of(checkpoint: &Checkpoint, manifest: &Manifest, path: &Path) -> Result<Vec<u8>, ExportError> {
+    let fp32 = onnx_bytes(checkpoint, manifest)?;
+    export::verify(checkpoint, manifest, &fp32, path, &mut |_| ())?.gate(GATE)?;
+    Ok(fp32)
 }
 
 fn artifact(precision: Precision, file: String, bytes: &[u8]) -> Artifact {

@@ -30,4 +30,6 @@ pub use quantize::{
     Step as QuantizeStep, gate_accuracy, gate_difference, logits_apart, quantize, side_by_side,
 };
 pub use tract::{Outputs, TractModel};
-pub use verify::{Difference, EngineName, Engines, Finding, Parts, Severity, Verdict, Verification, traps, verify};
+pub use verify::{
+    Burn, Difference, EngineName, Engines, Finding, Parts, Severity, Verdict, Verification, traps, verify,
+};

@@ -45,7 +45,6 @@ pub fn answers(
     to: usize,
     still: bool,
 ) -> Vec<ClipAnswer> {
-    let Weights { params, device } = weights;
     let mut cropper = Cropper::new();
     let config = network.config();
     let mut batch = Batch::new(config.frames, config.size, still);
@@ -53,14 +52,40 @@ pub fn answers(
         let shown = clip_frames(data, i, batch.stored_frames);
         batch.push_plain(&shown, data.framing(i, FACE_MARGIN), &mut cropper);
     }
-    let clip = tensor(&batch.pixels, [batch.clips * batch.stored_frames, 3, batch.size, batch.size], device);
-    let mut ops = Interpreter::new(params, clip, batch.clips, batch.frames, Mode::Evaluate, 0);
+    forward(network, weights, &batch.pixels, (batch.clips, batch.stored_frames))
+}
+
+/// The weights' answers to clips of bytes `[clips, T, S, S, 3]`, which become values by mean and deviation of each colour; what is left
+/// over of a clip is not looked at.
+pub fn answers_to_clips(
+    network: &Network,
+    weights: &Weights,
+    bytes: &[u8],
+    (mean, std): ([f32; 3], [f32; 3]),
+) -> Vec<ClipAnswer> {
+    let config = network.config();
+    let frame = config.size * config.size * 3;
+    let clip = |bytes: &[u8]| {
+        let plane = |frame: &[u8], c: usize| -> Vec<f32> {
+            frame.iter().skip(c).step_by(3).map(|v| (f32::from(*v) / 255.0 - mean[c]) / std[c]).collect()
+        };
+        let pixels: Vec<f32> = bytes.chunks_exact(frame).flat_map(|f| (0..3).flat_map(move |c| plane(f, c))).collect();
+        forward(network, weights, &pixels, (1, config.frames))
+    };
+    bytes.chunks_exact(config.frames * frame).flat_map(clip).collect()
+}
+
+/// Answers to normalised pixels `[clips * stored, 3, S, S]`; `stored` frames of each clip are there.
+fn forward(network: &Network, weights: &Weights, pixels: &[f32], (clips, stored): (usize, usize)) -> Vec<ClipAnswer> {
+    let config = network.config();
+    let clip = tensor(pixels, [clips * stored, 3, config.size, config.size], &weights.device);
+    let mut ops = Interpreter::new(&weights.params, clip, clips, config.frames, Mode::Evaluate, 0);
     let answer = network.forward(&mut ops);
     let logits = numbers(answer.logits);
     let boxes = answer.boxes.map(numbers).unwrap_or_default();
     let landmarks = answer.landmarks.map(numbers).unwrap_or_default();
     let of = |values: &[f32], i: usize, n: usize| values.get(i * n..(i + 1) * n).unwrap_or_default().to_vec();
-    (0..batch.clips)
+    (0..clips)
         .map(|i| ClipAnswer {
             boxes: of(&boxes, i, config.frames * 4),
             landmarks: of(&landmarks, i, config.frames * 2 * LANDMARKS),

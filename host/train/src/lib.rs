@@ -42,7 +42,9 @@ pub use calibrate::{Bin, calibration_bins, expected_error, fit_temperature};
 pub use clips::{Split, clip_frames, held_out, sample_clip, split, still_clip, swaying_clip};
 pub use device::{Place, Precision};
 pub use error::TrainError;
-pub use evaluate::{ClipAnswer, Weights, answered, answered_frames, answers, evaluate, evaluate_samples};
+pub use evaluate::{
+    ClipAnswer, Weights, answered, answered_frames, answers, answers_to_clips, evaluate, evaluate_samples,
+};
 pub use import::{ImportError, ImportReport, Layout, import, preset_of};
 pub use interpreter::{Interpreter, Mode, Parameters};
 pub use metrics::{Answered, Interval, Intervals, Scores, difference, intervals, score};

@@ -1,7 +1,7 @@
 //! From a checkpoint and pictures to an int8 model that is scored, verified and run by the daemon, with the programs that a
 //! person runs.
 
-use mtcae_contract::{ClipSpec, Framing, LabelSet, MANIFEST_FORMAT, Manifest, Sampling};
+use mtcae_contract::{ClipSpec, Framing, LabelSet, MANIFEST_FORMAT, Manifest, Precision, Sampling};
 use mtcae_data::FACE_MARGIN;
 use mtcae_network::{Checkpoint, NetworkConfig, StoredAs};
 use std::path::{Path, PathBuf};
@@ -83,11 +83,24 @@ fn a_checkpoint_becomes_an_int8_model_that_runs() {
     // Random weights name faces at random: what a few of them are named is no measure.
     let data = ["--calibrate", "out/mine", "--max-war-drop", "100"];
     let said = desk.quantize(&[&data[..], &["--out", "model", "--keep", "1"]].concat());
-    assert!(said.starts_with("exit code: 0\n") && said.contains("27 linear layers in int8, 1 in f32\n"), "{said}");
+    assert!(said.starts_with("exit code: 0\n") && said.contains("36 layers in int8, 1 in f32\n"), "{said}");
     assert!(said.contains("model/sample.int8.onnx") && said.contains("held-out samples: fp32  WAR "), "{said}");
 
     let scored = desk.said("mtcae", &["evaluate", "model", "--data", "out/mine", "--precision", "int8"]);
     assert!(scored.starts_with("exit code: 0\n10 samples"), "{scored}");
+    // As models are shipped: the int8 file, and a checkpoint that the fp32 file can be made of.
+    let folder = desk.0.path().join("model");
+    std::fs::copy(desk.0.path().join("c.safetensors"), folder.join("checkpoint.safetensors")).unwrap();
+    let listed = std::fs::read_to_string(folder.join("manifest.toml")).unwrap();
+    let mut manifest = Manifest::from_toml(&listed).unwrap();
+    manifest.artifacts.retain(|a| a.precision == Precision::Int8);
+    std::fs::write(folder.join("manifest.toml"), manifest.to_toml().unwrap()).unwrap();
+    let anew = desk.said("mtcae", &[&["quantize", "model", "--out", "remade", "--keep", "1"], &data[..]].concat());
+    assert!(anew.starts_with("exit code: 0\n") && anew.contains("remade/sample.int8.onnx"), "{anew}");
+    let file = |name: &str| std::fs::read(desk.0.path().join(name).join("sample.int8.onnx")).unwrap();
+    assert_eq!(file("model"), file("remade"));
+    std::fs::write(folder.join("manifest.toml"), listed).unwrap();
+
     let verified = desk.said("mtcae", &["verify", "model"]);
     assert!(verified.starts_with("exit code: 0\n") && verified.contains("int8 in tract"), "{verified}");
     let clip = concat!("file:", env!("CARGO_MANIFEST_DIR"), "/../../tests/data/astronaut.avi");
@@ -98,7 +111,7 @@ fn a_checkpoint_becomes_an_int8_model_that_runs() {
     let json = desk
         .quantize(&[&data[..], &["--out", "again", "--json", "--asymmetric", "--range", "percentile:99.9"]].concat());
     let object: serde_json::Value = serde_json::from_str(json.trim_start_matches("exit code: 0\n")).unwrap();
-    assert_eq!(object["layers"].as_array().unwrap().len(), 28);
+    assert_eq!(object["layers"].as_array().unwrap().len(), 37);
     assert!(
         object["bytes"].as_u64() < object["fp32_bytes"].as_u64() && object["accuracy"]["samples"].as_u64() >= Some(1)
     );
@@ -110,7 +123,7 @@ fn a_failed_gate_writes_nothing() {
     for (more, says) in [
         (&["--max-difference", "0.00001"][..], "; `"),
         (&["--max-iou-drop=-1", "--max-war-drop", "100"], "in box IoU; accepted: up to -1; `"),
-        (&["--keep-layer", "blocks.7.mlp.fc1"], "there is no layer `blocks.7.mlp.fc1`; accepted: stem.merge, "),
+        (&["--keep-layer", "blocks.7.mlp.fc1"], "there is no layer `blocks.7.mlp.fc1`; accepted: stem.1.conv, "),
     ] {
         let said = desk.quantize(&[&["--calibrate", "out/mine", "--out", "model"], more].concat());
         assert!(said.starts_with("exit code: 1\n") && said.contains(says), "{said}");

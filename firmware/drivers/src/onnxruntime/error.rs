@@ -61,6 +61,14 @@ pub enum OrtError {
         /// What to do.
         next: &'static str,
     },
+    /// The folder for engines cannot be used.
+    #[error("engines cannot be kept in {path}: {why}; give a folder that the daemon may write to, or none")]
+    Cache {
+        /// The folder.
+        path: String,
+        /// What the system says.
+        why: String,
+    },
     /// Threads out of range.
     #[error("engine threads is {threads}; accepted: 1 to {max}")]
     Threads {

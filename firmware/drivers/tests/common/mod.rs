@@ -40,7 +40,7 @@ pub fn shipped() -> ModelFile {
     ModelFile::read(folder, Precision::Fp32).unwrap()
 }
 
-/// A small network of random weights, of one block; in int8 every linear layer finds its ranges while it runs.
+/// A small network of random weights, of one block; in int8 every linear layer finds its ranges while it runs, and convolutions have one.
 pub fn network(precision: Precision) -> ModelFile {
     let mut config = NetworkConfig::preset("tiny").unwrap();
     (config.size, config.frames, config.encoder.depth, config.decoder.layers) = (32, 4, 1, 1);
@@ -50,7 +50,11 @@ pub fn network(precision: Precision) -> ModelFile {
         Precision::Int8 => emit_tapped(&checkpoint, &options).unwrap().1,
         _ => Vec::new(),
     };
-    let layers = layers.into_iter().map(|layer| (layer.name, Activation::Dynamic)).collect();
+    let activation = |convolution| match convolution {
+        true => Activation::Static { scale: 0.03, zero_point: 0 },
+        false => Activation::Dynamic,
+    };
+    let layers = layers.into_iter().map(|l| (l.name.clone(), activation(l.is_convolution()))).collect();
     let bytes = emit_int8(&checkpoint, &options, &layers).unwrap();
     let clip = ClipSpec { frames: 4, size: 32, seconds: 1.0 };
     ModelFile { precision, ..file(Manifest { clip, labels: LabelSet::seven(), ..manifest() }, &bytes) }

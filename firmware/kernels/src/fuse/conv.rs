@@ -1,10 +1,11 @@
 //! The convolutional stem, channels last from the clip's bytes to the tokens. All of it, or nothing: what is channels last in one
 //! node must be so in the next.
 
-use super::graph::{FLOAT, Graph, int, int_attribute, ints, ints_attribute, node};
+use super::graph::{FLOAT, Graph, INT8, float_attribute, int, int_attribute, ints, ints_attribute, node};
+use super::sequence::quantizer;
 use crate::ops;
-use std::collections::HashSet;
-use tract_onnx::pb::NodeProto;
+use std::collections::{HashMap, HashSet};
+use tract_onnx::pb::{AttributeProto, NodeProto};
 
 /// Nodes that go, and what comes in their place.
 struct Step {
@@ -21,9 +22,22 @@ struct Tokens {
     shape: [i64; 5],
 }
 
-/// Does it, where the whole stem can be done.
-pub(super) fn fuse(graph: &mut Graph) {
-    let Some((steps, tokens)) = plan(graph) else { return };
+/// Maps that are channels last: of floats, and of bytes with the scale and the zero point that made them.
+#[derive(Default)]
+struct Maps {
+    floats: HashSet<String>,
+    bytes: HashMap<String, (f32, u8)>,
+}
+
+impl Maps {
+    fn all(&self) -> impl Iterator<Item = &String> {
+        self.floats.iter().chain(self.bytes.keys())
+    }
+}
+
+/// Does it, where the whole stem can be done; `int8` says whether that is so for convolutions of bytes.
+pub(super) fn fuse(graph: &mut Graph, int8: bool) {
+    let Some((steps, tokens)) = plan(graph, int8) else { return };
     for step in steps {
         graph.replace(&step.used, step.node);
     }
@@ -35,24 +49,28 @@ pub(super) fn fuse(graph: &mut Graph) {
     graph.replace(&tokens.used[1..], node("Transpose", vec![reshaped.clone()], turned, perm));
 }
 
-fn plan(graph: &Graph) -> Option<(Vec<Step>, Tokens)> {
+fn plan(graph: &Graph, int8: bool) -> Option<(Vec<Step>, Tokens)> {
     let start = (0..graph.len()).find_map(|i| pixels(graph, i))?;
-    let mut maps = HashSet::from([start.node.output[0].clone()]);
+    let mut maps = Maps::default();
+    maps.floats.insert(start.node.output[0].clone());
     let mut used: HashSet<usize> = start.used.iter().copied().collect();
     let mut steps = vec![start];
     for i in 0..graph.len() {
-        if let Some(step) = convolution(graph, i, &maps) {
-            maps.insert(step.node.output[0].clone());
+        if used.contains(&i) {
+            continue;
+        }
+        let step = convolution(graph, i, &mut maps).or_else(|| if int8 { to_bytes(graph, i, &mut maps) } else { None });
+        if let Some(step) = step {
             used.extend(&step.used);
             steps.push(step);
         }
     }
-    let mut ends = maps.iter().filter_map(|map| tokens(graph, map));
+    let mut ends = maps.floats.iter().filter_map(|map| tokens(graph, map));
     let end = ends.next()?;
     used.extend(end.used);
     let whole = ends.next().is_none()
         && steps.len() > 1
-        && maps.iter().all(|map| !graph.is_output(map) && graph.readers(map).iter().all(|r| used.contains(r)));
+        && maps.all().all(|map| !graph.is_output(map) && graph.readers(map).iter().all(|r| used.contains(r)));
     whole.then_some((steps, end))
 }
 
@@ -66,10 +84,46 @@ fn pixels(graph: &Graph, i: usize) -> Option<Step> {
     Some(Step { used: vec![i, cast, sub], node })
 }
 
-/// A convolution of a map, what is added to it, and ReLU.
-fn convolution(graph: &Graph, i: usize, maps: &HashSet<String>) -> Option<Step> {
-    let n = graph.node(i, "Conv").filter(|n| n.input.len() == 3 && maps.contains(&n.input[0]))?;
-    let &[outputs, _, 3, 3] = graph.sides(&n.input[1], FLOAT)? else { return None };
+/// What a convolution reads and multiplies with, and the nodes before it that go.
+struct Operands {
+    op: &'static str,
+    used: Vec<usize>,
+    inputs: Vec<String>,
+    attributes: Vec<AttributeProto>,
+}
+
+/// A map of floats and a weight of floats; or bytes and weights of bytes, both of which become floats on the way.
+fn operands(graph: &Graph, n: &NodeProto, maps: &Maps) -> Option<Operands> {
+    let sides = |name: &str, kind: i32| graph.sides(name, kind).filter(|s| matches!(s, [_, _, 3, 3]));
+    if maps.floats.contains(&n.input[0]) {
+        sides(&n.input[1], FLOAT)?;
+        return Some(Operands { op: ops::CONV, used: vec![], inputs: n.input.clone(), attributes: vec![] });
+    }
+    let (x, from) = graph.before(&n.input[0], "DequantizeLinear").filter(|(_, d)| d.input.len() == 3)?;
+    let (w, weight) = graph.before(&n.input[1], "DequantizeLinear").filter(|(_, d)| d.input.len() == 2)?;
+    let &(scale, zero_point) = maps.bytes.get(&from.input[0])?;
+    let same = graph.scalar(&from.input[1]) == Some(scale) && graph.byte(&from.input[2]) == Some(zero_point);
+    let &[outputs, channels, ..] = sides(&weight.input[0], INT8)? else { return None };
+    let by_output = graph.sides(&weight.input[1], FLOAT) == Some(&[outputs]) && int(weight, "axis") == Some(0);
+    if !same || !by_output || channels % 4 != 0 {
+        return None;
+    }
+    Some(Operands {
+        op: ops::CONV_BYTES,
+        used: vec![x, w],
+        inputs: vec![from.input[0].clone(), weight.input[0].clone(), weight.input[1].clone(), n.input[2].clone()],
+        attributes: vec![
+            float_attribute(ops::READS_SCALE, scale),
+            int_attribute(ops::READS_ZERO_POINT, i64::from(zero_point)),
+        ],
+    })
+}
+
+/// A convolution of a map, what is added to it, ReLU, and bytes, where that is all it is wanted for.
+fn convolution(graph: &Graph, i: usize, maps: &mut Maps) -> Option<Step> {
+    let n = graph.node(i, "Conv").filter(|n| n.input.len() == 3)?;
+    let Operands { op, mut used, mut inputs, mut attributes } = operands(graph, n, maps)?;
+    let outputs = graph.sides(&inputs[1], if op == ops::CONV { FLOAT } else { INT8 })?[0];
     let (strides, dilations) = (ints(n, "strides"), ints(n, "dilations"));
     let right = ints(n, "pads") == [1; 4]
         && [[1; 2], [2; 2]].iter().any(|s| strides == s)
@@ -80,10 +134,11 @@ fn convolution(graph: &Graph, i: usize, maps: &HashSet<String>) -> Option<Step> 
     if !right {
         return None;
     }
-    let (mut used, mut inputs, mut value) = (vec![i], n.input.clone(), n.output[0].clone());
-    let mut attributes = vec![int_attribute(ops::STRIDE, strides[0])];
+    used.push(i);
+    attributes.push(int_attribute(ops::STRIDE, strides[0]));
+    let mut value = n.output[0].clone();
     if let Some((add, a)) = graph.next(&value, "Add")
-        && let Some(other) = a.input.iter().find(|n| **n != value && maps.contains(*n))
+        && let Some(other) = a.input.iter().find(|n| **n != value && maps.floats.contains(*n))
     {
         inputs.push(other.clone());
         attributes.push(int_attribute(ops::ADD, 1));
@@ -95,7 +150,26 @@ fn convolution(graph: &Graph, i: usize, maps: &HashSet<String>) -> Option<Step> 
         used.push(relu);
         value = r.output[0].clone();
     }
-    Some(Step { used, node: node(ops::CONV, inputs, &value, attributes) })
+    let bytes = graph.sole_reader(&value).and_then(|q| quantizer(graph, q)).filter(|_| op == ops::CONV_BYTES);
+    if let Some((q, scale, zero_point)) = bytes {
+        attributes.push(float_attribute(ops::SCALE, scale));
+        attributes.push(int_attribute(ops::ZERO_POINT, i64::from(zero_point)));
+        used.push(q);
+        value = graph.node(q, "QuantizeLinear")?.output[0].clone();
+        maps.bytes.insert(value.clone(), (scale, zero_point));
+    } else {
+        maps.floats.insert(value.clone());
+    }
+    Some(Step { used, node: node(op, inputs, &value, attributes) })
+}
+
+/// A map that becomes bytes and is read as floats, too.
+fn to_bytes(graph: &Graph, i: usize, maps: &mut Maps) -> Option<Step> {
+    let (_, scale, zero_point) = quantizer(graph, i)?;
+    let n = graph.node(i, "QuantizeLinear").filter(|n| maps.floats.contains(&n.input[0]))?;
+    let attributes = vec![float_attribute(ops::SCALE, scale), int_attribute(ops::ZERO_POINT, i64::from(zero_point))];
+    maps.bytes.insert(n.output[0].clone(), (scale, zero_point));
+    Some(Step { used: vec![i], node: node(ops::TO_BYTES, vec![n.input[0].clone()], &n.output[0], attributes) })
 }
 
 fn tokens(graph: &Graph, map: &str) -> Option<Tokens> {

@@ -13,7 +13,7 @@ use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 pub(crate) fn fuse(graph: &GraphProto, isa: Isa, which: Fusion) -> (Vec<NodeProto>, Vec<TensorProto>) {
     let mut graph = Graph::new(graph);
     if which.convolutions {
-        conv::fuse(&mut graph);
+        conv::fuse(&mut graph, which.int8);
     }
     for i in 0..graph.len() {
         let _ = match graph.op(i) {

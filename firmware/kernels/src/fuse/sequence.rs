@@ -68,7 +68,7 @@ impl Chain {
 }
 
 /// A `QuantizeLinear` of one scale to unsigned bytes.
-fn quantizer(graph: &Graph, i: usize) -> Option<(usize, f32, u8)> {
+pub(super) fn quantizer(graph: &Graph, i: usize) -> Option<(usize, f32, u8)> {
     let n = graph.node(i, "QuantizeLinear").filter(|n| n.input.len() == 3)?;
     Some((i, graph.scalar(&n.input[1])?, graph.byte(&n.input[2])?))
 }

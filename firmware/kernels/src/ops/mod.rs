@@ -13,6 +13,10 @@ pub(crate) const ATTENTION: &str = "MtcaeAttention";
 pub(crate) const TO_BYTES: &str = "MtcaeToBytes";
 pub(crate) const PIXELS: &str = "MtcaePixels";
 pub(crate) const CONV: &str = "MtcaeConv";
+pub(crate) const CONV_BYTES: &str = "MtcaeConvBytes";
+
+/// All of them.
+pub(crate) const ALL: [&str; 8] = [LINEAR, LINEAR_BYTES, NORM, ATTENTION, TO_BYTES, PIXELS, CONV, CONV_BYTES];
 
 /// Names of their attributes.
 pub(crate) const BIAS: &str = "bias";
@@ -21,6 +25,7 @@ pub(crate) const ADD: &str = "add";
 pub(crate) const RELU: &str = "relu";
 pub(crate) const SCALE: &str = "scale";
 pub(crate) const ZERO_POINT: &str = "zero_point";
+pub(crate) const READS_SCALE: &str = "reads_scale";
 pub(crate) const READS_ZERO_POINT: &str = "reads_zero_point";
 pub(crate) const EPSILON: &str = "epsilon";
 pub(crate) const HEADS: &str = "heads";

@@ -11,7 +11,7 @@ use tract_onnx::tract_hir::internal::*;
 
 /// Makes tract know our nodes.
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
-    for name in [LINEAR, LINEAR_BYTES, NORM, ATTENTION, TO_BYTES, PIXELS, CONV] {
+    for name in ALL {
         operators.insert(name, parse);
     }
 }
@@ -23,6 +23,7 @@ struct Parsed {
     steps: Steps,
     bias: bool,
     to_bytes: Option<ToBytes>,
+    reads_scale: f32,
     reads_zero_point: u8,
     epsilon: f32,
     heads: usize,
@@ -32,7 +33,7 @@ struct Parsed {
 fn parse(_: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
     let flag = |name: &str| -> TractResult<bool> { Ok(node.get_attr_opt::<i64>(name)?.unwrap_or(0) != 0) };
     let byte = |name: &str| -> TractResult<u8> { Ok(u8::try_from(node.get_attr_opt::<i64>(name)?.unwrap_or(0))?) };
-    let op = [LINEAR, LINEAR_BYTES, NORM, ATTENTION, TO_BYTES, PIXELS, CONV].into_iter().find(|n| *n == node.op_type);
+    let op = ALL.into_iter().find(|n| *n == node.op_type);
     let to_bytes = match node.get_attr_opt::<f32>(SCALE)? {
         Some(scale) => Some(ToBytes { inverse: scale.recip(), zero_point: byte(ZERO_POINT)? }),
         None => None,
@@ -42,6 +43,7 @@ fn parse(_: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn Inference
         steps: Steps { gelu: flag(GELU)?, add: flag(ADD)?, relu: flag(RELU)? },
         bias: flag(BIAS)?,
         to_bytes,
+        reads_scale: node.get_attr_opt(READS_SCALE)?.unwrap_or(1.0),
         reads_zero_point: byte(READS_ZERO_POINT)?,
         epsilon: node.get_attr_opt(EPSILON)?.unwrap_or(0.0),
         heads: node.get_attr_opt::<i64>(HEADS)?.unwrap_or(1).max(1) as usize,
@@ -57,6 +59,7 @@ impl Parsed {
             LINEAR => 1 + usize::from(self.bias),
             LINEAR_BYTES => 2 + usize::from(self.bias),
             NORM | CONV => 2,
+            CONV_BYTES => 3,
             PIXELS => 1,
             _ => 0,
         }
@@ -78,22 +81,31 @@ impl Parsed {
             ATTENTION => Kernel::Attention(isa, self.heads),
             TO_BYTES => Kernel::ToBytes(isa),
             PIXELS => Kernel::Pixels(floats(0)?.to_vec()),
-            _ => Kernel::Conv(convolution(isa, &constants[0], floats(1)?)?, self.stride),
+            CONV_BYTES => {
+                let scale: Vec<f32> = floats(1)?.iter().map(|s| s * self.reads_scale).collect();
+                let weight = by_taps::<i8>(&constants[0])?;
+                let weight = Bytes::new(isa, &weight, &scale, floats(2)?, self.reads_zero_point);
+                Kernel::ConvBytes(weight, self.stride, self.reads_zero_point)
+            }
+            _ => {
+                let bias = floats(1)?;
+                Kernel::Conv(Floats::new(isa, &by_taps::<f32>(&constants[0])?, bias.len(), bias), self.stride)
+            }
         })
     }
 }
 
 /// The weight `[outputs, channels, 3, 3]` as rows of one product: taps, and the channels of each.
-fn convolution(isa: Isa, weight: &Tensor, bias: &[f32]) -> TractResult<Floats> {
+fn by_taps<T: Datum + Copy + Default>(weight: &Tensor) -> TractResult<Vec<T>> {
     let &[outputs, channels, 3, 3] = weight.shape() else { bail!("a kernel of {:?}", weight.shape()) };
     let plain = weight.try_as_plain_ram()?;
-    let values = plain.as_slice::<f32>()?;
-    let mut rows = vec![0.0; values.len()];
+    let values = plain.as_slice::<T>()?;
+    let mut rows = vec![T::default(); values.len()];
     for (i, v) in values.iter().enumerate() {
         let (output, channel, tap) = (i / (9 * channels), i / 9 % channels, i % 9);
         rows[(tap * channels + channel) * outputs + output] = *v;
     }
-    Ok(Floats::new(isa, &rows, outputs, bias))
+    Ok(rows)
 }
 
 impl Expansion for Parsed {
@@ -117,7 +129,7 @@ impl Expansion for Parsed {
                 }
                 s.equals(&outputs[0].shape, shape)
             }),
-            CONV => s.given_2(&inputs[0].shape, &inputs[1].shape, move |s, mut shape, weight| {
+            CONV | CONV_BYTES => s.given_2(&inputs[0].shape, &inputs[1].shape, move |s, mut shape, weight| {
                 ensure!(shape.len() == 4, "maps of rank {}", shape.len());
                 for side in &mut shape[1..3] {
                     *side = side.clone().divceil(self.stride);

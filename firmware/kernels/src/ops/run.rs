@@ -1,7 +1,7 @@
 //! Our operators as tract runs them.
 
 use crate::attention::{self, Attention};
-use crate::conv::{self, Conv};
+use crate::conv::{self, Conv, sides};
 use crate::finish::{Output, Steps, ToBytes};
 use crate::linear::{Linear, run_bytes, run_floats};
 use crate::norm::{self, Norm};
@@ -22,6 +22,8 @@ pub(super) enum Kernel {
     Pixels(Vec<f32>),
     /// The stride.
     Conv(Floats, usize),
+    /// The stride, and the byte that stands for 0.
+    ConvBytes(Bytes, usize, u8),
 }
 
 /// An operator.
@@ -78,10 +80,15 @@ impl Fused {
             }
             Kernel::ToBytes(_) => {}
             Kernel::Pixels(mean) => ensure!(mean.len() == width, "{} colours, and {x:?}", mean.len()),
-            Kernel::Conv(weight, stride) => {
-                ensure!(x.len() == 4 && weight.rows == 9 * x[3], "a convolution of {x:?}");
-                let (h, w) = Conv::sides(x[1], x[2], *stride);
-                shape = tvec!(x[0], h, w, weight.columns);
+            Kernel::Conv(Floats { rows, columns, .. }, stride) => {
+                ensure!(x.len() == 4 && *rows == 9 * x[3], "a convolution of {x:?}");
+                let (h, w) = sides(x[1], x[2], *stride);
+                shape = tvec!(x[0], h, w, *columns);
+            }
+            Kernel::ConvBytes(Bytes { rows, columns, .. }, stride, _) => {
+                ensure!(x.len() == 4 && *rows == 9 * x[3] && x[3] % 4 == 0, "a convolution of bytes {x:?}");
+                let (h, w) = sides(x[1], x[2], *stride);
+                shape = tvec!(x[0], h, w, *columns);
             }
         }
         if self.steps.add {
@@ -131,16 +138,14 @@ impl Fused {
                 attention::run(*isa, Attention { q, k: floats(1)?, v: floats(2)?, heads, width, output });
             }
             Kernel::ToBytes(isa) => norm::convert(*isa, floats(0)?, output),
-            Kernel::Pixels(mean) => {
-                for (i, (byte, mean)) in bytes()?.iter().zip(mean.iter().cycle()).enumerate() {
-                    // SAFETY: the output has as many floats as there are bytes.
-                    unsafe { output.at(i).put_one(f32::from(*byte) - mean) };
-                }
-            }
+            Kernel::Pixels(mean) => conv::centred(bytes()?, mean, output),
             Kernel::Conv(weight, stride) => {
-                let x = floats(0)?;
                 let shape = [inputs[0].shape()[1], inputs[0].shape()[2], inputs[0].shape()[3]];
-                conv::run(Conv { x, shape, stride: *stride, weight, steps, added, output });
+                conv::run_floats(Conv { x: floats(0)?, shape, stride: *stride, weight, steps, added, output });
+            }
+            Kernel::ConvBytes(weight, stride, zero) => {
+                let shape = [inputs[0].shape()[1], inputs[0].shape()[2], inputs[0].shape()[3]];
+                conv::run_bytes(Conv { x: bytes()?, shape, stride: *stride, weight, steps, added, output }, *zero);
             }
         }
         Ok(())
@@ -153,7 +158,7 @@ impl TypedOp for Fused {
             .iter()
             .map(|fact| fact.shape.as_concrete().with_context(|| format!("{} reads {fact:?}", self.op)))
             .collect::<TractResult<_>>()?;
-        let bytes = matches!(*self.kernel, Kernel::LinearBytes(_) | Kernel::Pixels(_));
+        let bytes = matches!(*self.kernel, Kernel::LinearBytes(_) | Kernel::Pixels(_) | Kernel::ConvBytes(..));
         let reads = if bytes { u8::datum_type() } else { f32::datum_type() };
         ensure!(inputs[0].datum_type == reads, "{} reads {:?}", self.op, inputs[0].datum_type);
         let kind = if self.to_bytes.is_some() { u8::datum_type() } else { f32::datum_type() };

@@ -18,11 +18,16 @@ pub struct Args {
     arguments: Vec<OsString>,
 }
 
+/// The trainer's program: beside this one, else where PATH says; and where it was looked for first.
+pub fn program() -> (PathBuf, PathBuf) {
+    let beside = env::current_exe().map(|own| own.with_file_name(PROGRAM)).unwrap_or_else(|_| PROGRAM.into());
+    (if beside.is_file() { beside.clone() } else { PathBuf::from(PROGRAM) }, beside)
+}
+
 impl Args {
     /// Becomes `mtcae-train command arguments...`; returns only when that fails.
     pub fn run(self, command: &'static str) -> Result<(), Failure> {
-        let beside = env::current_exe().map(|own| own.with_file_name(PROGRAM)).unwrap_or_else(|_| PROGRAM.into());
-        let program = if beside.is_file() { beside.clone() } else { PathBuf::from(PROGRAM) };
+        let (program, beside) = program();
         let source = Command::new(&program).arg(command).args(self.arguments).exec();
         Err(match source.kind() {
             ErrorKind::NotFound => Failure::NoTrainer { command, beside },

@@ -1,18 +1,20 @@
 //! `mtcae verify`.
 
 use super::bench_engine::EngineWord;
+use super::trainer;
 use crate::failure::Failure;
 use crate::reference::face_clip;
 use clap::ValueHint;
 use mtcae_contract::{Manifest, Precision};
 use mtcae_deploy::{
-    Agreement, Difference, EngineName, Engines, ExportError, Finding, Parts, Severity, Verdict, Verification,
+    Agreement, Difference, EngineName, Engines, ExportError, Finding, Outputs, Parts, Severity, Verdict, Verification,
     read_artifact, read_checkpoint, read_manifest, seeded_clip, verify,
 };
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Where ONNX Runtime's own tools look for the library.
 const LIBRARY: &str = "ORT_DYLIB_PATH";
@@ -24,7 +26,7 @@ const SEEDED: u64 = 3;
 #[command(after_help = "\
 Every file of the model answers the same clips (seeded noise, and a face) in tract and, where its library is at hand, in
 ONNX Runtime, there on a GPU, too, where the library and the machine have one; the fp32 file also against the checkpoint's
-own arithmetic. The exit code is 1 when answers are too far apart, a file does not run, or a trap is in it that makes an
+own arithmetic, and so is burn where the program mtcae-train is at hand. The exit code is 1 when answers are too far apart, a file does not run, or a trap is in it that makes an
 engine answer wrongly.
 
 Examples:
@@ -81,6 +83,7 @@ impl Args {
             files: &files,
             clips: &clips,
             onnxruntime: library.as_deref(),
+            burn: Some(&|clips: &[Vec<u8>]| in_burn(&self.model, clips)),
             engines: if named.is_empty() { Engines::There } else { Engines::Named(&named) },
         };
         let shown = io::stderr().is_terminal();
@@ -132,6 +135,39 @@ impl Args {
     }
 }
 
+/// What the trainer's own program answers with the checkpoint in `model`.
+fn in_burn(model: &Path, clips: &[Vec<u8>]) -> Result<Vec<Outputs>, String> {
+    let (program, _) = trainer::program();
+    let mut command = Command::new(&program);
+    command.arg("answers").arg(model).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => "build it with `cargo build --release -p mtcae-train`".to_owned(),
+        _ => format!("{}: {e}", program.display()),
+    })?;
+    let failed = |e: io::Error| format!("{}: {e}", program.display());
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that ends early says why on its own.
+        let _ = clips.iter().try_for_each(|clip| stdin.write_all(clip));
+    }
+    let output = child.wait_with_output().map_err(failed)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("mtcae-train: {:.300}", said.lines().next().unwrap_or("no answer")));
+    }
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    lines.lines().map(|line| answer(line).ok_or_else(|| format!("mtcae-train said {line:.60}"))).collect()
+}
+
+/// One line of the trainer's; a task that the network has not is empty there.
+fn answer(line: &str) -> Option<Outputs> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    let numbers = |name: &str| -> Option<Vec<f32>> {
+        value.get(name)?.as_array()?.iter().map(|v| v.as_f64().map(|v| v as f32)).collect()
+    };
+    let task = |name: &str| Some(numbers(name)?).map(|values| Some(values).filter(|v| !v.is_empty()));
+    Some(Outputs { boxes: task("boxes")?, landmarks: task("landmarks")?, logits: numbers("logits")? })
+}
+
 fn refused(error: ExportError) -> Failure {
     let help = "give a folder that `mtcae export` or `mtcae quantize` wrote".to_owned();
     Failure::Verify { reason: error.to_string(), help }
@@ -148,6 +184,7 @@ fn name(precision: Precision) -> &'static str {
 fn who((precision, engine): (Precision, EngineName)) -> String {
     match engine {
         EngineName::Arithmetic => "the checkpoint's arithmetic".to_owned(),
+        EngineName::Burn => "the checkpoint in burn".to_owned(),
         _ => format!("{} in {engine}", name(precision)),
     }
 }

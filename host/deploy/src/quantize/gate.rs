@@ -81,10 +81,17 @@ fn worst(layers: &[LayerReport]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mtcae_network::onnx::{Activation, LinearLayer};
+    use mtcae_network::onnx::{Activation, Quantizable};
 
     fn report(name: &str, error: f32, int8: bool) -> LayerReport {
-        let layer = LinearLayer { name: name.into(), reads: "x".into(), norm: None, tokens: 8, inputs: 4, outputs: 4 };
+        let layer = Quantizable {
+            name: name.into(),
+            reads: "x".into(),
+            norm: None,
+            shape: vec![1, 8, 4],
+            inputs: 4,
+            outputs: 4,
+        };
         let activation = int8.then_some(Activation::Dynamic);
         LayerReport { layer, error, activation, bytes: 0 }
     }

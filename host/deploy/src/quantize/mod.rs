@@ -1,4 +1,4 @@
-//! The network with linear layers in int8, its ranges found on clips, and what that costs.
+//! The network with linear layers and convolutions in int8, its ranges found on clips, and what that costs.
 //!
 //! ```text
 //! checkpoint -> tapped graph -> tract on calibration clips -> histograms -> ranges -> int8 graph
@@ -24,7 +24,7 @@ use crate::tract::{Outputs, TractModel};
 use histogram::Histogram;
 use mtcae_contract::Manifest;
 use mtcae_network::Checkpoint;
-use mtcae_network::onnx::{Activation, EmitError, Int8Layers, LinearLayer, emit_int8, emit_tapped};
+use mtcae_network::onnx::{Activation, EmitError, Int8Layers, Quantizable, emit_int8, emit_tapped};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
@@ -100,7 +100,7 @@ pub enum Form {
         /// Ranges need not be even around zero.
         asymmetric: bool,
     },
-    /// Each token finds its own while the graph runs.
+    /// Each token finds its own while the graph runs; convolutions, which read no tokens, stay in f32.
     Dynamic,
 }
 
@@ -145,11 +145,11 @@ pub enum Step {
     Time,
 }
 
-/// One linear layer.
+/// One layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerReport {
     /// Name and sides.
-    pub layer: LinearLayer,
+    pub layer: Quantizable,
     /// What it does to the logits alone in int8: root mean square of the difference over that of the logits.
     pub error: f32,
     /// How its inputs become bytes; `None` where it stays in f32.
@@ -163,7 +163,7 @@ pub struct LayerReport {
 pub struct Quantized {
     /// The ONNX file.
     pub onnx: Vec<u8>,
-    /// The linear layers in the order of the graph.
+    /// The layers that can compute in int8, in the order of the graph.
     pub layers: Vec<LayerReport>,
     /// How far its answers are from the fp32 file's at most, in tract.
     pub agreement: Agreement,
@@ -249,7 +249,7 @@ fn levelled(job: &Job<'_>, progress: &(dyn Fn(Step) + Sync)) -> Result<Option<Ch
     Ok(Some(outliers::moved(job.checkpoint, &layers, &peaks, job.outliers)))
 }
 
-fn check_names(names: &[String], layers: &[LinearLayer]) -> Result<(), QuantizeError> {
+fn check_names(names: &[String], layers: &[Quantizable]) -> Result<(), QuantizeError> {
     match names.iter().find(|name| !layers.iter().any(|l| l.name == **name)) {
         Some(name) => {
             let accepted: Vec<&str> = layers.iter().map(|l| l.name.as_str()).collect();
@@ -259,7 +259,7 @@ fn check_names(names: &[String], layers: &[LinearLayer]) -> Result<(), QuantizeE
     }
 }
 
-/// How the inputs of every linear layer become bytes.
+/// How the inputs of every layer become bytes.
 pub(crate) fn int8_activations(job: &Job<'_>) -> Result<Int8Layers, QuantizeError> {
     let (tapped, layers) = emit_tapped(job.checkpoint, &options(job.manifest))?;
     activations(job, &tapped, &layers, &|_| ())
@@ -269,11 +269,12 @@ pub(crate) fn int8_activations(job: &Job<'_>) -> Result<Int8Layers, QuantizeErro
 fn activations(
     job: &Job<'_>,
     tapped: &[u8],
-    layers: &[LinearLayer],
+    layers: &[Quantizable],
     progress: &(dyn Fn(Step) + Sync),
 ) -> Result<Int8Layers, QuantizeError> {
     let Form::Static { range, asymmetric } = job.form else {
-        return Ok(layers.iter().map(|l| (l.name.clone(), Activation::Dynamic)).collect());
+        let by_token = layers.iter().filter(|l| !l.is_convolution());
+        return Ok(by_token.map(|l| (l.name.clone(), Activation::Dynamic)).collect());
     };
     if job.calibration.is_empty() {
         return Err(QuantizeError::NoClips);
@@ -288,7 +289,9 @@ fn activations(
             }
         })?;
     }
-    let chosen: BTreeMap<&str, Activation> =
-        seen.iter().map(|(name, seen)| (*name, range::activation(seen, range, asymmetric))).collect();
-    Ok(layers.iter().filter_map(|l| Some((l.name.clone(), *chosen.get(l.reads.as_str())?))).collect())
+    // What a convolution reads comes out of ReLU: a symmetric range would waste half of the bytes.
+    let chosen = |l: &Quantizable| -> Option<Activation> {
+        Some(range::activation(seen.get(l.reads.as_str())?, range, asymmetric || l.is_convolution()))
+    };
+    Ok(layers.iter().filter_map(|l| Some((l.name.clone(), chosen(l)?))).collect())
 }

@@ -4,7 +4,7 @@
 //! After SmoothQuant (Xiao et al., 2023). The network computes the same: the norm's weight and bias are divided by the factor, the
 //! columns of the linear layers behind it are multiplied by it.
 
-use mtcae_network::onnx::LinearLayer;
+use mtcae_network::onnx::Quantizable;
 use mtcae_network::{Checkpoint, Tensor};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,14 +23,14 @@ pub(super) fn take_in(peaks: &mut Peaks, name: &str, values: &[f32]) {
 }
 
 /// Peaks of nothing yet, of every value that a norm makes and `layers` alone read.
-pub(super) fn no_peaks(layers: &[LinearLayer]) -> Peaks {
+pub(super) fn no_peaks(layers: &[Quantizable]) -> Peaks {
     let behind_norms = layers.iter().filter(|l| l.norm.is_some());
     behind_norms.map(|l| (l.reads.clone(), vec![0.0; l.inputs])).collect()
 }
 
 /// The same network with factors moved. `strength` from 0 to 1 says how much of an activation's peak moves: the factor of a channel is
 /// `peak ^ strength / weight ^ (1 - strength)`, where `weight` is the largest one that reads the channel.
-pub(super) fn moved(checkpoint: &Checkpoint, layers: &[LinearLayer], peaks: &Peaks, strength: f32) -> Checkpoint {
+pub(super) fn moved(checkpoint: &Checkpoint, layers: &[Quantizable], peaks: &Peaks, strength: f32) -> Checkpoint {
     let mut checkpoint = checkpoint.clone();
     for (reads, tops) in peaks {
         let readers = || layers.iter().filter(|l| l.reads == *reads);

@@ -3,7 +3,7 @@
 use super::{Job, QuantizeError, Step};
 use crate::export::options;
 use crate::tract::{Outputs, TractModel};
-use mtcae_network::onnx::{Int8Layers, LinearLayer, emit_int8};
+use mtcae_network::onnx::{Int8Layers, Quantizable, emit_int8};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Which layers are left in f32, beside those that are named.
@@ -54,7 +54,7 @@ pub fn logits_apart(got: &[Outputs], want: &[Outputs]) -> f32 {
 /// When a graph cannot be written or run.
 pub(super) fn fewest(
     job: &Job<'_>,
-    layers: &[LinearLayer],
+    layers: &[Quantizable],
     all: &Int8Layers,
     (errors, want): (&[f32], &[Outputs]),
     limit: f32,
@@ -89,13 +89,13 @@ pub(super) fn fewest(
 /// When a graph cannot be written or run.
 pub(super) fn alone(
     job: &Job<'_>,
-    layers: &[LinearLayer],
+    layers: &[Quantizable],
     all: &Int8Layers,
     want: &[Outputs],
     progress: &(dyn Fn(Step) + Sync),
 ) -> Result<Vec<f32>, QuantizeError> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let one = |layer: &LinearLayer| -> Result<f32, QuantizeError> {
+    let one = |layer: &Quantizable| -> Result<f32, QuantizeError> {
         let only: Int8Layers = all.iter().filter(|(n, _)| **n == layer.name).map(|(n, a)| (n.clone(), *a)).collect();
         let model = TractModel::load(&emit_int8(job.checkpoint, &options(job.manifest), &only)?)?;
         let got: Result<Vec<Outputs>, _> = job.probes().iter().map(|clip| model.run(clip)).collect();

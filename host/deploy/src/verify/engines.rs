@@ -9,6 +9,8 @@ use std::fmt;
 pub enum EngineName {
     /// The checkpoint's own plain arithmetic.
     Arithmetic,
+    /// The trainer's, in a program of its own.
+    Burn,
     /// tract, in this program.
     Tract,
     /// ONNX Runtime on the processor.
@@ -23,7 +25,7 @@ impl EngineName {
     /// What ONNX Runtime runs on, where that is the engine.
     pub(super) fn device(self) -> Option<Device> {
         match self {
-            EngineName::Arithmetic | EngineName::Tract => None,
+            EngineName::Arithmetic | EngineName::Burn | EngineName::Tract => None,
             EngineName::OnnxRuntime => Some(Device::Cpu),
             EngineName::Cuda => Some(Device::Cuda),
             EngineName::Tensorrt => Some(Device::Tensorrt),
@@ -40,6 +42,7 @@ impl fmt::Display for EngineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             EngineName::Arithmetic => "arithmetic",
+            EngineName::Burn => "burn",
             EngineName::Tract => "tract",
             EngineName::OnnxRuntime => "onnxruntime",
             EngineName::Cuda => "cuda",
@@ -51,7 +54,7 @@ impl fmt::Display for EngineName {
 /// Engines that are asked.
 #[derive(Debug, Clone, Copy)]
 pub enum Engines<'a> {
-    /// All that are there: tract, ONNX Runtime on the processor, and CUDA and TensorRT where the library knows them and the first file loads.
+    /// All that are there: burn, tract, ONNX Runtime on the processor, and CUDA and TensorRT where the library knows them and the first file loads.
     There,
     /// These; one that is not there is a failure. Without tract among them that runs the first file alone, as what the others
     /// are compared with.

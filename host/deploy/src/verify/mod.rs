@@ -83,8 +83,11 @@ impl Verification {
     }
 }
 
+/// Answers a model's checkpoint to clips, in burn; or why there are none.
+pub type Burn<'a> = &'a dyn Fn(&[Vec<u8>]) -> Result<Vec<Outputs>, String>;
+
 /// The parts of a model that are compared.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Parts<'a> {
     /// What the model is.
     pub manifest: &'a Manifest,
@@ -96,6 +99,8 @@ pub struct Parts<'a> {
     pub clips: &'a [Vec<u8>],
     /// ONNX Runtime's library, where there is one.
     pub onnxruntime: Option<&'a Path>,
+    /// How burn is asked, where it can be.
+    pub burn: Option<Burn<'a>>,
     /// Which engines are asked.
     pub engines: Engines<'a>,
 }
@@ -143,8 +148,23 @@ pub fn verify(parts: &Parts<'_>, progress: &mut dyn FnMut(Precision, EngineName)
         progress(*precision, EngineName::Arithmetic);
         let clips = &parts.clips[..parts.clips.len().min(ARITHMETIC_CLIPS)];
         let want = by_arithmetic(checkpoint, parts.manifest, clips)?;
-        let row = ((*precision, EngineName::Tract), (Precision::Fp32, EngineName::Arithmetic), GATE);
+        let arithmetic = (Precision::Fp32, EngineName::Arithmetic);
+        let limit = if *precision == Precision::Fp32 { GATE } else { tolerance(*precision) };
+        let row = ((*precision, EngineName::Tract), arithmetic, limit);
         found.differences.insert(0, difference(row, &answers[..want.len()], &want));
+        if parts.engines.asks(EngineName::Burn)
+            && let Some(burn) = parts.burn
+        {
+            let own = (Precision::Fp32, EngineName::Burn);
+            progress(own.0, own.1);
+            match burn(clips) {
+                Ok(answers) if answers.len() == want.len() => {
+                    found.differences.insert(1, difference((own, arithmetic, GATE), &answers, &want));
+                }
+                Ok(answers) => found.absent.push((own.1, format!("{} answers to {} clips", answers.len(), want.len()))),
+                Err(why) => found.absent.push((own.1, why)),
+            }
+        }
     }
     Ok(found)
 }

@@ -144,7 +144,8 @@ fn what_the_exporter_writes_has_none() {
         assert_eq!(traps(&emit_half(&checkpoint, &options).unwrap()).unwrap(), []);
         let (_, layers) = emit_tapped(&checkpoint, &options).unwrap();
         for activation in [Activation::Static { scale: 0.1, zero_point: 128 }, Activation::Dynamic] {
-            let layers: Int8Layers = layers.iter().map(|l| (l.name.clone(), activation)).collect();
+            let can = layers.iter().filter(|l| activation != Activation::Dynamic || !l.is_convolution());
+            let layers: Int8Layers = can.map(|l| (l.name.clone(), activation)).collect();
             let onnx = emit_int8(&checkpoint, &options, &layers).unwrap();
             assert_eq!(traps(&onnx).unwrap(), [], "opset {opset}, {activation:?}");
         }

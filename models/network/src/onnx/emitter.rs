@@ -2,7 +2,7 @@
 
 use super::EmitOptions;
 use super::graph::Builder;
-use super::int8::{Int8Layers, LinearLayer, RoundedWeight, short};
+use super::int8::{Int8Layers, Quantizable, RoundedWeight, short};
 use super::proto::{Attribute, UINT8, ValueInfo};
 use crate::checkpoint::Checkpoint;
 use crate::layers::{Conv, Linear, Norm, PatchEmbed, Qkv};
@@ -31,8 +31,8 @@ pub(super) struct Emitter<'a> {
     options: &'a EmitOptions,
     int8: &'a Int8Layers,
     pub builder: Builder,
-    /// The linear layers that may compute in int8, in the order of the graph.
-    pub layers: Vec<LinearLayer>,
+    /// The layers that may compute in int8, in the order of the graph.
+    pub layers: Vec<Quantizable>,
     /// Names of norms by the value that they make.
     norms: HashMap<String, String>,
 }
@@ -64,7 +64,14 @@ impl<'a> Emitter<'a> {
         if !name.starts_with(HEADS) {
             let reads = x.name.clone();
             let norm = self.norms.get(&reads).cloned();
-            self.layers.push(LinearLayer { name: name.into(), reads, norm, tokens: x.n, inputs, outputs });
+            self.layers.push(Quantizable {
+                name: name.into(),
+                reads,
+                norm,
+                shape: vec![1, x.n, inputs],
+                inputs,
+                outputs,
+            });
         }
         let name = match self.int8.get(name) {
             Some(activation) => {
@@ -162,10 +169,34 @@ impl Ops for Emitter<'_> {
         let scale = if x.raw { [self.scale(0), self.scale(1), self.scale(2)] } else { [1.0; 3] };
         let folded =
             w.iter().enumerate().map(|(i, v)| (f64::from(*v) * factor[i / per] * scale[i / 9 % x.channels % 3]) as f32);
-        let rounded = !self.int8.is_empty();
-        let folded = folded.map(|v| if rounded { short(v) } else { v });
-        let shape = layer.weight.shape.clone();
-        let weight = self.builder.constant(&layer.weight.name, &shape, folded);
+        let folded: Vec<f32> = folded.collect();
+        let name = layer.weight.name.trim_end_matches(".weight");
+        if !x.raw {
+            let shape = vec![self.checkpoint.config.frames, x.channels, x.side, x.side];
+            self.layers.push(Quantizable {
+                name: name.into(),
+                reads: x.name.clone(),
+                norm: None,
+                shape,
+                inputs: per,
+                outputs: channels,
+            });
+        }
+        let shape = &layer.weight.shape;
+        let (read, weight) = match self.int8.get(name).filter(|activation| !x.raw && activation.scale().is_some()) {
+            Some(activation) => {
+                let weight = RoundedWeight::of_rows(&folded, channels);
+                (
+                    self.builder.through_bytes(&x.name, *activation, self.options.opset),
+                    self.builder.rounded(name, shape, &weight),
+                )
+            }
+            None => {
+                let rounded = !self.int8.is_empty();
+                let folded = folded.into_iter().map(|v| if rounded { short(v) } else { v });
+                (x.name.clone(), self.builder.constant(&layer.weight.name, shape, folded))
+            }
+        };
         let bias = (0..channels).map(|c| (f64::from(shift[c]) - f64::from(mean[c]) * factor[c]) as f32);
         let bias = self.builder.constant(&layer.norm_bias.name, &[channels], bias);
         let stride = layer.stride as i64;
@@ -174,7 +205,7 @@ impl Ops for Emitter<'_> {
             Attribute::ints("pads", &[1; 4]),
             Attribute::ints("strides", &[stride; 2]),
         ];
-        let name = self.builder.node("Conv", &[&x.name, &weight, &bias], attributes);
+        let name = self.builder.node("Conv", &[&read, &weight, &bias], attributes);
         Map { name, channels, side: x.side / layer.stride, raw: false }
     }
 

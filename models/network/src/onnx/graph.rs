@@ -132,6 +132,22 @@ impl Builder {
         y
     }
 
+    /// `x` as the bytes of a static range make it again: floats that are whole steps of the scale.
+    pub(super) fn through_bytes(&mut self, x: &str, activation: Activation, opset: u32) -> String {
+        let bytes = self.bytes_of(x, activation, opset);
+        let scale = self.constant(&format!("{}.scale", bytes.name), &[], activation.scale().into_iter());
+        let zero = self.zero_point(activation.zero_point());
+        self.node("DequantizeLinear", &[&bytes.name, &scale, &zero], vec![])
+    }
+
+    /// A weight of bytes with its outputs first, as floats that are whole steps of each output's scale.
+    pub(super) fn rounded(&mut self, name: &str, shape: &[usize], weight: &RoundedWeight) -> String {
+        let raw = weight.values.iter().map(|v| v.to_le_bytes()[0]).collect();
+        let w = self.raw_constant(&format!("{name}.weight"), shape, INT8, raw);
+        let s = self.constant(&format!("{name}.scale"), &[weight.outputs], weight.scales.iter().copied());
+        self.node("DequantizeLinear", &[&w, &s], vec![Attribute::int("axis", 0)])
+    }
+
     fn zero_point(&mut self, value: u8) -> String {
         let name = format!("zero_point_{value}");
         if !self.constants.iter().any(|c| c.name == name) {

@@ -1,10 +1,15 @@
-//! Linear layers in int8: how activations become bytes, and how weights are rounded.
+//! Linear layers and convolutions in int8: how activations become bytes, and how weights are rounded.
 //!
 //! ```text
-//! x f32 -> bytes u8 -> MatMulInteger with weights i8 -> f32 -> times scales [outputs] -> plus bias
+//! linear       x f32 -> bytes u8 -> MatMulInteger with weights i8 -> f32 -> times scales [outputs] -> plus bias
+//! convolution  x f32 -> bytes u8 -> DequantizeLinear -> Conv with DequantizeLinear of weights i8, bias
 //! ```
 //!
-//! Patch embedding, convolutions, attention products, softmax, norms, GELU and heads stay f32: rounding all of a ViT ruins it.
+//! The form of convolutions is right in every engine; in tract alone and in ONNX Runtime it computes in f32 (ConvInteger would take
+//! ONNX Runtime 1.32 five to ten times as long as f32 does), while this project's kernels multiply the bytes.
+//!
+//! Patch embedding, the convolution that reads pixels, attention products, softmax, norms, GELU and heads stay f32: rounding all of a
+//! ViT ruins it.
 
 use std::collections::BTreeMap;
 
@@ -45,44 +50,50 @@ impl Activation {
     }
 }
 
-/// A folded convolution's weight beside layers in int8, to twelve bits: finer than a checkpoint's f16, and a file that packs to half.
+/// The weight of a folded convolution that stays f32 beside layers in int8, to twelve bits: finer than a checkpoint's f16, and a file that packs to half.
 pub(super) fn short(weight: f32) -> f32 {
     f32::from_bits((weight.to_bits() + 0x800) & !0xfff)
 }
 
-/// Which linear layers compute in int8, by name ([`super::LinearLayer::name`]); all others stay f32.
+/// Which layers compute in int8, by name ([`Quantizable::name`]); all others stay f32.
 pub type Int8Layers = BTreeMap<String, Activation>;
 
-/// A linear layer that may compute in int8.
+/// A linear layer or a convolution that may compute in int8.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinearLayer {
+pub struct Quantizable {
     /// Its name in the graph, for example `blocks.0.mlp.fc1`; queries, keys and values are three layers.
     pub name: String,
-    /// The value in the graph that it reads, `[1, tokens, inputs]`; several layers may read one.
+    /// The value in the graph that it reads; several layers may read one.
     pub reads: String,
+    /// Sides of that value: `[1, tokens, inputs]` of a linear layer, `[frames, channels, side, side]` of a convolution.
+    pub shape: Vec<usize>,
     /// The norm that makes that value, by its name in the checkpoint (`blocks.0.norm1`), when linear layers of this kind alone read it:
     /// a factor on a channel can then be moved from one into the other.
     pub norm: Option<String>,
-    /// Tokens of a clip.
-    pub tokens: usize,
-    /// Channels in.
+    /// Numbers that each output is a sum over: channels in, nine times as many of a convolution.
     pub inputs: usize,
     /// Channels out.
     pub outputs: usize,
 }
 
-impl LinearLayer {
+impl Quantizable {
+    /// True for a convolution, which reads no tokens and needs a [`Activation::Static`] range.
+    pub fn is_convolution(&self) -> bool {
+        self.shape.len() == 4
+    }
+
     /// Bytes of its weight and scales in the file.
     pub fn bytes(&self, int8: bool) -> usize {
         if int8 { self.inputs * self.outputs + 4 * self.outputs } else { 4 * self.inputs * self.outputs }
     }
 }
 
-/// A weight `[inputs, outputs]` in -127..=127, symmetric, with a scale for each output.
+/// A weight in -127..=127, symmetric, with a scale for each output.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RoundedWeight {
     pub inputs: usize,
     pub outputs: usize,
+    /// In the order that they were given in.
     pub values: Vec<i8>,
     pub scales: Vec<f32>,
 }
@@ -90,16 +101,23 @@ pub(super) struct RoundedWeight {
 impl RoundedWeight {
     /// Rounds `weight`, `[inputs, outputs]` row by row.
     pub fn new(weight: &[f32], outputs: usize) -> RoundedWeight {
+        RoundedWeight::by(weight, outputs, |i| i % outputs)
+    }
+
+    /// Rounds `weight`, `[outputs, inputs]` row by row.
+    pub fn of_rows(weight: &[f32], outputs: usize) -> RoundedWeight {
+        let inputs = weight.len() / outputs;
+        RoundedWeight::by(weight, outputs, |i| i / inputs)
+    }
+
+    /// `output` says which one the weight at an index belongs to.
+    fn by(weight: &[f32], outputs: usize, output: impl Fn(usize) -> usize) -> RoundedWeight {
         let mut scales = vec![0.0f32; outputs];
-        for row in weight.chunks(outputs) {
-            scales.iter_mut().zip(row).for_each(|(top, v)| *top = top.max(v.abs()));
-        }
+        weight.iter().enumerate().for_each(|(i, v)| scales[output(i)] = scales[output(i)].max(v.abs()));
         // A channel of zeros has any scale.
         scales.iter_mut().for_each(|s| *s = if *s > 0.0 { *s / TOP } else { 1.0 });
-        let rounded = |row: &[f32]| -> Vec<i8> {
-            row.iter().zip(&scales).map(|(v, s)| (v / s).round_ties_even().clamp(-TOP, TOP) as i8).collect()
-        };
-        let values = weight.chunks(outputs).flat_map(rounded).collect();
+        let rounded = |(i, v): (usize, &f32)| (v / scales[output(i)]).round_ties_even().clamp(-TOP, TOP) as i8;
+        let values = weight.iter().enumerate().map(rounded).collect();
         RoundedWeight { inputs: weight.len() / outputs, outputs, values, scales }
     }
 }
@@ -124,9 +142,18 @@ mod tests {
     }
 
     #[test]
+    fn the_same_weight_turned_has_the_same_scales() {
+        let rows: Vec<f32> = (0..60).map(|i| ((i * 37) % 61) as f32 - 30.0).collect();
+        let turned: Vec<f32> = (0..60).map(|i| rows[i % 3 * 20 + i / 3]).collect();
+        let (a, b) = (RoundedWeight::of_rows(&rows, 3), RoundedWeight::new(&turned, 3));
+        assert_eq!((&a.scales, a.inputs), (&b.scales, b.inputs));
+        assert!((0..60).all(|i| b.values[i] == a.values[i % 3 * 20 + i / 3]));
+    }
+
+    #[test]
     fn a_layer_in_int8_takes_a_quarter_and_its_scales() {
-        let layer =
-            LinearLayer { name: "a".into(), reads: "b".into(), norm: None, tokens: 1, inputs: 100, outputs: 10 };
+        let shape = vec![1, 1, 100];
+        let layer = Quantizable { name: "a".into(), reads: "b".into(), norm: None, shape, inputs: 100, outputs: 10 };
         assert_eq!((layer.bytes(false), layer.bytes(true)), (4000, 1040));
     }
 }

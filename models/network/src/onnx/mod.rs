@@ -14,7 +14,7 @@ use prost::Message;
 use std::collections::BTreeSet;
 use thiserror::Error;
 
-pub use int8::{Activation, Int8Layers, LinearLayer, ZERO_POINT};
+pub use int8::{Activation, Int8Layers, Quantizable, ZERO_POINT};
 
 /// Operator sets the exporter writes.
 pub const OPSETS: [u32; 2] = [17, 20];
@@ -44,12 +44,18 @@ pub enum EmitError {
         accepted: &'static str,
     },
     /// A layer that is to compute in int8 and is not there, or cannot.
-    #[error("`{name}` is no linear layer that can compute in int8; accepted: {accepted}")]
+    #[error("`{name}` is no layer that can compute in int8; accepted: {accepted}")]
     Layer {
         /// The name found.
         name: String,
         /// The names of those that can.
         accepted: String,
+    },
+    /// A convolution whose range is to be found while the graph runs.
+    #[error("`{name}` is a convolution, which has no tokens to find a range for; accepted: a static range, or f32")]
+    ByToken {
+        /// Its name.
+        name: String,
     },
     /// A scale that makes no bytes.
     #[error("the scale of what `{layer}` reads is {scale}; accepted: a number above 0")]
@@ -96,10 +102,10 @@ pub fn emit(checkpoint: &Checkpoint, options: &EmitOptions) -> Result<Vec<u8>, E
     emit_int8(checkpoint, options, &Int8Layers::new())
 }
 
-/// The same network with some linear layers in int8; input and outputs are those of [`emit`].
+/// The same network with some linear layers and convolutions in int8; input and outputs are those of [`emit`].
 ///
 /// # Errors
-/// As [`emit`], and when `layers` names one that is not there or has a scale that is not above 0.
+/// As [`emit`], and when `layers` names one that is not there, has a scale that is not above 0, or has none and is a convolution.
 pub fn emit_int8(checkpoint: &Checkpoint, options: &EmitOptions, layers: &Int8Layers) -> Result<Vec<u8>, EmitError> {
     write(checkpoint, options, layers, Form::Plain).map(|(bytes, _)| bytes)
 }
@@ -113,12 +119,12 @@ pub fn emit_half(checkpoint: &Checkpoint, options: &EmitOptions) -> Result<Vec<u
     write(checkpoint, options, &Int8Layers::new(), Form::Half).map(|(bytes, _)| bytes)
 }
 
-/// The f32 network with everything that its linear layers read as further outputs, f32 `[1, tokens, inputs]` under the names
-/// [`LinearLayer::reads`]; and those layers, in the order of the graph.
+/// The f32 network with everything that layers read which may compute in int8 as further outputs, f32 of sides
+/// [`Quantizable::shape`] under the names [`Quantizable::reads`]; and those layers, in the order of the graph.
 ///
 /// # Errors
 /// As [`emit`].
-pub fn emit_tapped(checkpoint: &Checkpoint, options: &EmitOptions) -> Result<(Vec<u8>, Vec<LinearLayer>), EmitError> {
+pub fn emit_tapped(checkpoint: &Checkpoint, options: &EmitOptions) -> Result<(Vec<u8>, Vec<Quantizable>), EmitError> {
     write(checkpoint, options, &Int8Layers::new(), Form::Tapped)
 }
 
@@ -135,7 +141,7 @@ fn write(
     options: &EmitOptions,
     int8: &Int8Layers,
     form: Form,
-) -> Result<(Vec<u8>, Vec<LinearLayer>), EmitError> {
+) -> Result<(Vec<u8>, Vec<Quantizable>), EmitError> {
     check(options)?;
     checkpoint.check()?;
     let config = &checkpoint.config;
@@ -155,7 +161,7 @@ fn write(
         emitter.sole_readers();
         let mut seen = BTreeSet::new();
         let once = emitter.layers.iter().filter(|l| seen.insert(&l.reads));
-        outputs.extend(once.map(|l| Builder::tap(&l.reads, &[1, l.tokens, l.inputs])));
+        outputs.extend(once.map(|l| Builder::tap(&l.reads, &l.shape)));
     }
     let input = emitter.input();
     let Emitter { builder, layers, .. } = emitter;
@@ -177,13 +183,14 @@ fn write(
     }
 }
 
-fn check_layers(int8: &Int8Layers, there: &[LinearLayer]) -> Result<(), EmitError> {
+fn check_layers(int8: &Int8Layers, there: &[Quantizable]) -> Result<(), EmitError> {
     for (name, activation) in int8 {
-        if !there.iter().any(|l| l.name == *name) {
+        let Some(layer) = there.iter().find(|l| l.name == *name) else {
             let accepted: Vec<&str> = there.iter().map(|l| l.name.as_str()).collect();
             return Err(EmitError::Layer { name: name.clone(), accepted: accepted.join(", ") });
-        }
+        };
         match activation.scale() {
+            None if layer.is_convolution() => return Err(EmitError::ByToken { name: name.clone() }),
             Some(scale) if !(scale.is_finite() && scale > 0.0) => {
                 return Err(EmitError::Scale { layer: name.clone(), scale });
             }
@@ -228,10 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn the_layers_that_can_be_int8_are_the_linear_ones_without_the_heads() {
+    fn the_layers_that_can_be_int8_are_all_but_the_one_of_pixels_and_the_heads() {
         let (checkpoint, options) = small();
         let (bytes, layers) = emit_tapped(&checkpoint, &options).unwrap();
         let names: Vec<&str> = layers.iter().map(|l| l.name.as_str()).collect();
+        let convolutions = layers.iter().filter(|l| l.is_convolution()).count();
+        assert_eq!(convolutions, 9, "the first of ten reads pixels: {names:?}");
+        assert_eq!((&layers[0].shape[..], layers[0].inputs, layers[0].outputs), (&[4, 16, 16, 16][..], 9 * 16, 32));
+        let (layers, names) = (&layers[convolutions..], &names[convolutions..]);
         assert_eq!(
             &names[..7],
             [
@@ -262,7 +273,7 @@ mod tests {
         decoders.0.layers.0.norm2 decoders.0.layers.0.mlp.fc1
         ");
         let taps: BTreeSet<&str> = layers.iter().map(|l| l.reads.as_str()).collect();
-        assert_eq!(graph(&bytes).output.len(), 3 + taps.len());
+        assert_eq!(graph(&bytes).output.len(), 3 + convolutions + taps.len());
     }
 
     #[test]
@@ -282,6 +293,32 @@ mod tests {
         let dynamic = with(Activation::Dynamic);
         assert_eq!((count(&dynamic, "MatMulInteger"), count(&dynamic, "ReduceMax")), (4, 2));
         assert_eq!((&int8.input, &int8.output), (&f32.input, &f32.output));
+    }
+
+    #[test]
+    fn convolutions_in_int8_have_bytes_on_both_sides() {
+        let (checkpoint, options) = small();
+        let convolutions: Vec<Quantizable> =
+            emit_tapped(&checkpoint, &options).unwrap().1.into_iter().filter(Quantizable::is_convolution).collect();
+        let activation = Activation::Static { scale: 0.05, zero_point: 0 };
+        let with = |activation| {
+            let layers = convolutions.iter().map(|l| (l.name.clone(), activation)).collect();
+            emit_int8(&checkpoint, &options, &layers)
+        };
+        let (f32, int8) = (emit(&checkpoint, &options).unwrap(), with(activation).unwrap());
+        assert!(f32.len() - int8.len() > 2 * convolutions.iter().map(|l| l.inputs * l.outputs).sum::<usize>());
+        let int8 = graph(&int8);
+        assert_eq!(
+            (count(&int8, "Conv"), count(&int8, "QuantizeLinear"), count(&int8, "DequantizeLinear")),
+            (10, 9, 18)
+        );
+        let error = with(Activation::Dynamic).unwrap_err().to_string();
+        assert!(
+            error.ends_with(
+                "is a convolution, which has no tokens to find a range for; accepted: a static range, or f32"
+            ),
+            "{error}"
+        );
     }
 
     #[test]
@@ -315,7 +352,7 @@ mod tests {
         };
         assert!(
             refused("heads.boxes.fc", 1.0)
-                .starts_with("`heads.boxes.fc` is no linear layer that can compute in int8; accepted: stem.merge, ")
+                .starts_with("`heads.boxes.fc` is no layer that can compute in int8; accepted: stem.1.conv, ")
         );
         insta::assert_snapshot!(refused("stem.merge", 0.0), @"the scale of what `stem.merge` reads is 0; accepted: a number above 0");
         insta::assert_snapshot!(refused("stem.merge", f32::NAN), @"the scale of what `stem.merge` reads is NaN; accepted: a number above 0");

@@ -3,6 +3,7 @@
 mod ablate;
 mod ablation;
 mod answer;
+mod answers;
 mod curves;
 mod data;
 mod data_clips;
@@ -48,6 +49,8 @@ enum Command {
     Import(import::Args),
     Pretrain(pretrain::Args),
     Quantize(Box<quantize::Args>),
+    #[command(hide = true)]
+    Answers(answers::Args),
 }
 
 fn main() -> Result<()> {
@@ -63,6 +66,7 @@ fn main() -> Result<()> {
         Command::Import(args) => args.run(),
         Command::Pretrain(args) => args.run(),
         Command::Quantize(args) => args.run(),
+        Command::Answers(args) => args.run(),
     }
 }
 

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// Held-out clips that fp32 and int8 are compared on number by number.
 const COMPARED: usize = 32;
 
-/// Write a model with its linear layers in int8, checked against fp32
+/// Write a model with its linear layers and convolutions in int8, checked against fp32
 #[derive(clap::Args)]
 #[command(after_help = "\
 Half of DATA's persons serve to find ranges, the other half to judge: when the int8 model differs too much, or is less
@@ -27,7 +27,7 @@ Examples:
   mtcae quantize run/checkpoint.safetensors --manifest edge.manifest.toml --calibrate shards/mine --keep 2 --out model
   mtcae quantize models/zoo/edge --dynamic --out model")]
 pub struct Args {
-    /// Model folder with a checkpoint, or a checkpoint (with --manifest).
+    /// Model folder with a checkpoint (the fp32 file need not be there), or a checkpoint (with --manifest).
     model: PathBuf,
     /// The model's description, where MODEL is a checkpoint.
     #[arg(long, value_name = "FILE")]
@@ -41,10 +41,10 @@ pub struct Args {
     /// How the range of an activation is chosen: mse, percentile:P, minmax.
     #[arg(long, default_value_t = RangeMethod::Mse)]
     range: RangeMethod,
-    /// Ranges may be uneven around zero.
+    /// Ranges may be uneven around zero; those of convolutions always may.
     #[arg(long)]
     asymmetric: bool,
-    /// Each token finds its own range while the model runs; slower, and needs no calibration.
+    /// Each token finds its own range while the model runs; slower, and needs no calibration. Convolutions stay in f32.
     #[arg(long, conflicts_with_all = ["range", "asymmetric"])]
     dynamic: bool,
     /// Move this share of the activations' outliers into the weights behind a norm, 0 to 1; 0.5 is what others use.

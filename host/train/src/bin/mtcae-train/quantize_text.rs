@@ -40,7 +40,7 @@ pub fn table(told: &Told<'_>) -> String {
         let _ = writeln!(text, "{:width$}  {sides:>11}  {error:7.3}  {form:4}  {:8}", l.layer.name, l.bytes);
     }
     let int8 = found.layers.iter().filter(|l| l.activation.is_some()).count();
-    let _ = writeln!(text, "{int8} linear layers in int8, {} in f32", found.layers.len() - int8);
+    let _ = writeln!(text, "{int8} layers in int8, {} in f32", found.layers.len() - int8);
     let mb = |bytes: usize| bytes as f64 / 1e6;
     let size = (mb(found.onnx.len()), mb(told.fp32_bytes));
     let _ = writeln!(text, "{}  {:.2} MB; fp32 {:.2} MB", told.written.onnx.display(), size.0, size.1);
