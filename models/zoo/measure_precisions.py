@@ -7,6 +7,7 @@ value, over clips of the portrait that ships: the numbers behind `tolerance` in 
 """
 
 import pathlib
+import sys
 import tempfile
 
 import numpy as np
@@ -18,7 +19,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODEL = ROOT / "models/zoo/edge/edge.fp32.onnx"
+MODEL = pathlib.Path(sys.argv[1])  # an fp32 file, as `mtcae export` writes it
 OUTPUTS = ["boxes", "landmarks", "logits"]
 
 

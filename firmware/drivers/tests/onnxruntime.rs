@@ -28,9 +28,9 @@ fn both_engines_answer_the_same() {
     let Some(library) = library("ONNX Runtime is not compared with tract") else { return };
     let models = [
         ("tiny", file(manifest(), TINY), 1e-5),
-        ("edge", shipped(), 1e-4),
         ("random", network(Precision::Fp32), 1e-4),
         // Where one engine rounds up and the other down, a step of a byte lies between them.
+        ("edge", shipped(), 0.05),
         ("random, int8", network(Precision::Int8), 0.05),
     ];
     for (name, file, most) in models {

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! All but the portrait is what runs on a board. The answer's tolerances are those of the number formats in the folder, as
-//! a board runs whichever of them fits it.
+//! a board runs whichever of them fits it. Where there is a file in int8 alone, its own answer is taken, once it was found near that of
+//! the checkpoint: a board then has to come nearer.
 
 use crate::failure::Failure;
 use mtcae_contract::{Clip, Cropper, Frame, Image, Manifest, Precision, Rect, ReferenceAnswer};
@@ -13,10 +14,10 @@ use mtcae_core::{
     Assembler, Captured, CropCache, Engine, FaceFinder, FrameSource, GapSettings, Gaze, GazeSettings, Ring, RingLimits,
     SourceError, SourceInfo,
 };
-use mtcae_deploy::tolerance;
+use mtcae_deploy::{Model, has_checkpoint, tolerance};
 use mtcae_detect::DetectorConfig;
 use mtcae_drivers::{
-    FileOptions, FileSource, MAX_SIDE, MonotonicClock, MtcnnFinder, Pacing, PictureDecoder, TractEngine,
+    FileOptions, FileSource, MAX_SIDE, ModelFile, MonotonicClock, MtcnnFinder, Pacing, PictureDecoder, TractEngine,
 };
 use std::f32::consts::TAU;
 use std::fmt::Display;
@@ -32,6 +33,8 @@ const MAX_FRAMES: u32 = 1500;
 const SEARCH_EVERY: u32 = 10;
 /// How long a video may take for its next frame.
 const WAIT: Duration = Duration::from_secs(10);
+/// Largest difference accepted of a file in another engine or on another processor, relative to an output's largest value. Seen: 0.003.
+const SAME_FILE: f32 = 0.03;
 
 /// The two parts of a model's self-test.
 pub struct SelfTest {
@@ -47,9 +50,21 @@ pub struct SelfTest {
 /// When no face is found there, the model does not run, or it answers the same to a black clip.
 pub fn make(folder: &Path, manifest: &Manifest, video: Option<&Path>) -> Result<SelfTest, Failure> {
     let clip = face_clip(manifest, video)?;
-    let mut engine = TractEngine::load(folder, Precision::Fp32, 1).map_err(|e| refused(e, MODEL))?;
+    let alone = manifest.artifacts.first().filter(|_| manifest.artifact(Precision::Fp32).is_none());
+    let precision = alone.map_or(Precision::Fp32, |file| file.precision);
+    let mut engine = TractEngine::load(folder, precision, 1).map_err(|e| refused(e, MODEL))?;
     let answer = engine.infer(&clip).map_err(|e| refused(e, MODEL))?;
-    let allowed = manifest.artifacts.iter().map(|file| tolerance(file.precision)).fold(0.0, f32::max);
+    let allowed = match alone {
+        Some(file) => {
+            let right = of_checkpoint(folder)?.infer(&clip).map_err(|e| refused(e, MODEL))?;
+            let right = ReferenceAnswer::new(right, tolerance(file.precision)).map_err(|e| refused(e, DEAD))?;
+            right
+                .check(&answer)
+                .map_err(|e| refused(format!("{} beside its checkpoint: {e}", file.file), QUANTIZED))?;
+            SAME_FILE
+        }
+        None => manifest.artifacts.iter().map(|file| tolerance(file.precision)).fold(0.0, f32::max),
+    };
     let reference = ReferenceAnswer::new(answer, allowed).map_err(|e| refused(e, DEAD))?;
     let black = Clip { bytes: vec![0; clip.bytes.len()], ..clip.clone() };
     let unmoved = engine.infer(&black).map_err(|e| refused(e, MODEL))?;
@@ -58,6 +73,16 @@ pub fn make(folder: &Path, manifest: &Manifest, video: Option<&Path>) -> Result<
     }
     let answer = reference.to_json().map_err(|e| refused(e, DEAD))?;
     Ok(SelfTest { clip: clip.bytes, answer })
+}
+
+/// The fp32 network of a folder that has no such file.
+fn of_checkpoint(folder: &Path) -> Result<TractEngine, Failure> {
+    if !has_checkpoint(folder) {
+        return Err(refused("the folder has neither an fp32 file nor a checkpoint", MODEL));
+    }
+    let Model { manifest, fp32: bytes, .. } = Model::open(folder).map_err(|e| refused(e, MODEL))?;
+    let file = ModelFile { manifest, precision: Precision::Fp32, path: folder.to_owned(), bytes };
+    TractEngine::load_file(&file, 1).map_err(|e| refused(e, MODEL))
 }
 
 /// A clip with a face, of `video` (or a folder of pictures), or of the portrait that ships.
@@ -75,7 +100,9 @@ pub fn face_clip(manifest: &Manifest, video: Option<&Path>) -> Result<Clip, Fail
 }
 
 const VIDEO: &str = "`--reference` takes a video or a folder of pictures in which a face is seen";
-const MODEL: &str = "the self-test's answer is that of the fp32 file, which `mtcae export` writes and checks";
+const MODEL: &str =
+    "the self-test's answer is that of the fp32 file, which `mtcae export` writes and checks, or of the checkpoint";
+const QUANTIZED: &str = "make it of this checkpoint again, with `mtcae quantize`";
 const DEAD: &str = "a network that does not answer cannot be tested on a board; train it again, then `mtcae export`";
 
 fn refused(reason: impl Display, help: &str) -> Failure {

@@ -129,13 +129,18 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, ExportError> {
     Manifest::from_toml(&text).map_err(|e| folder_error(&path, e.to_string().trim_end().to_owned()))
 }
 
+/// Whether the model in `folder` has its checkpoint beside it.
+pub fn has_checkpoint(folder: &Path) -> bool {
+    folder.join(CHECKPOINT).exists()
+}
+
 /// The checkpoint of the model in `folder`, if it has one.
 ///
 /// # Errors
 /// When there is one that is not acceptable or not of the manifest.
 pub fn read_checkpoint(folder: &Path, manifest: &Manifest) -> Result<Option<Checkpoint>, ExportError> {
     let path = folder.join(CHECKPOINT);
-    if !path.exists() {
+    if !has_checkpoint(folder) {
         return Ok(None);
     }
     let checkpoint = export::read(&path)?;

@@ -78,7 +78,7 @@ impl Desk {
 fn pictures_become_shards_that_a_model_is_scored_on() {
     let desk = Desk::new();
     desk.data_set();
-    let arguments = ["--root", "in", "--out", "out", "--name", "mine", "--naming", "person"];
+    let arguments = ["--root", "in", "--out", "out", "--name", "mine", "--naming", "person", "--classes", "8"];
     insta::assert_snapshot!(desk.prepare(&arguments), @r"
     exit code: 0
     3 samples, a face found in 3 (100.0 %); 6 corrupt, 1 of other labels; 1 shard(s), 0 already there
@@ -109,6 +109,16 @@ fn pictures_become_shards_that_a_model_is_scored_on() {
     let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge");
     let scored = desk.said(&["evaluate", zoo, "--data", "out/mine"]);
     assert!(scored.starts_with("exit code: 0\n") && scored.contains("WAR"), "{scored}");
+
+    let scored = desk.said(&["evaluate", zoo, "--data", "out/mine", "--classes", "happy,sad", "--json"]);
+    let object: serde_json::Value =
+        serde_json::from_str(scored.strip_prefix("exit code: 0\n").expect(&scored)).unwrap();
+    let cells = object["confusion"].as_array().unwrap().iter().map(|row| row.as_array().unwrap());
+    let answers: Vec<u64> = cells.map(|row| row.iter().map(|n| n.as_u64().unwrap()).sum()).collect();
+    assert_eq!((object["samples"].as_u64(), answers[1] + answers[2]), (Some(3), 3), "{scored}");
+    assert!(object["confusion"].as_array().unwrap().iter().all(|row| row[0] == 0), "neutral is no answer: {scored}");
+    let scored = desk.said(&["evaluate", zoo, "--data", "out/mine", "--classes", "glad"]);
+    assert!(scored.contains("--classes names `glad`; accepted: neutral, happy, sad, "), "{scored}");
 
     let arguments = ["curves", zoo, "--data", "out/mine", "--harms", "dark,rotated", "--json", "--plot", "curves.svg"];
     let said = desk.said(&arguments);

@@ -15,7 +15,7 @@ const STILLS: [(&str, usize); 6] =
     [("astronaut", 0), ("carphone", 0), ("carphone", 40), ("astronaut", 90), ("carphone", 80), ("carphone", 119)];
 /// Models, and by how much a probability may differ: in int8 a number that differs in its last bit may be rounded to the
 /// step beside.
-const MODELS: [(&str, f64); 3] = [("edge", 1e-3), ("edge-int8", 0.02), ("tiny", 0.02)];
+const MODELS: [(&str, f64); 2] = [("edge", 0.02), ("tiny", 0.02)];
 /// More than two answers take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(400);
 /// The processor that is emulated: instructions of a Jetson Orin's.

@@ -34,10 +34,10 @@ pub fn file(manifest: Manifest, onnx: &[u8]) -> ModelFile {
     ModelFile { manifest, precision: Precision::Fp32, path: "DIR/tiny.onnx".into(), bytes: onnx.to_vec() }
 }
 
-/// The model that ships.
+/// The model that ships, which is in int8.
 pub fn shipped() -> ModelFile {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge"));
-    ModelFile::read(folder, Precision::Fp32).unwrap()
+    ModelFile::read(folder, Precision::Int8).unwrap()
 }
 
 /// A small network of random weights, of one block; in int8 every linear layer finds its ranges while it runs, and convolutions have one.

@@ -192,7 +192,7 @@ fn who((precision, engine): (Precision, EngineName)) -> String {
 fn report_text(found: &Verification, library: Option<&Path>) -> String {
     let mut text = format!("{} clips; largest differences, in parts of an output's largest value\n", found.clips);
     let head = ["boxes", "landmarks", "logits", "accepted"];
-    text += &format!("{:19} {:28}", "", "against");
+    text += &format!("{:22} {:28}", "", "against");
     head.iter().for_each(|h| text += &format!(" {h:>9}"));
     text += "\n";
     for d in &found.differences {
@@ -201,7 +201,7 @@ fn report_text(found: &Verification, library: Option<&Path>) -> String {
         // Writing to a String does not fail.
         let _ = writeln!(
             text,
-            "{:19} {:28} {:9.1e} {:9.1e} {:9.1e} {:9.0e}{verdict}",
+            "{:22} {:28} {:9.1e} {:9.1e} {:9.1e} {:9.0e}{verdict}",
             who(d.file),
             who(d.against),
             r.boxes,
@@ -211,7 +211,7 @@ fn report_text(found: &Verification, library: Option<&Path>) -> String {
         );
     }
     for (precision, engine, why) in &found.failures {
-        let _ = writeln!(text, "{:19} DOES NOT RUN: {why}", who((*precision, *engine)));
+        let _ = writeln!(text, "{:22} DOES NOT RUN: {why}", who((*precision, *engine)));
     }
     for (engine, why) in &found.absent {
         let _ = writeln!(text, "{engine} was not asked: {why}");

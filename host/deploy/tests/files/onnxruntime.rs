@@ -3,10 +3,11 @@
 use crate::cases;
 use mtcae_contract::Precision;
 use mtcae_deploy::{
-    Agreement, Device, OnnxRuntime, Outputs, TractModel, agreement, half_bytes, onnx_bytes, seeded_clip, tolerance,
+    Agreement, Device, Model, OnnxRuntime, Outputs, TractModel, agreement, half_bytes, onnx_bytes, seeded_clip,
+    tolerance,
 };
 use mtcae_network::{Checkpoint, NetworkConfig};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The library that every test here asks.
 pub fn library() -> Option<PathBuf> {
@@ -21,7 +22,8 @@ pub fn library() -> Option<PathBuf> {
 #[test]
 fn the_shipped_model_answers_the_same_in_onnxruntime() {
     let Some(library) = library() else { return };
-    let onnx = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge/edge.fp32.onnx")).unwrap();
+    let zoo = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge"));
+    let onnx = Model::open(zoo).unwrap().fp32;
     let engine = TractModel::load(&onnx).unwrap();
     let [_, frames, size, ..] = *engine.shape() else { panic!("{:?}", engine.shape()) };
     let mut other = OnnxRuntime::load(&library, &onnx, engine.shape(), Device::Cpu).unwrap();

@@ -1,9 +1,9 @@
 //! `mtcae-train curves`: what a model still reads from pictures that were made worse.
 
-use crate::open;
+use crate::{open, precision};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use mtcae_contract::{Cropper, Precision};
+use mtcae_contract::Cropper;
 use mtcae_data::{StillRef, Stills};
 use mtcae_drivers::ModelFile;
 use mtcae_train::{Harm, Scores, Spoiled, answered_frames, answers_to, face_margin, score, still_clip};
@@ -30,8 +30,8 @@ pub struct Args {
     /// Only these harms
     #[arg(long, value_delimiter = ',', value_parser = Harm::ALL.map(Harm::name))]
     harms: Vec<String>,
-    /// File of the model folder to run
-    #[arg(long, default_value = "fp32", value_parser = ["fp32", "int8"])]
+    /// File of the model folder to run; auto is fp32, or int8 where that is all there is
+    #[arg(long, default_value = "auto", value_parser = ["auto", "fp32", "int8"])]
     precision: String,
     /// Processor cores to use
     #[arg(long, default_value_t = 2)]
@@ -55,8 +55,7 @@ impl Args {
     /// Answers all samples under all harms and prints the scores.
     pub fn run(&self) -> Result<()> {
         let data = open(&self.data)?;
-        let precision = if self.precision == "int8" { Precision::Int8 } else { Precision::Fp32 };
-        let file = ModelFile::read(&self.model, precision)?;
+        let file = ModelFile::read(&self.model, precision(&self.model, &self.precision)?)?;
         let n = (self.samples as usize).min(data.len());
         let samples: Vec<usize> = (0..n).map(|i| i * data.len() / n).collect();
         let wanted = |harm: &Harm| self.harms.is_empty() || self.harms.iter().any(|name| name == harm.name());

@@ -2,7 +2,7 @@
 
 use crate::answer::model_answers;
 use crate::fold::{FoldArgs, TrainedOn};
-use crate::open;
+use crate::{open, precision};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_contract::Precision;
@@ -28,12 +28,15 @@ pub struct Args {
     data: Vec<PathBuf>,
     #[command(flatten)]
     fold: FoldArgs,
-    /// File of the model folder to run.
-    #[arg(long, default_value = "fp32", value_parser = ["fp32", "int8"])]
+    /// File of the model folder to run; auto is fp32, or int8 where that is all there is.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "fp32", "int8"])]
     precision: String,
     /// Each clip of a model folder also in a mirror, and both answers averaged, as on a board with `model.mirror`.
     #[arg(long)]
     mirror: bool,
+    /// Only samples of these expressions, and only these for an answer: a question among fewer. Commas between.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    classes: Vec<String>,
     /// Processor cores to use.
     #[arg(long, default_value_t = 2)]
     workers: usize,
@@ -103,9 +106,29 @@ impl Args {
     }
 
     fn one(&self, model: &Path, data: &Stills, bar: &ProgressBar) -> Result<(Vec<Answered>, f32)> {
-        let precision = if self.precision == "int8" { Precision::Int8 } else { Precision::Fp32 };
-        let answers = model_answers(model, (precision, self.mirror), data, self.workers.max(1), &|n| bar.inc(n))?;
-        Ok((answers.answered, answers.temperature))
+        let file = if model.is_dir() { precision(model, &self.precision)? } else { Precision::Fp32 };
+        let answers = model_answers(model, (file, self.mirror), data, self.workers.max(1), &|n| bar.inc(n))?;
+        Ok((self.among(answers.answered, data)?, answers.temperature))
+    }
+
+    /// The samples of the classes that were named, with no other class for an answer; all where none was named.
+    fn among(&self, answered: Vec<Answered>, data: &Stills) -> Result<Vec<Answered>> {
+        if self.classes.is_empty() {
+            return Ok(answered);
+        }
+        let names: Vec<&str> = data.labels().labels().iter().map(|l| l.name()).collect();
+        if let Some(odd) = self.classes.iter().find(|class| !names.contains(&class.as_str())) {
+            bail!("--classes names `{odd}`; accepted: {}", names.join(", "));
+        }
+        let kept: Vec<bool> = names.iter().map(|name| self.classes.iter().any(|class| class == name)).collect();
+        let mut some: Vec<Answered> = answered.into_iter().filter(|a| kept[a.label]).collect();
+        for answer in &mut some {
+            answer.logits.iter_mut().zip(&kept).filter(|(_, kept)| !**kept).for_each(|(l, _)| *l = f32::NEG_INFINITY);
+        }
+        match some.is_empty() {
+            true => bail!("no sample is of --classes {}", self.classes.join(",")),
+            false => Ok(some),
+        }
     }
 }
 

@@ -20,7 +20,9 @@ mod train;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use mtcae_contract::Precision;
 use mtcae_data::Stills;
+use mtcae_drivers::read_manifest;
 use mtcae_network::Checkpoint;
 use std::path::{Path, PathBuf};
 
@@ -81,6 +83,20 @@ fn open(names: &[PathBuf]) -> Result<Stills> {
         paths.extend((0..).map(shard).take_while(|p| p.exists()));
     }
     Ok(Stills::open(&paths)?)
+}
+
+/// The file of the model in `folder` that `word` (`auto`, `fp32`, `int8`) stands for; `auto` is what a board takes: fp32, or int8 where
+/// that is all there is.
+fn precision(folder: &Path, word: &str) -> Result<Precision> {
+    match word {
+        "fp32" => Ok(Precision::Fp32),
+        "int8" => Ok(Precision::Int8),
+        _ => {
+            let manifest = read_manifest(folder)?;
+            let lists = |precision| manifest.artifact(precision).is_some();
+            Ok(if !lists(Precision::Fp32) && lists(Precision::Int8) { Precision::Int8 } else { Precision::Fp32 })
+        }
+    }
 }
 
 fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
