@@ -20,7 +20,7 @@ const SHARD_CLIPS: usize = 256;
 /// What to render.
 #[derive(Debug, Clone)]
 pub struct SynthJob {
-    /// ICT-FaceKit as an `.npz`; nothing for the head that is drawn by hand.
+    /// ICT-FaceKit as an `.npz` or a folder of its OBJ files; nothing for the head that is drawn by hand.
     pub model: Option<PathBuf>,
     /// Folder for the shards; made if missing.
     pub out: PathBuf,
@@ -108,8 +108,9 @@ impl SynthJob {
         match &self.model {
             None => Ok((FaceModel::sketch(), "sketch".to_owned())),
             Some(path) => {
-                let bytes = std::fs::read(path).map_err(DataError::io(path))?;
-                Ok((FaceModel::read(path)?, fingerprint(bytes)))
+                let hash = |file: &PathBuf| std::fs::read(file).map_err(DataError::io(file)).map(fingerprint);
+                let hashes: Vec<String> = FaceModel::files(path)?.iter().map(hash).collect::<Result<_, DataError>>()?;
+                Ok((FaceModel::read(path)?, hashes.concat()))
             }
         }
     }

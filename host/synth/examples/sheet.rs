@@ -1,4 +1,4 @@
-//! Renders clips into a picture: `cargo run --release -p mtcae-synth --example sheet -- ict.npz OUT.png [CLIPS] [SIZE] [FIRST SEED]`
+//! Renders clips into a picture: `cargo run --release -p mtcae-synth --example sheet -- MODEL OUT.png [CLIPS] [SIZE] [FIRST SEED]`
 //!
 //! A row is a clip: eight of its frames. Expressions take turns from the top.
 
@@ -9,7 +9,7 @@ use std::{error::Error, path::Path, time::Instant};
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [model, out, ..] = &args[..] else {
-        return Err("usage: sheet ICT.npz OUT.png [CLIPS] [SIZE] [FIRST SEED]".into());
+        return Err("usage: sheet MODEL OUT.png [CLIPS] [SIZE] [FIRST SEED]".into());
     };
     let number = |i: usize, other: usize| args.get(i).map_or(Ok(other), |a| a.parse());
     let (clips, size, first) = (number(2, 8)?, number(3, 160)?, number(4, 0)?);

@@ -10,6 +10,7 @@
 
 mod backdrop;
 mod camera;
+mod checkout;
 mod clip;
 mod creases;
 mod error;
@@ -20,6 +21,7 @@ mod light;
 mod map;
 mod model;
 mod npz;
+mod obj;
 mod paint;
 mod performance;
 mod person;

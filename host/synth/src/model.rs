@@ -1,10 +1,11 @@
 //! A face model: a mesh, and how persons and expressions move its vertices.
 
+use crate::checkout::Checkout;
 use crate::layout::{Layout, Surface};
 use crate::vector::{Vec3, add, length, scale};
 use crate::{SynthError, npz};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 /// Offsets shorter than this are left out, centimetres: a fiftieth of a pixel on a face of a hundred.
@@ -30,12 +31,27 @@ pub struct FaceModel {
 }
 
 impl FaceModel {
-    /// ICT-FaceKit as one `.npz`: `N` `[V, 3]` neutral mean face, centimetres; `T` `[F, 3]` triangles; `ex` names of the
-    /// expression shapes; `E` `[shapes, V, 3]` and `I` `[persons, V, 3]` offsets.
+    /// ICT-FaceKit, as an `.npz` or as a checkout.
+    ///
+    /// The `.npz` has `N` `[V, 3]` neutral mean face, centimetres; `T` `[F, 3]` triangles; `ex` names of the expression
+    /// shapes; `E` `[shapes, V, 3]` and `I` `[persons, V, 3]` offsets. A checkout is the repository or its folder `FaceXModel`:
+    /// `generic_neutral_mesh.obj`, `identity000.obj` and on, and each other OBJ file an expression of its name.
     ///
     /// # Errors
-    /// When the file cannot be read or one of the arrays is missing, of another shape or not finite; the message names it.
+    /// When a file cannot be read, or an array or a file is missing, of another shape or not finite; the message names it.
     pub fn read(path: &Path) -> Result<FaceModel, SynthError> {
+        if path.is_dir() { Checkout::find(path)?.read(Layout::ict()) } else { FaceModel::read_npz(path) }
+    }
+
+    /// The files that [`FaceModel::read`] reads: `path` itself, or those of the checkout in a fixed order.
+    ///
+    /// # Errors
+    /// When `path` is a folder, but not of a checkout.
+    pub fn files(path: &Path) -> Result<Vec<PathBuf>, SynthError> {
+        if path.is_dir() { Ok(Checkout::find(path)?.files()) } else { Ok(vec![path.to_owned()]) }
+    }
+
+    fn read_npz(path: &Path) -> Result<FaceModel, SynthError> {
         let file = std::fs::File::open(path).map_err(|cause| SynthError::Io { path: path.to_owned(), cause })?;
         let wrong = |why: String| SynthError::Model { path: path.to_owned(), why };
         let mut archive = ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| wrong(e.to_string()))?;
@@ -61,10 +77,7 @@ impl FaceModel {
         };
         let expressions = names.into_iter().zip(offsets(e.floats().map_err(|w| named("E", w))?)).collect();
         let identities = offsets(i.floats().map_err(|w| named("I", w))?);
-        FaceModel::from_parts(Layout::ict(), neutral, triangles, expressions, identities).map_err(|e| match e {
-            SynthError::Parts(why) => wrong(why),
-            other => other,
-        })
+        FaceModel::from_parts(Layout::ict(), neutral, triangles, expressions, identities).map_err(|e| e.of(path))
     }
 
     /// A model from its parts: mean face, triangles, expression shapes by name, persons' shapes; offsets one a vertex.
@@ -86,9 +99,9 @@ impl FaceModel {
         if let Some(t) = triangles.iter().flatten().find(|i| **i as usize >= v) {
             return wrong(format!("a triangle at vertex {t} of {v}"));
         }
-        let all =
-            expressions.iter().map(|(name, o)| (name.as_str(), o)).chain(identities.iter().map(|o| ("person", o)));
-        for (name, offsets) in all.chain([("mean face", &neutral)]) {
+        let expressed = expressions.iter().map(|(name, o)| (name.clone(), o));
+        let persons = identities.iter().enumerate().map(|(i, o)| (format!("person {i}"), o));
+        for (name, offsets) in expressed.chain(persons).chain([("mean face".to_owned(), &neutral)]) {
             let odd = offsets.iter().flatten().find(|x| !x.is_finite() || x.abs() > 100.0);
             if let (true, Some(x)) = (offsets.len() == v, odd) {
                 return wrong(format!("{name}: a coordinate of {x}; accepted: -100 to 100 cm"));
@@ -130,6 +143,11 @@ impl FaceModel {
         self.expressions.len()
     }
 
+    /// Names of the expression shapes, in the order of their weights.
+    pub fn expression_names(&self) -> impl Iterator<Item = &str> {
+        self.expressions.iter().map(|shape| shape.name.as_str())
+    }
+
     /// The index of an expression shape.
     pub fn expression(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
@@ -153,6 +171,22 @@ impl FaceModel {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl FaceModel {
+    /// Expression shapes, offsets one a vertex.
+    pub(crate) fn expression_offsets(&self) -> impl Iterator<Item = (&str, Vec<Vec3>)> {
+        self.expressions.iter().map(|shape| {
+            let mut all = vec![[0.0; 3]; self.neutral.len()];
+            shape.offsets.iter().for_each(|(i, o)| all[*i as usize] = *o);
+            (shape.name.as_str(), all)
+        })
+    }
+
+    pub(crate) fn identity_offsets(&self) -> &[Vec<Vec3>] {
+        &self.identities
     }
 }
 

@@ -79,6 +79,7 @@ fn what_cannot_be_made_is_named() {
     let desk = tempfile::tempdir().unwrap();
     for (arguments, error) in [
         ("--model nowhere.npz --clips 3", "nowhere.npz: No such file or directory (os error 2)"),
+        ("--model . --clips 3", "neither generic_neutral_mesh.obj nor FaceXModel/generic_neutral_mesh.obj is there"),
         ("--model sketch --clips 0", "clips is 0; accepted: 1 to 1000000"),
         ("--model sketch --clips 3 --size 9", "size is 9; accepted: 48 to 1024 pixels"),
     ] {

@@ -128,8 +128,9 @@ impl StillsArgs {
 
 #[derive(clap::Args)]
 pub struct SynthArgs {
-    /// ICT-FaceKit as an .npz with the arrays N, T, ex, E and I; or sketch, a head drawn by hand, to try the command.
-    #[arg(long, value_name = "NPZ")]
+    /// ICT-FaceKit as an .npz with the arrays N, T, ex, E and I, or a checkout of its repository; or sketch, a head drawn by
+    /// hand, to try the command.
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Folder for the shards and the contact sheet.
     #[arg(long)]
