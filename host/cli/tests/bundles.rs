@@ -246,8 +246,8 @@ fn unpack(desk: &Desk, bundle: &str) {
 }
 
 /// The self-test in `slot`: the model there, the clip and what must be answered.
-fn self_test(desk: &Desk) -> (TractEngine, Clip, ReferenceAnswer) {
-    let engine = TractEngine::load(&desk.path("slot"), Precision::Fp32, 1).unwrap();
+fn self_test(desk: &Desk, precision: Precision) -> (TractEngine, Clip, ReferenceAnswer) {
+    let engine = TractEngine::load(&desk.path("slot"), precision, 1).unwrap();
     let spec = engine.manifest().clip;
     let clip = Clip {
         bytes: desk.read("slot/reference.clip"),
@@ -269,7 +269,7 @@ fn the_shipped_model_passes_its_self_test_and_wrong_answers_do_not() {
     let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge");
     desk.good(&desk.bundle("edge.mtcb", &["--model", zoo, "--counter", "1", "--sign", "release.key"]));
     unpack(&desk, "edge.mtcb");
-    let (mut engine, clip, reference) = self_test(&desk);
+    let (mut engine, clip, reference) = self_test(&desk, Precision::Int8);
     let right = engine.infer(&clip).unwrap();
     reference.check(&right).unwrap();
     // The face is where the crop of framing `face` has it: in the middle.
@@ -308,7 +308,7 @@ fn a_self_test_of_ones_own_needs_a_face() {
     let clip = format!("{data}/carphone.avi");
     desk.good(&desk.bundle("own.mtcb", &[&WHOLE[..], &["--reference", &clip]].concat()));
     unpack(&desk, "own.mtcb");
-    let (mut engine, clip, reference) = self_test(&desk);
+    let (mut engine, clip, reference) = self_test(&desk, Precision::Fp32);
     reference.check(&engine.infer(&clip).unwrap()).unwrap();
 
     std::fs::create_dir(desk.path("grey")).unwrap();
