@@ -23,6 +23,7 @@ pub(crate) struct Paths<'a> {
     /// Where ONNX Runtime is, when somebody said so.
     pub library: Option<&'a Path>,
     /// Where engines of TensorRT are kept, where that is wanted and allowed.
+    #[cfg_attr(not(feature = "ort"), expect(dead_code, reason = "TensorRT runs in ONNX Runtime"))]
     pub kept_in: Option<&'a Path>,
 }
 
