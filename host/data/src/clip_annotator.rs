@@ -3,7 +3,7 @@
 use crate::clips::{ClipsJob, Fate};
 use crate::cut::cut;
 use crate::ffmpeg::VideoFault;
-use crate::follow::{fill, follow};
+use crate::follow::{chosen, fill, follow, nearest};
 use crate::index::Video;
 use crate::refusal::Reason;
 use crate::shard::FILLED;
@@ -40,12 +40,20 @@ impl ClipAnnotator {
             Err(VideoFault::Broken(why)) => return Ok(Err((Reason::Broken, why))),
             Err(VideoFault::Fatal(e)) => return Err(e),
         };
-        let mut faces = Vec::with_capacity(frames.len());
-        for frame in &frames {
-            faces.push(self.detector.detect(frame).map_err(detector_error)?);
-        }
-        let size = frames.first().map_or((1, 1), |f| (f.width(), f.height()));
-        let person = follow(&faces, size.0, size.1);
+        let detector = &mut self.detector;
+        let person = follow(frames.len(), |t, last| {
+            let image = &frames[t];
+            let Some(last) = last else {
+                return Ok(chosen(&detector.detect(image)?, image.width(), image.height()));
+            };
+            // Most faces are near where they were; a search there is the whole cascade, too.
+            let mut found = nearest(&detector.detect_near(image, last.0.face)?, last);
+            if found.is_none() {
+                found = nearest(&detector.detect(image)?, last);
+            }
+            Ok(found.map(|found| (found, 0.0)))
+        })
+        .map_err(detector_error)?;
         let found = person.iter().flatten().count();
         if found < job.least_faces() {
             let (frames, least) = (frames.len(), job.least_faces());

@@ -18,37 +18,68 @@ pub(crate) struct Seen {
     pub found: bool,
 }
 
-/// The detections, one a frame at most, that are the clip's person: from the surest, largest and most central face of
-/// all frames on, to the nearest in the frames before and behind. `found` are the faces of each frame.
-pub(crate) fn follow(found: &[Vec<Detection>], width: u32, height: u32) -> Vec<Option<Detection>> {
-    let mut person = vec![None; found.len()];
+/// A face that was seen, and how many frames ago.
+pub(crate) type Last = (Detection, f32);
+
+/// Of a face that is looked for without knowing one: the face, and how well it would do as the clip's person.
+pub(crate) type Chosen = (Detection, f32);
+
+/// The clip's person in each of `frames`, where there is one. `look` is asked first for the best face in two frames, after a third and after
+/// two thirds of the clip (then in the others, in turn, as long as there was none), and from the better one on for the same face in the
+/// frames behind and before, given where it was last.
+///
+/// # Errors
+/// Those of `look`.
+pub(crate) fn follow<E>(
+    frames: usize,
+    mut look: impl FnMut(usize, Option<&Last>) -> Result<Option<Chosen>, E>,
+) -> Result<Vec<Option<Detection>>, E> {
+    let mut person = vec![None; frames];
+    let mut best: Option<(usize, Chosen)> = None;
+    let probes = [frames / 3, 2 * frames / 3];
+    let others = (0..frames).filter(|t| !probes.contains(t));
+    for (i, t) in probes.into_iter().chain(others).filter(|t| *t < frames).enumerate() {
+        if i >= probes.len() && best.is_some() {
+            break;
+        }
+        let found = look(t, None)?;
+        best = match (best, found) {
+            (Some(best), Some(found)) if found.1 > best.1.1 => Some((t, found)),
+            (None, found) => found.map(|found| (t, found)),
+            (best, _) => best,
+        };
+    }
+    let Some((start, (first, _))) = best else { return Ok(person) };
+    person[start] = Some(first);
+    let ways: [Vec<usize>; 2] = [(start + 1..frames).collect(), (0..start).rev().collect()];
+    for way in ways {
+        let mut last = (first, 1.0);
+        for t in way {
+            person[t] = look(t, Some(&last))?.map(|(found, _)| found);
+            last = match person[t] {
+                Some(found) => (found, 1.0),
+                None => (last.0, last.1 + 1.0),
+            };
+        }
+    }
+    Ok(person)
+}
+
+/// The surest, largest, most central of `faces` in a picture of these sides.
+pub(crate) fn chosen(faces: &[Detection], width: u32, height: u32) -> Option<Chosen> {
     let (middle, longest) = (Rect::whole(width, height).center(), width.max(height) as f32);
     let worth =
         |d: &Detection| d.score + d.face.w.max(d.face.h) / longest - 2.0 * d.face.center().distance(middle) / longest;
-    let all = found.iter().enumerate().flat_map(|(t, faces)| faces.iter().map(move |d| (t, *d)));
-    let Some((start, first)) = all.max_by(|a, b| worth(&a.1).total_cmp(&worth(&b.1))) else { return person };
-    person[start] = Some(first);
-    let (mut last, mut gap) = (first, 1.0);
-    let mut step = |t: usize, last: &mut Detection, gap: &mut f32| {
-        person[t] = nearest(&found[t], last, *gap);
-        match person[t] {
-            Some(d) => (*last, *gap) = (d, 1.0),
-            None => *gap += 1.0,
-        }
-    };
-    (start + 1..found.len()).for_each(|t| step(t, &mut last, &mut gap));
-    (last, gap) = (first, 1.0);
-    (0..start).rev().for_each(|t| step(t, &mut last, &mut gap));
-    person
+    faces.iter().map(|d| (*d, worth(d))).max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-/// The face nearest to `last`, seen `gap` frames ago, within reach.
-fn nearest(faces: &[Detection], last: &Detection, gap: f32) -> Option<Detection> {
+/// The face nearest to the last one, within reach of it.
+pub(crate) fn nearest(faces: &[Detection], (last, ago): &Last) -> Option<Detection> {
     let size = |d: &Detection| d.face.w.max(d.face.h);
     let away = |d: &Detection| d.face.center().distance(last.face.center());
     let near = faces.iter().filter(|d| {
         let growth = size(d) / size(last);
-        away(d) <= REACH * gap * size(last) && (1.0 / GROWTH..=GROWTH).contains(&growth)
+        away(d) <= REACH * ago * size(last) && (1.0 / GROWTH..=GROWTH).contains(&growth)
     });
     near.min_by(|a, b| away(a).total_cmp(&away(b))).copied()
 }
@@ -98,11 +129,19 @@ mod tests {
         Detection { face, score, landmarks: [face.center(); LANDMARKS] }
     }
 
+    fn followed(frames: &[Vec<Detection>]) -> Vec<Option<Detection>> {
+        let look = |t: usize, last: Option<&Last>| -> Result<_, ()> {
+            let known = |last| nearest(&frames[t], last).map(|found| (found, 0.0));
+            Ok(last.map_or_else(|| chosen(&frames[t], 160, 120), known))
+        };
+        follow(frames.len(), look).unwrap()
+    }
+
     #[test]
     fn the_person_in_the_middle_is_followed_past_others() {
         let frames: Vec<Vec<Detection>> =
             (0..6).map(|t| vec![face(5.0, 30.0, 1.0), face(60.0 + 4.0 * t as f32, 40.0, 0.9)]).collect();
-        let person = follow(&frames, 160, 120);
+        let person = followed(&frames);
         let xs: Vec<f32> = person.iter().map(|d| d.unwrap().face.x).collect();
         assert_eq!(xs, [60.0, 64.0, 68.0, 72.0, 76.0, 80.0]);
     }
@@ -113,7 +152,7 @@ mod tests {
         frames[1] = vec![face(0.0, 12.0, 1.0)];
         frames[2].clear();
         frames[4].clear();
-        let person = follow(&frames, 160, 120);
+        let person = followed(&frames);
         assert_eq!(person.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false, true, false]);
         let seen = fill(&person);
         assert_eq!(seen.iter().map(|s| s.found).collect::<Vec<_>>(), [true, false, false, true, false]);
@@ -124,7 +163,7 @@ mod tests {
 
     #[test]
     fn without_a_face_there_is_nothing_to_fill() {
-        assert_eq!(follow(&[vec![], vec![]], 9, 9), [None, None]);
+        assert_eq!(followed(&[vec![], vec![]]), [None, None]);
         assert!(fill(&[None, None]).is_empty() && fill(&[]).is_empty());
     }
 

@@ -5,6 +5,8 @@ use crate::batch::Batch;
 use crate::recipe::{Phase, Recipe};
 use mtcae_data::{FACE_MARGIN, StillRef, Stills};
 use mtcae_network::SplitMix;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// How samples are drawn and changed.
 #[derive(Debug, Clone, Copy)]
@@ -30,15 +32,24 @@ pub(crate) struct Feed<'a> {
     draw: Draw,
     /// Threads.
     pub workers: usize,
+    /// Nanoseconds of all workers.
+    spent: AtomicU64,
 }
 
 impl<'a> Feed<'a> {
     pub fn new(manner: Manner, data: &'a Stills, workers: usize) -> Feed<'a> {
-        Feed { manner, data, draw: Draw::new(data, manner.balance), workers: workers.max(1) }
+        let draw = Draw::new(data, manner.balance);
+        Feed { manner, data, draw, workers: workers.max(1), spent: AtomicU64::new(0) }
+    }
+
+    /// How long a worker has drawn and cut samples since it was last asked, in the mean.
+    pub fn spent(&self) -> Duration {
+        Duration::from_nanos(self.spent.swap(0, Ordering::Relaxed) / self.workers as u64)
     }
 
     /// Worker `w`'s share of a batch, and its generator for what is left to draw.
     pub fn share(&self, phase: &Phase, size: usize, seed: u64, w: usize) -> (Batch, SplitMix) {
+        let begin = Instant::now();
         let mut random = SplitMix::new(seed ^ (w as u64 + 1));
         let mut batch = Batch::new(phase.frames, size, phase.still);
         for _ in 0..phase.batch.div_ceil(self.workers) {
@@ -48,6 +59,7 @@ impl<'a> Feed<'a> {
         if self.manner.mixup > 0.0 {
             batch.mix(self.manner.mixup, &mut random);
         }
+        self.spent.fetch_add(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
         (batch, random)
     }
 
@@ -63,11 +75,14 @@ impl<'a> Feed<'a> {
 
 /// The batch of the next update, made while a card computes this one; by the update's seed.
 #[derive(Debug)]
-pub(crate) struct Ahead<B>(Option<(u64, B)>);
+pub(crate) struct Ahead<B> {
+    ready: Option<(u64, B)>,
+    waited: Duration,
+}
 
 impl<B> Default for Ahead<B> {
     fn default() -> Ahead<B> {
-        Ahead(None)
+        Ahead { ready: None, waited: Duration::ZERO }
     }
 }
 
@@ -80,17 +95,26 @@ impl<B: Send> Ahead<B> {
         make: impl Fn(u64) -> B + Sync,
         work: impl FnOnce(&B) -> T,
     ) -> T {
-        let batch = match self.0.take() {
+        let begin = Instant::now();
+        let batch = match self.ready.take() {
             Some((of, batch)) if of == seed => batch,
             _ => make(seed),
         };
+        self.waited += begin.elapsed();
         let make = &make;
         std::thread::scope(|scope| {
             let ahead = next.map(|seed| scope.spawn(move || (seed, make(seed))));
             let done = work(&batch);
-            self.0 = ahead.map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
+            let begin = Instant::now();
+            self.ready = ahead.map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
+            self.waited += begin.elapsed();
             done
         })
+    }
+
+    /// How long a card has waited for batches since it was last asked.
+    pub fn waited(&mut self) -> Duration {
+        std::mem::take(&mut self.waited)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::step::StepLosses;
 use mtcae_data::Stills;
 use mtcae_network::{Network, NetworkConfig, SplitMix};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// What the loop tells after each update.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,8 @@ pub struct Progress<L = StepLosses> {
     pub lr: f32,
     /// Losses of this update.
     pub losses: L,
+    /// Share of this update's time in which nothing was computed because its batch was being made, 0 to 1.
+    pub loading: f32,
 }
 
 /// What a run is made of, beside its state.
@@ -98,6 +101,8 @@ pub(crate) trait Work {
     fn begin(&mut self, phase: &Phase) -> Result<(), TrainError>;
     /// One update of learning rate `lr`; the state's count goes up by one.
     fn update(&mut self, phase: &Phase, state: &mut State, lr: f32, seed: u64) -> Self::Losses;
+    /// How long the last update waited for its batch.
+    fn waited(&mut self) -> Duration;
     /// What must stay a number.
     fn total(losses: &Self::Losses) -> f32;
     /// Brings the state's numbers up to date where they are kept elsewhere.
@@ -122,7 +127,9 @@ pub(crate) fn go<W: Work>(
                 Some(rule) => warmed_up(phase.lr, phase.warmup, state.step) * state.standing.scale(rule),
                 None => learning_rate(phase.lr, phase.warmup, phase.steps, state.step),
             };
+            let begin = Instant::now();
             let losses = work.update(phase, state, lr, seed_of(course.seed, state.updates));
+            let took = begin.elapsed();
             let total = W::total(&losses);
             if !total.is_finite() {
                 return Err(TrainError::Diverged(total, state.updates));
@@ -132,7 +139,8 @@ pub(crate) fn go<W: Work>(
             if save || state.step == phase.steps {
                 work.read_into(state);
             }
-            let told = Progress { phase: state.phase, step: state.step, steps: phase.steps, lr, losses };
+            let loading = work.waited().as_secs_f32() / took.as_secs_f32().max(1e-9);
+            let told = Progress { phase: state.phase, step: state.step, steps: phase.steps, lr, losses, loading };
             if let (Some(score), Some(rule)) = (report(told, state), course.plateau) {
                 match state.standing.judge(score, rule) {
                     Verdict::Better => state.write(&best_file(state_file))?,
@@ -226,6 +234,13 @@ impl Work for Machine<'_> {
         let next = (state.step + 1 < phase.steps).then(|| seed_of(recipe.seed, state.updates));
         let make = |seed| feed.whole(phase, size, seed);
         ahead.with(seed, next, make, |batch| resident.update(network, batch, &update))
+    }
+
+    fn waited(&mut self) -> Duration {
+        match &mut self.card {
+            Some((_, ahead)) => ahead.waited(),
+            None => self.feed.spent(),
+        }
     }
 
     fn total(losses: &StepLosses) -> f32 {

@@ -14,6 +14,15 @@ const STRIDE: usize = 2;
 /// that looks like faces everywhere.
 const LEVEL_CANDIDATES: usize = 4;
 
+/// How far around a face [`Detector::detect_near`] looks, in the longer side of its box: so far may its edges move.
+const NEAR: f32 = 0.75;
+
+/// Sides of the levels there, pixels; faces of a quarter of the square and more. Fixed, so that an engine prepares them once.
+const NEAR_LEVELS: [usize; 5] = [48, 34, 24, 17, 12];
+
+/// Most candidates there, as in [`DetectorConfig::max_candidates`], which may say less.
+const NEAR_CANDIDATES: [usize; 3] = [16, 4, 2];
+
 /// A face.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Detection {
@@ -53,8 +62,9 @@ impl<N: Nets> Detector<N> {
     /// When a network cannot be run; no face is an empty list.
     pub fn detect(&mut self, image: &Image) -> Result<Vec<Detection>, DetectError> {
         let proposals = self.propose(image)?;
-        let squares = self.reject(image, &proposals)?;
-        self.answer(image, &squares)
+        let [_, r, o] = self.config.max_candidates;
+        let squares = self.reject(image, &proposals, r)?;
+        self.answer(image, &squares, o)
     }
 
     /// Every face in the part of the picture under `roi` (pixels), most probable first, in the whole picture's pixels.
@@ -77,6 +87,38 @@ impl<N: Nets> Detector<N> {
         Ok(found)
     }
 
+    /// Every face in the square around `face` (pixels, for example that of the previous frame) that is two and a half times as large,
+    /// most probable first: the whole cascade, for a twentieth of what the whole picture costs. An improper `face`, or one outside the
+    /// picture, gives no faces.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_near(&mut self, image: &Image, face: Rect) -> Result<Vec<Detection>, DetectError> {
+        if !face.is_proper() {
+            return Ok(Vec::new());
+        }
+        let around = square(&face.square_with_margin(NEAR));
+        if !usable(image, &around) {
+            return Ok(Vec::new());
+        }
+        let mut all = Vec::new();
+        for side in NEAR_LEVELS {
+            let level = Level { width: side, height: side, scale: side as f64 / f64::from(around.w) };
+            let input = self.pixels.crops(image, &[around], side);
+            let output = run(&mut self.nets, Net::P, input, [1, side, side, 3])?;
+            let moved = |c: Candidate| Candidate {
+                face: Rect { x: c.face.x + around.x, y: c.face.y + around.y, ..c.face },
+                ..c
+            };
+            all.extend(self.likely(&output, &level).into_iter().map(moved));
+        }
+        let config = self.config.max_candidates;
+        let [p, r, o] = std::array::from_fn(|i| NEAR_CANDIDATES[i].min(config[i]));
+        let squares = proposals(image, all, p);
+        let squares = self.reject(image, &squares, r)?;
+        self.answer(image, &squares, o)
+    }
+
     /// The faces near `boxes` (pixels, for example those of the previous frame), by O-Net alone, most probable first.
     ///
     /// Follows a face that moved by up to about a quarter of its size; about a twentieth of a whole search. Improper
@@ -88,40 +130,44 @@ impl<N: Nets> Detector<N> {
         let mut squares: Vec<Rect> = boxes.iter().map(square).collect();
         squares.retain(|s| usable(image, s));
         squares.truncate(self.config.max_candidates[1]);
-        self.answer(image, &squares)
+        self.answer(image, &squares, self.config.max_candidates[2])
     }
 
     /// P-Net on every level: squares that may hold a face, at most `max_candidates[0]`.
     fn propose(&mut self, image: &Image) -> Result<Vec<Rect>, DetectError> {
-        let [keep, ..] = self.config.max_candidates;
         let mut all = Vec::new();
         for level in self.config.levels(image.width(), image.height()) {
             let shape = [1, level.width, level.height, 3];
             let input = self.pixels.level(image, level.width, level.height);
             let output = run(&mut self.nets, Net::P, input, shape)?;
-            let mut found = places(&output, &level, self.config.thresholds[0]);
-            found.sort_by(|a, b| b.score.total_cmp(&a.score));
-            found.truncate(keep * LEVEL_CANDIDATES);
-            all.extend(suppress(found, |c| (c.face, c.score), Overlap::Union, 0.5, keep));
+            all.extend(self.likely(&output, &level));
         }
-        let all = suppress(all, |c| (c.face, c.score), Overlap::Union, 0.7, keep);
-        Ok(squares(image, &all))
+        Ok(proposals(image, all, self.config.max_candidates[0]))
     }
 
-    /// R-Net: the squares that still look like a face, corrected, at most `max_candidates[1]`.
-    fn reject(&mut self, image: &Image, proposals: &[Rect]) -> Result<Vec<Rect>, DetectError> {
+    /// The candidates of one level that are left when those that overlap are out.
+    fn likely(&self, output: &NetOutput, level: &Level) -> Vec<Candidate> {
+        let [keep, ..] = self.config.max_candidates;
+        let mut found = places(output, level, self.config.thresholds[0]);
+        found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        found.truncate(keep * LEVEL_CANDIDATES);
+        suppress(found, |c| (c.face, c.score), Overlap::Union, 0.5, keep)
+    }
+
+    /// R-Net: the squares that still look like a face, corrected, at most `most`.
+    fn reject(&mut self, image: &Image, proposals: &[Rect], most: usize) -> Result<Vec<Rect>, DetectError> {
         if proposals.is_empty() {
             return Ok(Vec::new());
         }
         let input = self.pixels.crops(image, proposals, Net::R.side());
         let output = run(&mut self.nets, Net::R, input, [proposals.len(), 24, 24, 3])?;
         let likely = candidates(proposals, &output, self.config.thresholds[1]).map(|(_, c)| c).collect();
-        let kept = suppress(likely, |c| (c.face, c.score), Overlap::Union, 0.7, self.config.max_candidates[1]);
+        let kept = suppress(likely, |c| (c.face, c.score), Overlap::Union, 0.7, most);
         Ok(squares(image, &kept))
     }
 
-    /// O-Net: the faces among `squares`, at most `max_candidates[2]`.
-    fn answer(&mut self, image: &Image, squares: &[Rect]) -> Result<Vec<Detection>, DetectError> {
+    /// O-Net: the faces among `squares`, at most `most`.
+    fn answer(&mut self, image: &Image, squares: &[Rect], most: usize) -> Result<Vec<Detection>, DetectError> {
         if squares.is_empty() {
             return Ok(Vec::new());
         }
@@ -138,8 +184,13 @@ impl<N: Nets> Detector<N> {
             })
             .filter(|d| d.face.is_proper())
             .collect();
-        Ok(suppress(found, |d| (d.face, d.score), Overlap::Smaller, 0.7, self.config.max_candidates[2]))
+        Ok(suppress(found, |d| (d.face, d.score), Overlap::Smaller, 0.7, most))
     }
+}
+
+/// The squares of all levels' candidates, at most `most`.
+fn proposals(image: &Image, all: Vec<Candidate>, most: usize) -> Vec<Rect> {
+    squares(image, &suppress(all, |c| (c.face, c.score), Overlap::Union, 0.7, most))
 }
 
 /// Runs a network and checks that it answered as often as it was asked.

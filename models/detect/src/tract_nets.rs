@@ -2,6 +2,7 @@
 
 use crate::{BoxError, DetectError, Net, NetOutput, Nets};
 use std::{collections::HashMap, sync::Arc};
+use tract_onnx::pb::{ModelProto, NodeProto};
 use tract_onnx::prelude::*;
 
 /// Plans kept; a camera needs one per pyramid level and six batch sizes for each of the others.
@@ -25,7 +26,11 @@ impl TractNets {
     /// When tract cannot read one.
     pub fn new() -> Result<TractNets, DetectError> {
         let read = |net: Net| {
-            let model = tract_onnx::onnx().model_for_read(&mut net.onnx());
+            let onnx = tract_onnx::onnx();
+            let model = onnx.proto_model_for_read(&mut net.onnx()).and_then(|mut proto| {
+                spell_out_prelu(&mut proto);
+                onnx.model_for_proto_model(&proto)
+            });
             model.map_err(|e| DetectError::Engine { net, source: e.into() })
         };
         Ok(TractNets { models: [read(Net::P)?, read(Net::R)?, read(Net::O)?], plans: HashMap::new() })
@@ -56,6 +61,30 @@ impl TractNets {
         }
         Ok(())
     }
+}
+
+/// PReLU as what is above 0, plus the slope times the rest: four operations that tract has kernels for, in place of one that it does value
+/// by value.
+fn spell_out_prelu(proto: &mut ModelProto) {
+    let Some(graph) = &mut proto.graph else { return };
+    let mut nodes = Vec::with_capacity(graph.node.len());
+    for node in graph.node.drain(..) {
+        let ("PRelu", [x, slope], [y]) = (node.op_type.as_str(), node.input.as_slice(), node.output.as_slice()) else {
+            nodes.push(node);
+            continue;
+        };
+        let part = |name: &str| format!("{y}.{name}");
+        let mut step = |op: &str, inputs: &[&str], output: String| {
+            let input = inputs.iter().map(|i| (*i).to_owned()).collect();
+            let (name, op_type) = (format!("{output}.{op}"), op.to_owned());
+            nodes.push(NodeProto { input, output: vec![output], name, op_type, ..Default::default() });
+        };
+        step("Relu", &[x], part("above"));
+        step("Sub", &[x, &part("above")], part("below"));
+        step("Mul", &[&part("below"), slope], part("bent"));
+        step("Add", &[&part("above"), &part("bent")], y.clone());
+    }
+    graph.node = nodes;
 }
 
 impl Nets for TractNets {

@@ -52,6 +52,25 @@ fn a_shifted_box_is_drawn_back_to_the_face() {
 }
 
 #[test]
+fn a_search_near_a_face_finds_it_where_a_search_everywhere_does() {
+    let image = astronaut();
+    let mut detector = detector(DetectorConfig::default());
+    let face = detector.detect(&image).unwrap()[0].face;
+    // As far as it looks to each side.
+    for (x, y) in [(0.0, 0.0), (0.6, 0.0), (-0.6, 0.3), (0.2, -0.6)] {
+        let moved = Rect { x: face.x + x * face.h, y: face.y + y * face.h, ..face };
+        let found = detector.detect_near(&image, moved).unwrap();
+        let (edge, point) = errors(&found[0]);
+        assert!(edge <= 5.0 && point <= 2.0, "from {x}, {y}: edge {edge}, point {point}: {found:?}");
+    }
+    let empty = Rect { x: 300.0, y: 300.0, w: 80.0, h: 80.0 };
+    assert!(detector.detect_near(&image, empty).unwrap().is_empty());
+    for bad in [f32::NAN, 1e9, -1e9] {
+        assert!(detector.detect_near(&image, Rect { x: bad, ..face }).unwrap().is_empty());
+    }
+}
+
+#[test]
 fn a_region_gives_the_picture_s_own_pixels() {
     let found =
         detector(DetectorConfig::default()).detect_in(&astronaut(), Rect { x: 120.0, y: 20.0, w: 220.0, h: 220.0 });

@@ -25,6 +25,7 @@ use crate::state::State;
 use mtcae_network::{Autoencoder, Checkpoint, NetworkConfig, autoencoder_parameters};
 use pass::{answer, error, masked_gradients, number};
 use std::path::Path;
+use std::time::Duration;
 
 /// A run at its first step: weights drawn from the recipe's seed, and the encoder of `init` where there is one.
 ///
@@ -187,6 +188,13 @@ impl Work for Machine<'_> {
             whole
         };
         ahead.with(seed, next, whole, |batch| pretrain_resident(auto, resident, &rates, first, batch))
+    }
+
+    fn waited(&mut self) -> Duration {
+        match &mut self.card {
+            Some((_, ahead)) => ahead.waited(),
+            None => self.feed.spent(),
+        }
     }
 
     fn total(loss: &f32) -> f32 {

@@ -126,7 +126,7 @@ impl Args {
         let mut report = |p: Progress<f32>, state: &State| {
             bar.set_position(state.updates as u64);
             bar.set_message(format!("loss {:.4}", p.losses));
-            let line = serde_json::json!({ "update": state.updates, "phase": p.phase, "lr": p.lr, "loss": p.losses });
+            let line = serde_json::json!({ "update": state.updates, "phase": p.phase, "lr": p.lr, "loss": p.losses, "loading": p.loading });
             // A full disk must not end a run that still holds its state in memory.
             let _ = writeln!(log, "{line}");
         };

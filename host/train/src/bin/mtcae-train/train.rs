@@ -127,10 +127,11 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
     let device = args.place.open()?;
     let mut report = |p: Progress, state: &State| {
         bar.set_position(state.updates as u64);
-        bar.set_message(format!("loss {:.3}", p.losses.total));
+        bar.set_message(format!("loss {:.3}, {:.0} % loading", p.losses.total, 100.0 * p.loading));
         let line = serde_json::json!({
             "update": state.updates, "phase": p.phase, "lr": p.lr, "loss": p.losses.total,
             "boxes": p.losses.boxes, "landmarks": p.losses.landmarks, "expression": p.losses.expression,
+            "loading": p.loading,
         });
         let mut lines = format!("{line}\n");
         let due = state.updates.is_multiple_of(args.every) || p.step == p.steps;
