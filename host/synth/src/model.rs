@@ -99,9 +99,10 @@ impl FaceModel {
         if let Some(t) = triangles.iter().flatten().find(|i| **i as usize >= v) {
             return wrong(format!("a triangle at vertex {t} of {v}"));
         }
+        let mean = [("mean face".to_owned(), &neutral)].into_iter();
         let expressed = expressions.iter().map(|(name, o)| (name.clone(), o));
         let persons = identities.iter().enumerate().map(|(i, o)| (format!("person {i}"), o));
-        for (name, offsets) in expressed.chain(persons).chain([("mean face".to_owned(), &neutral)]) {
+        for (name, offsets) in mean.chain(expressed).chain(persons) {
             let odd = offsets.iter().flatten().find(|x| !x.is_finite() || x.abs() > 100.0);
             if let (true, Some(x)) = (offsets.len() == v, odd) {
                 return wrong(format!("{name}: a coordinate of {x}; accepted: -100 to 100 cm"));
