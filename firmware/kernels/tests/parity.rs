@@ -117,7 +117,9 @@ fn each_layer_in_int8_answers_as_without() {
         assert!(expected.contains(&ours), "{}: {ours}; one that makes bytes, one that reads them", layer.name);
         let apart = apart(&got, &want);
         worst = worst.max(apart);
-        assert!(apart <= 1e-6, "{}: {apart} apart", layer.name);
+        // With a convolution the rest of the stem is fused, too, in f32.
+        let limit = if convolution { 1e-5 } else { 1e-6 };
+        assert!(apart <= limit, "{}: {apart} apart", layer.name);
     }
     println!("int8, edge, each layer alone: at most {worst:.1e} apart");
 }
