@@ -95,7 +95,7 @@ section! {
         engine: EngineChoice = EngineChoice::Auto, Accepts::OneOf(EngineChoice::WORDS);
         /// ONNX Runtime's `libonnxruntime.so`, for every engine but tract; else where `ORT_DYLIB_PATH` points, else the usual folders.
         onnxruntime: Option<String> = None, Accepts::Path;
-        /// Folder where engines that TensorRT builds, for minutes, are kept for later starts, readable for the daemon's user; a kept engine holds the weights, so that none of an encrypted model is kept.
+        /// Folder where engines that TensorRT builds, for minutes, are kept for later starts, readable for the daemon's user; a kept engine holds the weights, so that none of an encrypted model is kept. The unit that ships lets the daemon write below `/var/lib/mtcae` alone.
         engine_cache: Option<String> = None, Accepts::Path;
         /// Threads of one inference.
         threads: u32 = 1, Accepts::Integer { min: 1, max: 16, unit: "threads" };

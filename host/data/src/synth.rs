@@ -10,7 +10,7 @@ use crate::{
 };
 use mtcae_contract::{Cropper, Expression, LabelSet, Rect};
 use mtcae_synth::{ClipSpec, FaceModel, Renderer};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -138,7 +138,7 @@ impl SynthJob {
     }
 
     fn info(&self, shard: usize, job: String) -> ShardInfo {
-        let file = self.model.as_deref().and_then(Path::file_name);
+        let file = self.model.as_deref().map(|path| path.file_name().unwrap_or(path.as_os_str()));
         ShardInfo {
             source: file.map_or("sketch".to_owned(), |f| f.to_string_lossy().into_owned()),
             split: "synth".to_owned(),

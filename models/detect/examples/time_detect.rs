@@ -14,8 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let mut default = Detector::new(TractNets::new()?, DetectorConfig::default())?;
     let mut fast = Detector::new(TractNets::new()?, DetectorConfig::fast())?;
-    let mut times: [Vec<f64>; 3] = Default::default();
-    let mut faces = [0; 3];
+    let mut times: [Vec<f64>; 4] = Default::default();
+    let mut faces = [0; 4];
     let first = images.first().ok_or("usage: time_detect PICTURE...")?;
     for _ in 0..2 {
         default.detect(first)?;
@@ -32,8 +32,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (found, ms) = timed(|| fast.refine(image, &boxes))?;
         times[2].push(ms);
         faces[2] += usize::from(!found.is_empty());
+        let Some(face) = boxes.first() else { continue };
+        let (found, ms) = timed(|| default.detect_near(image, *face))?;
+        times[3].push(ms);
+        faces[3] += usize::from(!found.is_empty());
     }
-    for ((name, mut ms), faces) in ["default", "fast", "refine"].iter().zip(times).zip(faces) {
+    for ((name, mut ms), faces) in ["default", "fast", "refine", "near"].iter().zip(times).zip(faces) {
         ms.sort_by(f64::total_cmp);
         let (p50, p95) = (ms[ms.len() / 2], ms[ms.len() * 95 / 100]);
         println!("{name:8} median {p50:6.2} ms, p95 {p95:6.2} ms, a face in {faces} of {} pictures", ms.len());

@@ -88,7 +88,7 @@ impl<N: Nets> Detector<N> {
     }
 
     /// Every face in the square around `face` (pixels, for example that of the previous frame) that is two and a half times as large,
-    /// most probable first: the whole cascade, for a twentieth of what the whole picture costs. An improper `face`, or one outside the
+    /// most probable first: the whole cascade, for about a fifth of what a picture of 640x360 costs (README). An improper `face`, or one outside the
     /// picture, gives no faces.
     ///
     /// # Errors
