@@ -216,7 +216,11 @@ impl Pipeline {
         let Manifest { clip, labels, temperature, .. } = &self.manifest;
         let prediction = decode(raw, clip.frames, labels.len(), crop, *temperature)
             .inspect_err(|_| self.counts.clips_failed += 1)?;
-        let smoothed = attention.smoother.update(&prediction.probabilities, view.captured);
+        // A clip of a face that the last look did not find may show a wall: nothing new is said of it.
+        let smoothed = match self.tracks.get(id).is_some_and(|t| t.missing) {
+            true => attention.smoother.held(),
+            false => attention.smoother.update(&prediction.probabilities, view.captured),
+        };
         self.tracks.steer(id, prediction.face, prediction.landmarks, view.captured);
         let faces = self.tracks.all().len();
         let report = self.tracks.get(id).and_then(|track| {

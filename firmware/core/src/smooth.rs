@@ -8,7 +8,7 @@ use mtcae_contract::Micros;
 pub enum Certainty {
     /// Nothing is likely enough to be named.
     Unsure,
-    /// Another class leads at the moment, not by enough or not for long enough.
+    /// Another class leads at the moment, not by enough or not for long enough; or the last look did not find the face.
     Holding,
     /// The label leads.
     Stable,
@@ -74,6 +74,12 @@ impl Smoother {
             Some(_) => Certainty::Holding,
         };
         Smoothed { probabilities: self.mean.clone(), label: self.label, certainty }
+    }
+
+    /// The state after the last sample, when what came since shows nothing that counts: a label is held.
+    pub fn held(&self) -> Smoothed {
+        let certainty = if self.label.is_some() { Certainty::Holding } else { Certainty::Unsure };
+        Smoothed { certainty, ..self.state() }
     }
 
     /// Share of a sample that stands for the last `passed` microseconds.
@@ -186,8 +192,14 @@ mod tests {
         assert_eq!((sure.label, sure.certainty), (Some(0), Certainty::Stable));
         let held = s.update(&[0.42, 0.45, 0.13], 10_000_000);
         assert_eq!((held.label, held.certainty), (Some(0), Certainty::Holding));
+        let unseen = s.held();
+        assert_eq!(
+            (unseen.label, unseen.certainty, &unseen.probabilities),
+            (Some(0), Certainty::Holding, &held.probabilities)
+        );
         let lost = s.update(&[0.3, 0.35, 0.35], 20_000_000);
         assert_eq!((lost.label, lost.certainty), (None, Certainty::Unsure));
+        assert_eq!(s.held(), lost);
     }
 
     #[test]

@@ -158,7 +158,8 @@ pub struct FaceReport {
 pub enum Smoothing {
     /// No expression is likely enough to be named: there is no label.
     Unsure,
-    /// Another expression leads at the moment, not by enough or not for long enough: the old label is held.
+    /// Another expression leads at the moment, not by enough or not for long enough, or the last look did not find the face:
+    /// the old label is held.
     Holding,
     /// The label is the leading expression.
     Stable,
