@@ -46,6 +46,9 @@ impl Model {
     pub fn open(folder: &Path) -> Result<Model, ExportError> {
         let manifest = read_manifest(folder)?;
         let path = folder.join(CHECKPOINT);
+        if !path.exists() {
+            return Err(ExportError::Folder { path, why: "there is none".into() });
+        }
         let checkpoint = export::read(&path)?;
         export::fits(&checkpoint, &manifest, &path)?;
         let fp32 = match manifest.artifact(Precision::Fp32) {

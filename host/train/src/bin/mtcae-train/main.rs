@@ -25,6 +25,7 @@ use mtcae_data::Stills;
 use mtcae_drivers::read_manifest;
 use mtcae_network::Checkpoint;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// Prepare data, train, evaluate and quantize MTCAE-DFER.
 #[derive(Parser)]
@@ -55,7 +56,26 @@ enum Command {
     Answers(answers::Args),
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("Error: {}", told(&e));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error with its causes in one line; most of ours name theirs already.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(|e| e.to_string()).fold(String::new(), |said, cause| match said {
+        said if said.is_empty() => cause,
+        said if said.contains(&cause) => said,
+        said => format!("{said}: {cause}"),
+    })
+}
+
+fn run() -> Result<()> {
     // The workers are the threads; without this each of them would start a pool of its own for every product.
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global().context("thread pool")?;
     match Cli::parse().command {
@@ -102,4 +122,17 @@ fn precision(folder: &Path, word: &str) -> Result<Precision> {
 fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
     Checkpoint::from_bytes(&bytes).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_and_its_causes_are_one_line_without_echoes() {
+        let cause = std::io::Error::other("disk full");
+        let echoed = anyhow::Error::new(cause).context("write a.json: disk full");
+        assert_eq!(told(&echoed), "write a.json: disk full");
+        assert_eq!(told(&anyhow::anyhow!("no such shard").context("read mine")), "read mine: no such shard");
+    }
 }
