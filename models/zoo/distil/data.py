@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 MARGIN = 0.1  # framing.margin of the manifest
+FOLDS = 4  # parts of the training data, by person; a teacher learns from all but one of them
 TYPES = {"U8": np.uint8, "F32": np.float32, "U64": np.uint64}
 
 
@@ -71,6 +72,7 @@ class Faces:
         self.known = put("has_face").reshape(n, -1).bool()
         self.known = self.known.all(1)
         self.labels = put("label").long()
+        self.folds = torch.cat([torch.from_numpy((p["subject_hash"] % FOLDS).astype(np.int64)).to(device) for p in parts])
 
     def __len__(self):
         return len(self.labels)
@@ -82,11 +84,13 @@ class Faces:
 
 
 class Draws:
-    """Draws samples of one data set; every class as often as its count to the power 1 - balance says."""
+    """Draws samples of one data set; every class as often as its count to the power 1 - balance says, but none of fewer than
+    a hundred as if there were a hundred. `of`: the folds to draw from."""
 
-    def __init__(self, faces, balance):
+    def __init__(self, faces, balance, of=range(FOLDS)):
         self.faces = faces
-        self.weight = torch.bincount(faces.labels).clamp(min=1).float()[faces.labels] ** -balance
+        weight = torch.bincount(faces.labels).clamp(min=100).float()[faces.labels] ** -balance
+        self.weight = weight * torch.isin(faces.folds, torch.tensor(list(of), device=weight.device))
 
     def __call__(self, batch):
         return torch.multinomial(self.weight, batch, replacement=True)
@@ -157,9 +161,16 @@ def show(faces, index, frames, size, strength, chosen=None):
         start, drift, sway, phase = around(4, b, 1)
         return most * strength * (start + motion * (drift * time + 0.3 * sway * torch.sin(2 * math.pi * (time * 1.5 + phase))))
 
+    def swing(most):
+        """Heads that move fast, in three clips of five: a way across, a swing of any speed."""
+        way, wide, phase = around(3, b, 1)
+        speed = 0.3 + 1.7 * torch.rand(b, 1, device=device)
+        fast = most * torch.rand(b, 1, device=device) * (torch.rand(b, 1, device=device) < 0.6) * (strength > 0)
+        return fast * (way * 2 * time + 0.5 * wide * torch.sin(2 * math.pi * (time * speed + phase)))
+
     turn = path(math.radians(16)) + path(math.radians(14)) * (torch.rand(b, 1, device=device) < 0.15)
     grow = torch.exp(path(0.17))
-    centre = centre[:, None] + torch.stack([path(0.085), path(0.085)], -1) * side[:, None, None]
+    centre = centre[:, None] + torch.stack([path(0.085) + swing(0.22), path(0.085) + swing(0.15)], -1) * side[:, None, None]
     stretch = torch.exp(around(b) * 0.08 * strength)
     flip = torch.rand(b, device=device) < (0.5 if strength > 0 else 0.0)
     shape = (centre, side[:, None] * grow, turn, stretch, flip)

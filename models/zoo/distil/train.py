@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from data import Draws, Faces, show, worse
+from data import FOLDS, Draws, Faces, show, worse
 from network import Network, normalised, parameters, preset, save
 
 CLASSES = 8  # contempt, the last, is known from rendered clips alone
@@ -128,7 +128,7 @@ class Run:
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.rate, self.keep = torch.zeros((), device=device), torch.zeros((), device=device)
         self.optimizer = Sgd(network, decay) if sgd else AdamW(network, decay, self.rate)
-        self.update = Captured(self.one)
+        self.updates = {}
 
     def one(self, *inputs):
         self.network.zero_grad(set_to_none=True)
@@ -145,7 +145,7 @@ class Run:
         """One update; `at` counts them, `done` is the share of the schedule: a short rise, then a half cosine."""
         self.rate.fill_(self.lr * min(1.0, (at + 1) / self.warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
         self.keep.fill_(min(self.decay, (1 + at) / (10 + at)))
-        self.update(*inputs)
+        self.updates.setdefault(inputs[0].shape, Captured(self.one))(*inputs)
 
 
 class Clock:
@@ -173,16 +173,16 @@ class Clock:
         self.say(stage=self.name, update=self.at, done=round(self.done, 4), ms=round(each, 1), **more)
 
 
-def smooth(labels):
-    return F.one_hot(labels, CLASSES).float() * (1 - SMOOTHING) + SMOOTHING / CLASSES
+def smooth(labels, by=SMOOTHING):
+    return F.one_hot(labels, CLASSES).float() * (1 - by) + by / CLASSES
 
 
-def mixed(x, want, share):
-    """Some pictures mixed with others (mixup); which are whole."""
+def mixed(x, want, share, groups=1):
+    """Some pictures mixed with others (mixup) of their group, groups being equal and one after the other; which are whole."""
     b = len(x)
     whole = torch.rand(b, device=x.device) >= share
     keep = torch.where(whole, 1.0, 0.5 + 0.5 * torch.rand(b, device=x.device))
-    other = torch.randperm(b, device=x.device)
+    other = (torch.rand(groups, b // groups, device=x.device).argsort(1) + torch.arange(groups, device=x.device)[:, None] * (b // groups)).flatten()
     k = keep.reshape(-1, *[1] * (x.dim() - 1))
     return x * k + x[other] * (1 - k), want * keep[:, None] + want[other] * (1 - keep[:, None]), whole
 
@@ -255,9 +255,9 @@ class Work:
     def cast(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda", cache_enabled=False)
 
-    def parts(self, shares):
-        """Data sets with their shares of a batch."""
-        return [(Draws(self.sets[name], balance), share) for name, share, balance in shares]
+    def parts(self, shares, folds=[range(FOLDS)]):
+        """Data sets with their shares of a batch, once for each of `folds` (a list of lists)."""
+        return [(Draws(self.sets[name], balance, of), share / len(folds)) for of in folds for name, share, balance in shares]
 
     def batch(self, parts, frames, total, strength=1.0):
         """Pixels, boxes, landmarks, labels, known, data sets one after the other; and how many of them are photographs."""
@@ -283,55 +283,59 @@ class Work:
                 self.say(test=name, of=of, frames=frames, **more, **scores(answer, self.sets[name], self.args.size, frames))
 
     def teach(self):
-        """Teachers, each on pictures of its own; their averages."""
-        parts = self.parts([("fer-train", 0.75, 0.4), ("mux-train", 0.25, 0.5)])
-        new = lambda: Teacher().to(self.device, memory_format=torch.channels_last)
+        """Teachers; each has seen all but one of the folds. Their averages."""
+        shares = [("fer-train", 0.75, 0.4), ("mux-train", 0.25, self.args.mux_balance)]
+        parts = [self.parts(shares, [[f for f in range(FOLDS) if f != i]]) for i in range(FOLDS)]
 
         def loss(network, x, want):
             with self.cast():
                 return cross(network(x), want)
 
-        runs = [Run(new(), loss, 0.2, 5e-4, sgd=True, average=0.999) for _ in range(self.args.teachers)]
+        new = lambda: Teacher().to(self.device, memory_format=torch.channels_last)
+        runs = [Run(new(), loss, 0.15, 5e-4, sgd=True, average=0.999) for _ in range(FOLDS)]
         clock = Clock("teachers", self.args.teacher_updates, self.say)
         for at in clock:
-            x, _, _, labels, _, _ = self.batch(parts, 1, len(runs) * self.args.batch // 2)
-            x, want, _ = mixed(x[:, 0], smooth(labels), 0.4)
-            x = normalised(x)
-            for i, run in enumerate(runs):
-                run.step((x[i :: len(runs)], want[i :: len(runs)]), at, clock.done)
+            for run, part in zip(runs, parts):
+                x, _, _, labels, _, _ = self.batch(part, 1, self.args.batch * 3 // 8, 0.75)
+                x, want, _ = mixed(x[:, 0], smooth(labels), 0.4)
+                run.step((normalised(x), want), at, clock.done)
         teachers = [run.average for run in runs]
-        for i in range(len(teachers)):
+        for i in range(FOLDS):
             self.test(f"teacher {i}", lambda x: (None, None, teachers[i](x[:, 0])), ("fer-test", "mux-test"))
         together = lambda x: (None, None, sum(t(x[:, 0]).float().softmax(-1) for t in teachers).log())
         self.test("teachers together", together, ("fer-test", "mux-test"))
         return teachers
 
     @torch.no_grad()
-    def say_together(self, teachers, x):
-        """The teachers' mean for pictures [B, 3, S, S], 0 to 1: probabilities [B, C]."""
+    def taught(self, teachers, x):
+        """What teachers say of pictures [B, 3, S, S], 0 to 1, that come fold after fold: mostly the one that has never seen the
+        fold, a little another that has. Probabilities [B, C]."""
         with self.cast():
-            x = normalised(x)
-            return sum(t(x).float().softmax(-1) for t in teachers) / len(teachers)
+            said = lambda i, part: teachers[i % FOLDS](normalised(part)).float().softmax(-1)
+            return torch.cat([0.6 * said(i, part) + 0.4 * said(i + 1, part) for i, part in enumerate(x.chunk(FOLDS))])
 
     def shares(self, clips):
-        """Of what a batch is made; photographs come first."""
+        """Of what a batch is made; photographs come first, fold after fold."""
         made = "made-train" in self.sets
         mux = self.args.mux_share
         rest = (1 - mux) * (0.63 if clips else 0.76)
-        return self.parts([("fer-train", rest, 0.4), ("mux-train", mux, self.args.mux_balance)] + [("made-train", 1 - mux - rest, 0.0)] * made)
+        photographs = [("fer-train", rest, 0.4), ("mux-train", mux, self.args.mux_balance)]
+        return self.parts(photographs, [[f] for f in range(FOLDS)]) + self.parts([("made-train", 1 - mux - rest, 0.0)] if made else [])
 
-    def study(self, runs, teachers, frames, total, amount, name, strength=1.0, trust=0.7):
-        """Students on the same pictures: stills that stand for a tubelet (`frames` 1), or clips. `strength`: of the changes to
-        them; `trust`: the teachers' share of what is to be said of a photograph."""
-        parts, clock, tested = self.shares(frames > 1), Clock(name, amount, self.say), time.time()
-        said = Captured(lambda x: self.say_together(teachers, x))
+    def study(self, runs, teachers, kinds, amount, name, strength=1.0, trust=0.8):
+        """Students on the same pictures. `kinds`: (frames, samples) of an update, taken in turn; of one frame are stills that stand
+        for a tubelet. `strength`: of the changes to them; `trust`: the teachers' share of what is to be said of a photograph."""
+        clock, tested = Clock(name, amount, self.say), time.time()
+        parts = {frames: self.shares(frames > 1) for frames, _ in kinds}
+        said = {frames: Captured(lambda x: self.taught(teachers, x)) for frames, _ in kinds}
         for at in clock:
-            x, boxes, landmarks, labels, known, n = self.batch(parts, frames, total, strength)
+            frames, total = kinds[at % len(kinds)]
+            x, boxes, landmarks, labels, known, n = self.batch(parts[frames], frames, total, strength)
             m = frames // 2
-            y, want, whole = mixed(x[:n], smooth(labels[:n]), 0.3 * strength if frames == 1 else 0.0)
+            y, want, whole = mixed(x[:n], smooth(labels[:n]), 0.3 * strength if frames == 1 else 0.0, FOLDS)
             if teachers:
-                want = (1 - trust) * want + trust * said(y[:, m])
-            want, known = torch.cat([want, smooth(labels[n:])]), torch.cat([known[:n] & whole, known[n:]])
+                want = (1 - trust) * want + trust * said[frames](y[:, m])
+            want, known = torch.cat([want, smooth(labels[n:], 0.03)]), torch.cat([known[:n] & whole, known[n:]])
             x = normalised(torch.cat([y, x[n:]]))
             tubelet = int(torch.randint(0, 8, (1,))) if frames == 1 else 0
             for run in runs.values():
@@ -343,13 +347,9 @@ class Work:
                     self.test(of, run.average, ("fer-test", "mux-test"), update=at)
                     self.keep(of, run)
         for of, run in runs.items():
+            self.keep(of, run)
             self.test(of, run.average)
             self.test(of, run.average, frames=16)
-            self.keep(of, run)
-
-    def mirrored(self, network):
-        """What a student says of a picture and of its mirror image, as two teachers."""
-        return [lambda x: network(x[:, None])[2], lambda x: network(x.flip(-1)[:, None])[2]]
 
     def keep(self, name, run):
         path = self.args.out / f"{name}.safetensors"
@@ -393,42 +393,30 @@ def main():
     parse.add_argument("--size", type=int, default=80, help="side of a frame, pixels")
     parse.add_argument("--batch", type=int, default=1024, help="stills in an update of the students")
     parse.add_argument("--clips", type=int, default=96, help="clips in an update of the last stage")
-    parse.add_argument("--mux-share", type=float, default=0.18, help="photographs of mux-train in a batch of the students")
-    parse.add_argument("--mux-balance", type=float, default=0.5, help="1: every class of them equally often")
-    parse.add_argument("--teachers", type=int, default=3)
-    parse.add_argument("--teacher-updates", default="5000", help="a number, or seconds as 300s")
-    parse.add_argument("--still-updates", default="7000")
-    parse.add_argument("--clip-updates", default="2500")
-    parse.add_argument("--polish-updates", default="2000", help="milder pictures, taught by the first student and its mirror image")
-    parse.add_argument("--polish-rate", type=float, default=5e-4)
-    parse.add_argument("--start", type=pathlib.Path, help="folder of checkpoints: polish these, learn nothing before")
+    parse.add_argument("--mux-share", type=float, default=0.2, help="photographs of mux-train in a batch of the students")
+    parse.add_argument("--mux-balance", type=float, default=0.8, help="1: every class of them equally often")
+    parse.add_argument("--teacher-updates", default="8000", help="a number, or seconds as 300s; 0: no teachers")
+    parse.add_argument("--still-updates", default="10000")
+    parse.add_argument("--both-updates", default="6000", help="stills and clips in turn")
+    parse.add_argument("--start", type=pathlib.Path, help="folder with NAME/checkpoint.safetensors to start from, as models/zoo")
     parse.add_argument("--ablation-updates", default="0", help="all six strategies of `tiny` on the same pictures, without teachers")
     parse.add_argument("--students", nargs="*", default=["edge", "tiny"])
     parse.add_argument("--test-every", type=float, default=90, help="seconds between scores")
     args = parse.parse_args()
     work = Work(args)
     sides = lambda name, strategy="cascaded-vit": preset(name, args.size, CLASSES, strategy)
-    if args.start:
-        weights = {name: work.weights(args.start / f"{name}.safetensors") for name in args.students}
-    else:
-        teachers = work.teach() if args.teachers else []
-        work.rendered()
-        runs = {name: work.student(sides(name), 2e-3, 0.9995) for name in args.students}
-        work.say(parameters={name: parameters(run.network) for name, run in runs.items()})
-        work.study(runs, teachers, 1, args.batch, args.still_updates, "stills")
-        work.rendered()
-        runs = {name: work.student(sides(name), 4e-4, 0.998, 100, run.average.state_dict()) for name, run in runs.items()}
-        work.study(runs, teachers, 16, args.clips, args.clip_updates, "clips")
-        weights = {name: run.average.state_dict() for name, run in runs.items()}
-    if args.polish_updates != "0":
-        work.rendered()
-        first = work.student(sides(args.students[0]), 0.0, 0.0, weights=weights[args.students[0]]).average
-        runs = {name: work.student(sides(name), args.polish_rate, 0.999, 100, weights[name]) for name in args.students}
-        work.study(runs, work.mirrored(first), 1, args.batch, args.polish_updates, "polish", strength=0.5, trust=0.5)
+    teachers = work.teach() if args.teacher_updates != "0" else []
+    work.rendered()
+    start = lambda name: work.weights(args.start / name / "checkpoint.safetensors") if args.start else None
+    runs = {name: work.student(sides(name), 1.5e-3 if args.start else 2e-3, 0.9995, weights=start(name)) for name in args.students}
+    work.say(parameters={name: parameters(run.network) for name, run in runs.items()})
+    work.study(runs, teachers, [(1, args.batch)], args.still_updates, "stills", strength=0.9)
+    work.rendered()
+    runs = {name: work.student(sides(name), 5e-4, 0.999, 100, run.average.state_dict()) for name, run in runs.items()}
+    work.study(runs, teachers, [(1, args.batch), (16, args.clips)], args.both_updates, "both", strength=0.6)
     if args.ablation_updates != "0":
         runs = {s: work.student(sides("tiny", s), 2e-3, 0.999) for s in STRATEGIES}
-        work.study(runs, [], 1, args.batch // 2, args.ablation_updates, "ablation")
-
+        work.study(runs, [], [(1, args.batch // 2)], args.ablation_updates, "ablation")
 
 if __name__ == "__main__":
     main()
