@@ -101,7 +101,7 @@ section! {
         threads: u32 = 1, Accepts::Integer { min: 1, max: 16, unit: "threads" };
         /// Clips of different faces inferred side by side, with the same weights in memory; 0 is one for each core (or `threads` cores) but one, and no more than `detector.faces`.
         streams: u32 = 0, Accepts::Integer { min: 0, max: 16, unit: "streams" };
-        /// Each clip also seen in a mirror, and both answers averaged: about a point better, twice the time.
+        /// Each clip also seen in a mirror, and both answers averaged: up to a point better, twice the time.
         mirror: bool = false, Accepts::Switch;
     }
 }

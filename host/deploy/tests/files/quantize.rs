@@ -206,7 +206,10 @@ fn the_int8_file_joins_its_model_or_another_folder() {
     let error = Model::open(&own).unwrap_err().to_string();
     assert!(error.contains("sample.fp32.onnx: its SHA-256 is") && error.contains("the manifest says"), "{error}");
     let error = Model::open(&other).unwrap_err().to_string();
-    assert!(error.contains("checkpoint.safetensors: there is none; a model folder is what `mtcae export` writes"), "{error}");
+    assert!(
+        error.contains("checkpoint.safetensors: there is none; a model folder is what `mtcae export` writes"),
+        "{error}"
+    );
     let made = Model::from_checkpoint(&source, manifest).unwrap();
     assert!(made.fp32 == model.fp32);
 }
