@@ -41,9 +41,19 @@ pub enum DataError {
         accepted: &'static str,
     },
     /// A folder or archive that holds no `class/picture` entry with a known class.
-    #[error("{}: no pictures in folders named by expression, such as happy/0001.jpg", path.display())]
+    #[error("{}: no pictures in folders named by expression, such as happy/0001.jpg{instead}", path.display())]
     Empty {
         /// The folder or archive.
+        path: PathBuf,
+        /// Which folders with pictures there are; empty when none.
+        instead: String,
+    },
+    /// A folder is said to show an expression, and there is none with pictures.
+    #[error("--folder names `{folder}`; accepted: folders with pictures in {}", path.display())]
+    NoSuchFolder {
+        /// Its name.
+        folder: String,
+        /// The folder or archive that should hold it.
         path: PathBuf,
     },
     /// There are pictures, and not one of them becomes a sample.

@@ -41,6 +41,7 @@ pub use reader::Stills;
 pub use refusal::{Reason, Refused};
 pub use shard::{Counts, FORMAT, FORMAT_CLIPS, Shard, ShardInfo, StillRef, Stored};
 pub use sheet::{clip_sheet, contact_sheet};
+pub use source::Folders;
 pub use stills::{Naming, Outcome, Part, Progress, StillsJob, prepare_stills};
 pub use synth::{SynthJob, synthesize};
 

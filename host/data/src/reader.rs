@@ -13,6 +13,9 @@ pub struct Stills {
     ends: Vec<usize>,
     /// Which of all samples are in it; all of them when not given.
     chosen: Option<Vec<usize>>,
+    labels: LabelSet,
+    /// Of each label of the shards the index in `labels`.
+    indices: Vec<usize>,
 }
 
 impl Stills {
@@ -39,7 +42,9 @@ impl Stills {
                 accepted: "at least one .safetensors file",
             });
         }
-        Ok(Stills { shards: shards.into(), ends, chosen: None })
+        let labels = shards[0].info().labels.clone();
+        let indices = (0..labels.len()).collect();
+        Ok(Stills { shards: shards.into(), ends, chosen: None, labels, indices })
     }
 
     /// Some of these samples, in this order, as a data set of its own over the same shards.
@@ -59,6 +64,26 @@ impl Stills {
         }
     }
 
+    /// The same samples under another label set, such as that of a model that knows more expressions.
+    ///
+    /// # Errors
+    /// When an expression of one of the samples is not in it.
+    pub fn labelled(&self, labels: &LabelSet) -> Result<Stills, DataError> {
+        let own = self.labels.labels();
+        let index = |expression| labels.labels().iter().position(|l| *l == expression);
+        if let Some(odd) = (0..self.len()).map(|i| own[self.sample(i).label]).find(|e| index(*e).is_none()) {
+            let value = format!("`{odd}`");
+            return Err(DataError::Job {
+                what: "a sample's expression",
+                value,
+                accepted: "those that the model knows",
+            });
+        }
+        // Which none of the samples has may be anything.
+        let of = |shards: &usize| own.get(*shards).and_then(|e| index(*e)).unwrap_or(0);
+        Ok(Stills { labels: labels.clone(), indices: self.indices.iter().map(of).collect(), ..self.clone() })
+    }
+
     /// Opens `<name>-000.safetensors`, `<name>-001.safetensors`, ... in `folder`.
     ///
     /// # Errors
@@ -76,9 +101,9 @@ impl Stills {
         &self.shards
     }
 
-    /// The label set all shards share.
+    /// The label set that samples' labels index: the one all shards share, or another ([`Stills::labelled`]).
     pub fn labels(&self) -> &LabelSet {
-        &self.shards[0].info().labels
+        &self.labels
     }
 
     /// Number of samples in all shards, at least 1.
@@ -93,7 +118,7 @@ impl Stills {
     /// When `i` is not below [`Stills::len`].
     pub fn sample(&self, i: usize) -> StillRef<'_> {
         let (shard, i) = self.find(i);
-        shard.sample(i)
+        self.named(shard.sample(i))
     }
 
     /// How many frames sample `i` has: 1 for a still.
@@ -110,7 +135,11 @@ impl Stills {
     /// As [`Stills::sample`], and when `t` is not below [`Stills::frames`].
     pub fn frame(&self, i: usize, t: usize) -> StillRef<'_> {
         let (shard, i) = self.find(i);
-        shard.frame(i, t)
+        self.named(shard.frame(i, t))
+    }
+
+    fn named<'a>(&self, still: StillRef<'a>) -> StillRef<'a> {
+        StillRef { label: self.indices[still.label], ..still }
     }
 
     /// What the network sees of sample `i` in all its frames, in fractions of the stored picture: one square around the mean

@@ -5,6 +5,7 @@ use memmap2::Mmap;
 use mtcae_contract::Expression;
 use std::{
     borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::Cursor,
     path::{Path, PathBuf},
@@ -37,29 +38,51 @@ impl Entry {
     }
 }
 
+/// What folders show whose name is no expression, or another one than theirs: by the folder's name.
+pub type Folders = BTreeMap<String, Expression>;
+
 /// A folder or archive with its pictures listed, sorted by name.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub entries: Vec<Entry>,
+    /// Pictures in folders of which nobody knows what they show, by the folder's name.
+    pub unnamed: BTreeMap<String, usize>,
     archive: Option<Mmap>,
 }
 
 impl Source {
-    /// Lists a folder's or a tar's pictures. Folders whose name is no expression, and files that are no JPEG or PNG by
-    /// their name, are passed over.
-    pub fn open(path: &Path) -> Result<Source, DataError> {
-        let mut source = if path.is_dir() {
-            Source { entries: list_folder(path)?, archive: None }
+    /// Lists a folder's or a tar's pictures. Folders whose name is no expression and not in `folders`, and files that are no
+    /// JPEG or PNG by their name, are passed over.
+    pub fn open(path: &Path, folders: &Folders) -> Result<Source, DataError> {
+        let (found, archive) = if path.is_dir() {
+            (list_folder(path)?, None)
         } else {
             let file = File::open(path).map_err(DataError::io(path))?;
             // SAFETY: data sets are read-only inputs; a file changed while it is read gives corrupt pictures, which
             // the decoder refuses.
             let map = unsafe { Mmap::map(&file) }.map_err(DataError::io(path))?;
-            let entries = list_tar(&map).map_err(|cause| DataError::Archive { path: path.to_owned(), cause })?;
-            Source { entries, archive: Some(map) }
+            let found = list_tar(&map).map_err(|cause| DataError::Archive { path: path.to_owned(), cause })?;
+            (found, Some(map))
         };
+        let mut source = Source { entries: Vec::new(), unnamed: BTreeMap::new(), archive };
+        let mut there = BTreeSet::new();
+        for Found { class, name, place } in found {
+            match folders.get(&class).copied().or_else(|| class.parse().ok()) {
+                Some(expression) => source.entries.push(Entry { name, expression, place }),
+                None => *source.unnamed.entry(class.clone()).or_default() += 1,
+            }
+            there.insert(class);
+        }
+        if let Some(folder) = folders.keys().find(|name| !there.contains(*name)) {
+            return Err(DataError::NoSuchFolder { folder: folder.clone(), path: path.to_owned() });
+        }
         if source.entries.is_empty() {
-            return Err(DataError::Empty { path: path.to_owned() });
+            let some = source.unnamed.iter().take(8).map(|(class, n)| format!("`{class}` ({n})")).collect::<Vec<_>>();
+            let instead = match some.first() {
+                Some(_) => format!("; there are {}: --folder NAME=EXPRESSION says what one shows", some.join(", ")),
+                None => String::new(),
+            };
+            return Err(DataError::Empty { path: path.to_owned(), instead });
         }
         source.entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(source)
@@ -88,36 +111,44 @@ fn is_picture(name: &str) -> bool {
     matches!(extension.as_str(), "jpg" | "jpeg" | "png")
 }
 
-fn list_folder(path: &Path) -> Result<Vec<Entry>, DataError> {
-    let mut entries = Vec::new();
+/// A picture by its name, and the folder it is in.
+struct Found {
+    class: String,
+    name: String,
+    place: Place,
+}
+
+fn list_folder(path: &Path) -> Result<Vec<Found>, DataError> {
+    let mut found = Vec::new();
     for folder in std::fs::read_dir(path).map_err(DataError::io(path))? {
         let folder = folder.map_err(DataError::io(path))?;
+        if !folder.path().is_dir() {
+            continue;
+        }
         let class = folder.file_name().to_string_lossy().into_owned();
-        let (Ok(expression), true) = (class.parse(), folder.path().is_dir()) else { continue };
         for file in std::fs::read_dir(folder.path()).map_err(DataError::io(&folder.path()))? {
             let file = file.map_err(DataError::io(&folder.path()))?;
             let name = format!("{class}/{}", file.file_name().to_string_lossy());
             if is_picture(&name) {
-                entries.push(Entry { name, expression, place: Place::File(file.path()) });
+                found.push(Found { class: class.clone(), name, place: Place::File(file.path()) });
             }
         }
     }
-    Ok(entries)
+    Ok(found)
 }
 
-fn list_tar(bytes: &[u8]) -> std::io::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
+fn list_tar(bytes: &[u8]) -> std::io::Result<Vec<Found>> {
+    let mut found = Vec::new();
     for file in tar::Archive::new(Cursor::new(bytes)).entries_with_seek()? {
         let file = file?;
         let name = file.path()?.to_string_lossy().into_owned();
-        let mut parts = name.rsplit('/').skip(1);
-        let Some(Ok(expression)) = parts.next().map(str::parse) else { continue };
+        let Some(class) = name.rsplit('/').nth(1).map(str::to_owned) else { continue };
         if file.header().entry_type().is_file() && is_picture(&name) && file.size() <= MAX_FILE {
             let start = file.raw_file_position() as usize;
-            entries.push(Entry { name, expression, place: Place::Span(start, start + file.size() as usize) });
+            found.push(Found { class, name, place: Place::Span(start, start + file.size() as usize) });
         }
     }
-    Ok(entries)
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -142,19 +173,29 @@ mod tests {
         let tar = dir.path().join("set.tar");
         std::fs::write(&tar, archive.into_inner().unwrap()).unwrap();
         for path in [dir.path().join("set"), tar] {
-            let source = Source::open(&path).unwrap();
+            let source = Source::open(&path, &Folders::new()).unwrap();
             let list: Vec<_> = source.entries.iter().map(|e| (e.name.as_str(), e.expression)).collect();
             assert_eq!(list, [("anger/a.png", Expression::Angry), ("happy/b.jpg", Expression::Happy)]);
             assert_eq!(*source.read(&source.entries[1]).unwrap(), *b"22");
             assert_eq!(source.entries[0].stem(), "a");
+            assert_eq!(source.unnamed, BTreeMap::from([("smug".to_owned(), 1)]));
+            let contempt = Source::open(&path, &Folders::from([("smug".to_owned(), Expression::Contempt)])).unwrap();
+            assert_eq!((contempt.entries[2].expression, contempt.unnamed.len()), (Expression::Contempt, 0));
+            let gone = Source::open(&path, &Folders::from([("7".to_owned(), Expression::Happy)])).unwrap_err();
+            assert!(gone.to_string().starts_with("--folder names `7`; accepted: folders with pictures in"), "{gone}");
         }
     }
 
     #[test]
     fn a_folder_without_classes_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let err = Source::open(dir.path()).unwrap_err().to_string();
-        assert!(err.contains("no pictures in folders named by expression"), "{err}");
-        assert!(Source::open(&dir.path().join("gone.tar")).unwrap_err().to_string().contains("gone.tar"));
+        let open = |path: &Path| Source::open(path, &Folders::new()).unwrap_err().to_string();
+        let err = open(dir.path());
+        assert!(err.ends_with("no pictures in folders named by expression, such as happy/0001.jpg"), "{err}");
+        std::fs::create_dir(dir.path().join("1")).unwrap();
+        std::fs::write(dir.path().join("1/a.jpg"), b"1").unwrap();
+        let err = open(dir.path());
+        assert!(err.ends_with("0001.jpg; there are `1` (1): --folder NAME=EXPRESSION says what one shows"), "{err}");
+        assert!(open(&dir.path().join("gone.tar")).contains("gone.tar"));
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::annotate::{Annotated, Annotator, decode};
 use crate::reader::shard_path;
-use crate::source::{Entry, Source};
+use crate::source::{Entry, Folders, Source};
 use crate::writer::ShardData;
 use crate::{Counts, DataError, FACE_MARGIN, FORMAT, STORE_MARGIN, Shard, ShardInfo, Stored, subject_hash};
 use mtcae_contract::LabelSet;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -61,6 +62,8 @@ pub struct StillsJob {
     pub split: String,
     /// Which persons.
     pub part: Part,
+    /// What folders show whose name is no expression.
+    pub folders: Folders,
     /// What file names say.
     pub naming: Naming,
     /// Expressions to keep; pictures of others are counted and left out.
@@ -95,6 +98,8 @@ pub struct Outcome {
     pub skipped: usize,
     /// The first hundred corrupt files of this run, `name: why`.
     pub corrupt: Vec<String>,
+    /// Pictures in folders that were passed over, as their name is no expression; by that name.
+    pub unnamed: BTreeMap<String, usize>,
 }
 
 /// Annotates every picture of the job and writes its shards. Shards already written by the same job are kept.
@@ -106,7 +111,7 @@ pub struct Outcome {
 /// no picture becomes a sample. Some corrupt pictures are no error.
 pub fn prepare_stills(job: &StillsJob, mut progress: impl FnMut(Progress)) -> Result<Outcome, DataError> {
     job.validate()?;
-    let source = Source::open(&job.source)?;
+    let source = Source::open(&job.source, &job.folders)?;
     let none_taken = |why| DataError::NoneTaken { path: job.source.clone(), found: source.entries.len(), why };
     let mut entries: Vec<&Entry> = source.entries.iter().filter(|e| job.part.holds(job.subject(e))).collect();
     let all = entries.len();
@@ -120,7 +125,7 @@ pub fn prepare_stills(job: &StillsJob, mut progress: impl FnMut(Progress)) -> Re
     }
     let mut left_out = all - entries.len();
     std::fs::create_dir_all(&job.out).map_err(DataError::io(&job.out))?;
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome { unnamed: source.unnamed.clone(), ..Outcome::default() };
     let mut at = Progress { done: 0, total: entries.len(), faces: 0 };
     for (index, chunk) in entries.chunks(SHARD_SAMPLES).enumerate() {
         let path = shard_path(&job.out, &job.name, index);
@@ -182,6 +187,9 @@ impl StillsJob {
             "{FORMAT} {FACE_MARGIN} {STORE_MARGIN} {:?} {:?} {:?} {} {} {index}",
             self.part, self.naming, self.labels, self.side, self.grey
         ));
+        if !self.folders.is_empty() {
+            sha.update(format!("{:?}", self.folders));
+        }
         for entry in entries {
             sha.update(entry.name.as_bytes());
             sha.update([0]);

@@ -19,6 +19,7 @@ fn data_set(root: &Path) {
 
 fn job(root: &Path) -> StillsJob {
     StillsJob {
+        folders: Default::default(),
         source: root.join("in"),
         out: root.join("out"),
         name: "set".to_owned(),
@@ -54,6 +55,17 @@ fn a_data_set_becomes_shards_once() {
     assert_eq!((a.image.len(), a.side, a.channels), (64 * 64 * 3, 64, 3));
     let seen = a.framing(FACE_MARGIN);
     assert!(a.landmarks.iter().all(|p| p.x > seen.x && p.x < seen.x + seen.w && p.y > seen.y && p.y < seen.y + seen.h));
+
+    // Under the labels of a model that knows others, and in another order.
+    use Expression::*;
+    let wider = LabelSet::new(vec![Contempt, Neutral, Happy]).unwrap();
+    let wide = stills.labelled(&wider).unwrap();
+    assert_eq!((wide.labels(), [0, 1, 2].map(|i| wide.sample(i).label)), (&wider, [2, 2, 1]));
+    assert_eq!((wide.select(&[2]).unwrap().frame(0, 0).label, wide.labelled(&seven).unwrap().sample(0).label), (1, 1));
+    let narrow = LabelSet::new(vec![Happy, Sad]).unwrap();
+    let err = stills.labelled(&narrow).unwrap_err();
+    insta::assert_snapshot!(err, @"a sample's expression is `neutral`; accepted: those that the model knows");
+    assert!(stills.select(&[0, 1]).unwrap().labelled(&narrow).is_ok());
 
     let again = prepare_stills(&job, |_| {}).unwrap();
     assert_eq!((again.skipped, again.counts), (1, outcome.counts));

@@ -84,6 +84,7 @@ fn pictures_become_shards_that_a_model_is_scored_on() {
     3 samples, a face found in 3 (100.0 %); 6 corrupt, 1 of other labels; 1 shard(s), 0 already there
     happy            2
     sad              1
+    passed over: folder `smug`, 1 picture(s); --folder smug=EXPRESSION says what it shows
     corrupt: neutral/Cut_0001.png: unexpected end of file
     corrupt: neutral/Cut_0002.jpg: JPEG of 700 bytes breaks off before its end
     corrupt: neutral/Empty_0001.png: The image format could not be determined
@@ -107,9 +108,14 @@ fn pictures_become_shards_that_a_model_is_scored_on() {
 
     assert!(desk.prepare(&arguments).contains("1 shard(s), 1 already there"));
     let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge");
-    // The model that ships knows an eighth class.
+    // The model that ships knows an eighth class; what has seven is its, too.
+    let scored = desk.said(&["evaluate", zoo, "--data", "out/mine"]);
+    assert!(scored.starts_with("exit code: 0\n") && scored.contains("WAR"), "{scored}");
     let eight = [&arguments[..4], &["--name", "eight", "--naming", "person", "--classes", "8"]].concat();
     assert!(desk.prepare(&eight).contains("4 samples, a face found in 4 (100.0 %); 6 corrupt, 0 of other labels"));
+    let named = desk.prepare(&[&eight[..], &["--folder", "smug=contempt"]].concat());
+    assert!(named.contains("contempt         2\n") && !named.contains("passed over"), "{named}");
+    assert!(desk.prepare(&eight).contains("contempt         1\n"), "it is made again without the folder");
     let scored = desk.said(&["evaluate", zoo, "--data", "out/eight"]);
     assert!(scored.starts_with("exit code: 0\n") && scored.contains("WAR"), "{scored}");
 
@@ -158,7 +164,7 @@ fn what_cannot_be_prepared_is_named_and_leaves_nothing() {
     ] {
         said += &desk.prepare(&arguments);
     }
-    for more in [["--side", "8"], ["--workers", "0"]] {
+    for more in [["--side", "8"], ["--workers", "0"], ["--folder", "7=happy"]] {
         said += &desk.prepare(&[&["--root", "in", "--out", "out", "--name", "mine"], &more[..]].concat());
     }
     insta::assert_snapshot!(said, @r#"
@@ -178,7 +184,14 @@ fn what_cannot_be_prepared_is_named_and_leaves_nothing() {
     Error: side is 8; accepted: 32 to 1024 pixels
     exit code: 1
     Error: workers is 0; accepted: 1 to 64
+    exit code: 1
+    Error: --folder names `7`; accepted: folders with pictures in in
     "#);
+    let said = desk.prepare(&["--root", "in", "--out", "out", "--name", "mine", "--folder", "1=glad"]);
+    assert!(
+        said.starts_with("exit code: 2\n") && said.contains("unknown expression \"glad\"; accepted: neutral"),
+        "{said}"
+    );
     assert!(desk.names("out").is_empty(), "{:?}", desk.names("out"));
     assert!(desk.prepare(&["--root", "in"]).starts_with("exit code: 2\n"));
     assert!(desk.said(&["evaluate", "x", "--data", "out/mine"]).contains("mtcae data prepare"));

@@ -160,7 +160,7 @@ fn cremad_goes_from_flv_to_scores() {
     // A model that sees faces cannot be scored on whole frames.
     let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge");
     let said = desk.said(&format!("evaluate {zoo} --data shards/cremad"));
-    assert!(said.starts_with("exit code: 1\nError: model edge: its labels are"), "{said}");
+    assert!(said.starts_with("exit code: 1\nError: model edge: its framing is `face`"), "{said}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `mtcae-train curves`: what a model still reads from pictures that were made worse.
 
-use crate::{open, precision};
+use crate::{labelled_for, open, precision};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_contract::Cropper;
@@ -54,7 +54,7 @@ struct Point {
 impl Args {
     /// Answers all samples under all harms and prints the scores.
     pub fn run(&self) -> Result<()> {
-        let data = open(&self.data)?;
+        let data = labelled_for(&self.model, open(&self.data)?)?;
         let file = ModelFile::read(&self.model, precision(&self.model, &self.precision)?)?;
         let n = (self.samples as usize).min(data.len());
         let samples: Vec<usize> = (0..n).map(|i| i * data.len() / n).collect();

@@ -49,6 +49,9 @@ pub struct StillsArgs {
     /// all; or train (85 % of the persons) or test (the others), by a hash of the person's name.
     #[arg(long, default_value = "all", value_parser = ["all", "train", "test"])]
     part: String,
+    /// What a folder shows whose name is no expression, such as 1=surprise; may be given several times.
+    #[arg(long = "folder", value_name = "NAME=EXPRESSION", value_parser = folder)]
+    folders: Vec<(String, Expression)>,
     /// What file names say of who is in the picture: file (nothing), person (Some_Person_0001.jpg).
     #[arg(long, default_value = "file", value_parser = ["file", "person"])]
     naming: String,
@@ -80,6 +83,13 @@ impl Command {
     }
 }
 
+/// `NAME=EXPRESSION`.
+fn folder(text: &str) -> Result<(String, Expression), String> {
+    let (name, expression) = text.rsplit_once('=').ok_or("accepted: NAME=EXPRESSION, such as 1=surprise")?;
+    let expression = expression.parse::<Expression>().map_err(|e| e.to_string())?;
+    Ok((name.to_owned(), expression))
+}
+
 /// The seven classes, or eight.
 fn label_set(classes: &str) -> Result<LabelSet> {
     let mut labels = LabelSet::seven().labels().to_vec();
@@ -101,6 +111,7 @@ impl StillsArgs {
                 "test" => Part::From(TRAIN_SHARE),
                 _ => Part::All,
             },
+            folders: self.folders.iter().cloned().collect(),
             naming: if self.naming == "person" { Naming::PersonNumber } else { Naming::File },
             labels: label_set(&self.classes)?,
             side: self.side,
@@ -215,6 +226,10 @@ fn summary(outcome: &Outcome) -> String {
     );
     for (label, n) in &c.per_label {
         text += &format!("{label:10} {n:7}\n");
+    }
+    for (name, n) in &outcome.unnamed {
+        text +=
+            &format!("passed over: folder `{name}`, {n} picture(s); --folder {name}=EXPRESSION says what it shows\n");
     }
     for name in &outcome.corrupt {
         text += &format!("corrupt: {name}\n");

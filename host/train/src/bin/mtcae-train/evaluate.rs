@@ -2,7 +2,7 @@
 
 use crate::answer::model_answers;
 use crate::fold::{FoldArgs, TrainedOn};
-use crate::{open, precision};
+use crate::{labelled_for, open, precision};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_contract::Precision;
@@ -54,7 +54,10 @@ type Part = (String, Vec<Answered>);
 impl Args {
     /// Answers all samples, prints the scores, writes the page.
     pub fn run(&self) -> Result<()> {
-        let data = open(&self.data)?;
+        let mut data = open(&self.data)?;
+        if let Some(model) = self.models.first() {
+            data = labelled_for(model, data)?;
+        }
         let (folds, temperature) = self.answers(&data)?;
         let names = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect();
         let subject = Subject {

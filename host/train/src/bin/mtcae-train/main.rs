@@ -92,6 +92,16 @@ fn run() -> Result<()> {
     }
 }
 
+/// The same samples under the labels of the model folder at `model`; as they are for checkpoints, which name none.
+fn labelled_for(model: &Path, data: Stills) -> Result<Stills> {
+    if !model.join("manifest.toml").is_file() {
+        return Ok(data);
+    }
+    let manifest = read_manifest(model)?;
+    data.labelled(&manifest.labels)
+        .with_context(|| format!("model {} knows {:?}", manifest.name, manifest.labels.labels()))
+}
+
 /// The shards `NAME-000.safetensors` and so on of each name.
 fn open(names: &[PathBuf]) -> Result<Stills> {
     let mut paths = Vec::new();

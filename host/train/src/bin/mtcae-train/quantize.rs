@@ -161,7 +161,7 @@ struct Judge {
 
 impl Judge {
     fn new(names: &[PathBuf], manifest: &Manifest, sizes: (usize, usize), workers: usize) -> Result<Judge> {
-        let data = open(names)?;
+        let data = open(names)?.labelled(&manifest.labels)?;
         let margin = face_margin(manifest, &data)?;
         let split = split(&data, sizes.0, sizes.1);
         if split.calibration.is_empty() || split.held_out.is_empty() {
