@@ -21,11 +21,11 @@ const LIBRARY: &str = "ORT_DYLIB_PATH";
 /// Time engines side by side: clips, processor time, memory, load, energy
 #[derive(clap::Args)]
 #[command(after_help = "\
-Each engine, number format, number of threads and of streams has a process of its own. They are
-loaded, warmed up, and then take turns, one turn each in a round, so that a busy machine treats them
-alike. `x ORT` is the ratio to ONNX Runtime, fp32, on the processor, with as many threads and
-streams: of processor time, and of the median by the clock. `first ms` is the time from the start of
-the process to the first answer, `first CPU` the processor time of that. Without --engines: tract,
+Each engine, number format, number of threads and of streams has a process of its own. They are \
+loaded, warmed up, and then take turns, one turn each in a round, so that a busy machine treats them \
+alike. `x ORT` is the ratio to ONNX Runtime, fp32, on the processor, with as many threads and \
+streams: of processor time, and of the median by the clock. `first ms` is the time from the start of \
+the process to the first answer, `first CPU` the processor time of that. Without --engines: tract, \
 and ONNX Runtime where it is found.
 
 Examples:

@@ -16,17 +16,17 @@ const FACTS: &str = "bundle.toml";
 /// Pack a model, firmware or both into one signed file for boards
 #[derive(clap::Args)]
 #[command(after_help = "\
-A model folder is what `mtcae export` writes: manifest.toml and the files it lists; CARD.md goes
-along when it is there. Data sets, metrics, licences and engines are read from its bundle.toml
-(keys: host/cli/BUNDLES.md); flags add to them. The bundle is read back before it gets its name,
-and what is printed is what `mtcae inspect` shows. A file that is there is never replaced: a
+A model folder is what `mtcae export` writes: manifest.toml and the files it lists; CARD.md goes \
+along when it is there. Data sets, metrics, licences and engines are read from its bundle.toml \
+(keys: host/cli/BUNDLES.md); flags add to them. The bundle is read back before it gets its name, \
+and what is printed is what `mtcae inspect` shows. A file that is there is never replaced: a \
 version that boards may have must not change.
 
-A model gets a self-test: a clip with a face, and what its fp32 file answers to it here. A board
+A model gets a self-test: a clip with a face, and what its fp32 file answers to it here. A board \
 gives a new model the same clip and goes back to the old model if the answer differs.
 
-Raise --counter by one when an older bundle must never run again: boards refuse a lower one than
-they have confirmed. Encryption hides the parts from all but the recipients; the manifest stays
+Raise --counter by one when an older bundle must never run again: boards refuse a lower one than \
+they have confirmed. Encryption hides the parts from all but the recipients; the manifest stays \
 readable.
 
 Examples:

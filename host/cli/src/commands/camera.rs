@@ -12,7 +12,7 @@ use std::str::FromStr;
 /// List a board's camera modes, choose one, stop and start its camera
 #[derive(clap::Args)]
 #[command(after_help = "\
-Without an order it lists the modes. What is chosen or stopped holds until the board's daemon
+Without an order it lists the modes. What is chosen or stopped holds until the board's daemon \
 starts anew; the board file says what it starts with. A privacy switch is stronger than `start`.
 
 Examples:

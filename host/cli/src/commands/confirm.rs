@@ -9,8 +9,8 @@ use mtcae_boards::{Root, Session, Target, confirm};
 /// Keep the version that is on trial on a board
 #[derive(clap::Args)]
 #[command(after_help = "\
-A version that was flashed is on trial: it is gone back from after three starts, unless its
-self-test or this confirms it. Confirming twice is no error. From then on the board takes no
+A version that was flashed is on trial: it is gone back from after three starts, unless its \
+self-test or this confirms it. Confirming twice is no error. From then on the board takes no \
 bundle with an older security counter.
 
 Examples:

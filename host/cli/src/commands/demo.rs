@@ -31,7 +31,7 @@ const BAUD: u32 = 4_000_000;
 /// See it work: the board's whole pipeline on a recorded clip, shown live
 #[derive(clap::Args)]
 #[command(after_help = "\
-Runs what a board runs, from frames to bytes on a serial line; only the camera is a recording and the line is a
+Runs what a board runs, from frames to bytes on a serial line; only the camera is a recording and the line is a \
 pseudo-terminal. In a terminal it draws until `q`; into a pipe it prints a line for each report.
 
 Examples:

@@ -10,8 +10,8 @@ use serde_json::json;
 /// List serial ports and boards, and who answers on them
 #[derive(clap::Args)]
 #[command(after_help = "\
-Every serial port here is asked who is there, at once; each has about a second to answer. A board
-that talks at another speed than --baud does not answer. Boards on the network are asked when they
+Every serial port here is asked who is there, at once; each has about a second to answer. A board \
+that talks at another speed than --baud does not answer. Boards on the network are asked when they \
 are named.
 
 Examples:

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Here: serial ports and whether you may use them, ffmpeg, ONNX Runtime, key files. On a board:
-whether frames come, in which of the camera's modes, what engine really answers, reports that are
+whether frames come, in which of the camera's modes, what engine really answers, reports that are \
 lost, temperature, clock, slots and space. The exit code is 1 when something does not work.
 
 Examples:

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Write a trained network as an ONNX file, checked by running it
 #[derive(clap::Args)]
 #[command(after_help = "\
-Writes NAME.fp32.onnx and manifest.toml, after the graph was run and compared with plain arithmetic; when they differ,
+Writes NAME.fp32.onnx and manifest.toml, after the graph was run and compared with plain arithmetic; when they differ, \
 nothing is written. With --fp16 also NAME.fp16.onnx, for GPUs: its matrix products are in f16, norms and softmax in f32.
 
 Example:

@@ -18,14 +18,14 @@ use std::sync::atomic::AtomicBool;
 #[command(
     override_usage = "mtcae flash [OPTIONS] <TARGET> <BUNDLE>\n       mtcae flash [OPTIONS] --all <BUNDLE> [TARGET]...",
     after_help = "\
-TARGET is serial:PORT[:BAUD] or the port's path alone (115200 baud unless said), tcp:HOST:PORT, or
-dir:PATH for the mounted file system of a board. With --all, without targets, every board that
+TARGET is serial:PORT[:BAUD] or the port's path alone (115200 baud unless said), tcp:HOST:PORT, or \
+dir:PATH for the mounted file system of a board. With --all, without targets, every board that \
 answers on a serial port is flashed; all at once.
 
 The board is asked first whether it takes the bundle. What is on it already is not sent again:
-after a cut, a reboot or a stop, the same command goes on. The new version starts on trial; when
-its self-test is bad, or it does not start, the board goes back by itself. The exit code is 0 only
-when the new version is confirmed (on a board that leaves that to you: has passed its self-test;
+after a cut, a reboot or a stop, the same command goes on. The new version starts on trial; when \
+its self-test is bad, or it does not start, the board goes back by itself. The exit code is 0 only \
+when the new version is confirmed (on a board that leaves that to you: has passed its self-test; \
 with --no-wait: is installed), and 1 when it is not, whatever the reason.
 
 Examples:

@@ -56,11 +56,11 @@ struct UntriedArgs {}
 /// Run scenarios on a target, one after another
 #[derive(clap::Args)]
 #[command(after_help = "\
-TARGET is local (the real daemon and launcher as processes of this machine, with files for a
-camera and a pseudo-terminal for a line), uml (the same under a Linux kernel of its own, with a
-camera, GPIO lines, a watchdog, a disk and a serial line of that kernel's; the kernel is built on
-the first run), qemu-arm64 (the same on an emulated arm64 processor, under a distribution's kernel;
-no time is held to anything there), serial:PORT[:BAUD] or tcp:HOST:PORT (a real board, which is
+TARGET is local (the real daemon and launcher as processes of this machine, with files for a \
+camera and a pseudo-terminal for a line), uml (the same under a Linux kernel of its own, with a \
+camera, GPIO lines, a watchdog, a disk and a serial line of that kernel's; the kernel is built on \
+the first run), qemu-arm64 (the same on an emulated arm64 processor, under a distribution's kernel; \
+no time is held to anything there), serial:PORT[:BAUD] or tcp:HOST:PORT (a real board, which is \
 only talked to). What a target cannot do is skipped, and named with the reason. Exit code 0:
 nothing failed.
 

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 /// Show what a bundle is, who signed it, and whether it is whole
 #[derive(clap::Args)]
 #[command(after_help = "\
-Reads all of it and checks every signature and every stored byte. Needs no device key: what is
-encrypted stays closed. Without --trust nobody is trusted, and the bundle is only shown. With
+Reads all of it and checks every signature and every stored byte. Needs no device key: what is \
+encrypted stays closed. Without --trust nobody is trusted, and the bundle is only shown. With \
 it, the exit code is 1 when no key that counts has signed it. Fields of --json:
 host/cli/BUNDLES.md.
 

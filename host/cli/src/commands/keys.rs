@@ -16,8 +16,8 @@ const DAY_S: u64 = 24 * 3600;
 /// Make, show and rotate keys: those that sign bundles, and those that open what is encrypted
 #[derive(clap::Args)]
 #[command(after_help = "\
-A signing key says who made a bundle; boards are given its public half. A device key opens what
-was encrypted to it; its public half is called the recipient. A line key says who a desk or a board
+A signing key says who made a bundle; boards are given its public half. A device key opens what \
+was encrypted to it; its public half is called the recipient. A line key says who a desk or a board \
 is on the network, and signs nothing else. Each has an id of 16 digits, by which messages name it.
 
 Examples:
@@ -58,7 +58,7 @@ impl Args {
 /// Make a key: the secret half in FILE, the public half in FILE.pub
 #[derive(clap::Args)]
 #[command(after_help = "\
-FILE gets mode 600, and neither file is ever overwritten. Keep a copy of a signing key where
+FILE gets mode 600, and neither file is ever overwritten. Keep a copy of a signing key where \
 only you get at it: without it, boards that trust it take no new bundle.
 
 Examples:
@@ -123,7 +123,7 @@ impl New {
 /// Show the public half and the id of a key, or what a rotation or a permit says
 #[derive(clap::Args)]
 #[command(after_help = "\
-FILE may hold a secret key, a public one, a recipient, a rotation or a permit. The last line of the
+FILE may hold a secret key, a public one, a recipient, a rotation or a permit. The last line of the \
 output is the public text.
 
 Examples:
@@ -152,9 +152,9 @@ impl Show {
 /// Have an old signing key introduce a new one
 #[derive(clap::Args)]
 #[command(after_help = "\
-Writes one line, signed by the old key. Who trusts the old key and has this line also trusts the
-new one; for bundles with a security counter of N or more the old key then no longer counts.
-Sign the next bundle with both keys and give it at least counter N, so that boards that have not
+Writes one line, signed by the old key. Who trusts the old key and has this line also trusts the \
+new one; for bundles with a security counter of N or more the old key then no longer counts. \
+Sign the next bundle with both keys and give it at least counter N, so that boards that have not \
 heard of the rotation take it too.
 
 A device key is not rotated: make a new one, and encrypt to both until the old one is gone.
@@ -198,9 +198,9 @@ impl Rotate {
 /// Allow one board to go back to an older security counter, for some days
 #[derive(clap::Args)]
 #[command(after_help = "\
-A board refuses bundles whose security counter is lower than what it has confirmed. With this
-file, signed by a key it trusts, the board of that name takes counters from N on until the permit
-expires. It needs a clock that is set. A key that a rotation has replaced signs no permit that
+A board refuses bundles whose security counter is lower than what it has confirmed. With this \
+file, signed by a key it trusts, the board of that name takes counters from N on until the permit \
+expires. It needs a clock that is set. A key that a rotation has replaced signs no permit that \
 counts.
 
 Old versions have old holes: allow as few boards, counters and days as will do.

@@ -11,7 +11,7 @@ use std::fmt::Write;
 /// Show the newest lines of a board's log
 #[derive(clap::Args)]
 #[command(after_help = "\
-The times are seconds of the board's own clock, which starts anew with the board. The daemon keeps
+The times are seconds of the board's own clock, which starts anew with the board. The daemon keeps \
 its newest lines in memory; older ones are in the journal of the board.
 
 Examples:

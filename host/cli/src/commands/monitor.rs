@@ -13,9 +13,9 @@ use std::time::Duration;
 /// Show what a board sees: faces, expressions, latency, and how the line is
 #[derive(clap::Args)]
 #[command(after_help = "\
-In a terminal it draws until `q`; into a pipe it prints a line for each report.
-PORT is a device, or tcp:HOST:PORT for a board on the network that `mtcae keys trust-board` knows.
-A port that is lost later is opened again as soon as it is back, and counted.
+In a terminal it draws until `q`; into a pipe it prints a line for each report. \
+PORT is a device, or tcp:HOST:PORT for a board on the network that `mtcae keys trust-board` knows. \
+A port that is lost later is opened again as soon as it is back, and counted. \
 A recording and the page hold faces and expressions, no pictures; the page is for this machine alone.
 
 Examples:

@@ -17,12 +17,12 @@ const STEP: usize = 64 * 1024;
 /// Decrypt a sealed file; the opening is logged
 #[derive(clap::Args)]
 #[command(after_help = "\
-Each opening is one JSON line in mtcae/openings.jsonl in $XDG_STATE_HOME, else in
-~/.local/state: when, which file, with which key, where to. It is written before the first byte
-is given out; when it cannot be, the file stays shut. It is the user's own record: who has the
+Each opening is one JSON line in mtcae/openings.jsonl in $XDG_STATE_HOME, else in \
+~/.local/state: when, which file, with which key, where to. It is written before the first byte \
+is given out; when it cannot be, the file stays shut. It is the user's own record: who has the \
 key can also open the file with another program.
 
-The plain file gets mode 600, and appears only when all of it was good. What goes to standard
+The plain file gets mode 600, and appears only when all of it was good. What goes to standard \
 output comes as it is read: use it only when the exit code is 0.
 
 Examples:

@@ -14,16 +14,16 @@ use std::sync::atomic::Ordering;
 /// Make a board of a Jetson or a PC: launcher, units, rules, board file, keys, first version
 #[derive(clap::Args)]
 #[command(after_help = "\
-TARGET is dir:PATH, the mounted root of the board's disk, or ssh:[USER@]HOST[:PORT], a board that
-runs. ssh is the system's own, with its keys and its configuration; the user is root or may use
+TARGET is dir:PATH, the mounted root of the board's disk, or ssh:[USER@]HOST[:PORT], a board that \
+runs. ssh is the system's own, with its keys and its configuration; the user is root or may use \
 sudo without a password. For dir: be root here.
 
-What is as it should be is not touched, so a second run does nothing; a run that was cut is
-finished by the next. A version that is installed stays: `mtcae flash` brings another. The board's
-own keys stay too. Their public halves are written to NAME.device.pub and NAME.line.pub on this
+What is as it should be is not touched, so a second run does nothing; a run that was cut is \
+finished by the next. A version that is installed stays: `mtcae flash` brings another. The board's \
+own keys stay too. Their public halves are written to NAME.device.pub and NAME.line.pub on this \
 machine; encrypt bundles to the first, and give the second to `mtcae keys trust-board`.
 
---bundle is needed for a new board, and holds a model and the daemon. --client gives the board a
+--bundle is needed for a new board, and holds a model and the daemon. --client gives the board a \
 line key and lets that client connect. What goes where: board-configs/README.md.
 
 Examples:

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Show a recording of `mtcae monitor --record` as it was
 #[derive(clap::Args)]
 #[command(after_help = "\
-In a terminal it draws until the recording's end or `q`; into a pipe it prints a line for each report.
+In a terminal it draws until the recording's end or `q`; into a pipe it prints a line for each report. \
 A recording that was cut short, as by a power cut, is played to its last whole piece.
 
 Examples:

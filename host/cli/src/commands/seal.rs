@@ -16,8 +16,8 @@ pub const SUFFIX: &str = "age";
 /// Encrypt a file for those who may open it: face data, checkpoints
 #[derive(clap::Args)]
 #[command(after_help = "\
-A sealed file is a plain age file (https://age-encryption.org/v1). The original stays where it
-is: remove it when the sealed one is there, or let it never touch the disk, as in the second
+A sealed file is a plain age file (https://age-encryption.org/v1). The original stays where it \
+is: remove it when the sealed one is there, or let it never touch the disk, as in the second \
 example. Sealing says nothing about who did it.
 
 Examples:

@@ -13,7 +13,7 @@ const STATUS_WITHIN: Duration = Duration::from_secs(4);
 /// Show what a board is: health, versions, slots, an update on its way
 #[derive(clap::Args)]
 #[command(after_help = "\
-TARGET is serial:PORT[:BAUD] or the port's path alone (115200 baud unless said), tcp:HOST:PORT, or
+TARGET is serial:PORT[:BAUD] or the port's path alone (115200 baud unless said), tcp:HOST:PORT, or \
 dir:PATH for the mounted file system of a board.
 
 Examples:

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 /// Say which line key a board on the network has; the tool then talks to that board and to no other there
 #[derive(clap::Args)]
 #[command(after_help = "\
-Nothing is asked over the network: a key that came that way would prove nothing. Get the board's
-/etc/mtcae/line.key.pub over a cable, a card or `mtcae provision`. The board must know this desk,
+Nothing is asked over the network: a key that came that way would prove nothing. Get the board's \
+/etc/mtcae/line.key.pub over a cable, a card or `mtcae provision`. The board must know this desk, \
 too: put the public half of this desk's line key into its /etc/mtcae/clients.
 
 Examples:

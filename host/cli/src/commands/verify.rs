@@ -24,9 +24,9 @@ const SEEDED: u64 = 3;
 /// Run a model in every engine that is there, and look for known traps in its files
 #[derive(clap::Args)]
 #[command(after_help = "\
-Every file of the model answers the same clips (seeded noise, and a face) in tract and, where its library is at hand, in
-ONNX Runtime, there on a GPU, too, where the library and the machine have one; the fp32 file also against the checkpoint's
-own arithmetic, and so is burn where the program mtcae-train is at hand. The exit code is 1 when answers are too far apart, a file does not run, or a trap is in it that makes an
+Every file of the model answers the same clips (seeded noise, and a face) in tract and, where its library is at hand, in \
+ONNX Runtime, there on a GPU, too, where the library and the machine have one; the fp32 file also against the checkpoint's \
+own arithmetic, and so is burn where the program mtcae-train is at hand. The exit code is 1 when answers are too far apart, a file does not run, or a trap is in it that makes an \
 engine answer wrongly.
 
 Examples:

@@ -17,7 +17,7 @@ const SEED: u64 = 2412;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-Each strategy has the same recipe, data, folds and seed. OUT/STRATEGY/fold-K holds each run; one that was cut goes on, one
+Each strategy has the same recipe, data, folds and seed. OUT/STRATEGY/fold-K holds each run; one that was cut goes on, one \
 that is done is not done again. OUT/ablation.json is what `mtcae tables --ablation` reads.
 
 Example:

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Score a model on faces that are dark, blurred, small, rotated, occluded or noisy.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Every amount of every harm is done to the same samples, evenly spread over the data set; the board's own engine and
+Every amount of every harm is done to the same samples, evenly spread over the data set; the board's own engine and \
 preprocessing answer. The first row is the samples as they are.
 
 Example:

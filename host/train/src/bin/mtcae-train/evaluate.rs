@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --folds, each model is scored on the fold that it has not seen: MODEL is the --out folder of `train --folds`, or one
+With --folds, each model is scored on the fold that it has not seen: MODEL is the --out folder of `train --folds`, or one \
 model for each fold in their order. Intervals are bootstraps over persons.
 
 Examples:

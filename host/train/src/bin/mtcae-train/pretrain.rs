@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Train an encoder without labels: most of each clip is hidden, and it learns to say what is there (VideoMAE).
 #[derive(clap::Args)]
 #[command(after_help = "\
-A run that was cut goes on where it stopped. The checkpoint has random decoders and heads, as one that `mtcae import` makes; log.jsonl
+A run that was cut goes on where it stopped. The checkpoint has random decoders and heads, as one that `mtcae import` makes; log.jsonl \
 has every loss, loss.svg draws them. With --picture, each clip has three rows: as it is, what the encoder sees, what is made of the rest.
 
 Example:

@@ -19,7 +19,7 @@ const COMPARED: usize = 32;
 /// Write a model with its linear layers and convolutions in int8, checked against fp32
 #[derive(clap::Args)]
 #[command(after_help = "\
-Half of DATA's persons serve to find ranges, the other half to judge: when the int8 model differs too much, or is less
+Half of DATA's persons serve to find ranges, the other half to judge: when the int8 model differs too much, or is less \
 right than fp32 by more than it may be, nothing is written and the exit code is 1.
 
 Examples:
