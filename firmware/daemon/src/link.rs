@@ -144,8 +144,11 @@ impl<'a> Link<'a> {
         state.outbox.resume();
         drop(state);
         self.settled = true;
-        self.pause = FIRST_RETRY;
-        if again || self.retry_at > 0 {
+        // Standard output can always be opened, and is none the better for it.
+        if !self.is_stdout() {
+            self.pause = FIRST_RETRY;
+        }
+        if (again || self.retry_at > 0) && self.pause == FIRST_RETRY {
             self.shared.log(Level::Info, &format!("sink {} is connected", self.mail.name));
         }
     }
@@ -166,8 +169,17 @@ impl<'a> Link<'a> {
             return;
         }
         lock(&self.mail.state).sink = SinkState::Lost;
-        self.retry_at = self.shared.now() + FIRST_RETRY;
-        self.shared.log(Level::Warn, &format!("sink lost: {why}"));
+        self.retry_at = self.shared.now() + self.pause;
+        if self.pause == FIRST_RETRY {
+            self.shared.log(Level::Warn, &format!("sink lost: {why}"));
+        }
+        if self.is_stdout() {
+            self.pause = (2 * self.pause).min(LONGEST_RETRY);
+        }
+    }
+
+    fn is_stdout(&self) -> bool {
+        matches!(self.kind, SinkKind::Stdout)
     }
 
     fn is_heard(&self) -> bool {

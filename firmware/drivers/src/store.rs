@@ -62,7 +62,7 @@ impl DirStore {
         if root.is_dir() {
             return Ok(DirStore { root: root.to_owned(), lock: None, written: None });
         }
-        Err(failed(&root.display().to_string(), &io::Error::from(ErrorKind::NotFound)))
+        Err(failed(&root.display().to_string(), &io::Error::new(ErrorKind::NotFound, "there is no such folder")))
     }
 
     /// The directory.

@@ -5,7 +5,7 @@ use linux_embedded_hal::CdevPin;
 use linux_embedded_hal::gpio_cdev::{Chip, LineRequestFlags};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use thiserror::Error as ThisError;
 
 /// Who holds a line, for `gpioinfo`.
@@ -41,7 +41,10 @@ pub struct Line(Inner);
 
 enum Inner {
     Chip(Box<CdevPin>),
-    File(File),
+    /// To be read: opened anew each time, as another file may have taken its place, or none.
+    Read(PathBuf),
+    /// To be written.
+    Written(File),
 }
 
 impl Line {
@@ -50,7 +53,11 @@ impl Line {
     /// # Errors
     /// [`LineError::Open`].
     pub fn input(name: &str) -> Result<Line, LineError> {
-        Self::open(name, LineRequestFlags::INPUT, OpenOptions::new().read(true))
+        let line = Self::open(name, LineRequestFlags::INPUT, OpenOptions::new().read(true))?;
+        Ok(Line(match line.0 {
+            Inner::Written(_) => Inner::Read(PathBuf::from(name)),
+            chip => chip,
+        }))
     }
 
     /// Opens `name` to be written; a line of a chip is low from then on.
@@ -65,7 +72,7 @@ impl Line {
         let failed = |reason: String| LineError::Open { name: name.to_owned(), reason };
         let inner = match chip_and_line(name) {
             Some((chip, line)) => Inner::Chip(Box::new(of_chip(chip, line, flags).map_err(|e| failed(e.to_string()))?)),
-            None => Inner::File(options.open(Path::new(name)).map_err(|e| failed(e.to_string()))?),
+            None => Inner::Written(options.open(Path::new(name)).map_err(|e| failed(e.to_string()))?),
         };
         Ok(Line(inner))
     }
@@ -90,10 +97,11 @@ impl InputPin for Line {
     fn is_high(&mut self) -> Result<bool, LineError> {
         match &mut self.0 {
             Inner::Chip(pin) => pin.is_high().map_err(|e| LineError::Io(e.to_string())),
-            Inner::File(file) => {
-                // From the start each time: sysfs makes the content anew.
+            Inner::Written(_) => Err(LineError::Io("it was opened to be written".to_owned())),
+            Inner::Read(path) => {
                 let mut held = [0; 8];
-                let n = file.read_at(&mut held, 0).map_err(|e| LineError::Io(e.to_string()))?;
+                let read = File::open(path).and_then(|file| file.read_at(&mut held, 0));
+                let n = read.map_err(|e| LineError::Io(e.to_string()))?;
                 match held[..n].trim_ascii_end() {
                     b"1" => Ok(true),
                     b"0" => Ok(false),
@@ -123,7 +131,8 @@ impl Line {
         match &mut self.0 {
             Inner::Chip(pin) if high => pin.set_high().map_err(|e| LineError::Io(e.to_string())),
             Inner::Chip(pin) => pin.set_low().map_err(|e| LineError::Io(e.to_string())),
-            Inner::File(file) => {
+            Inner::Read(_) => Err(LineError::Io("it was opened to be read".to_owned())),
+            Inner::Written(file) => {
                 file.write_all_at(if high { b"1" } else { b"0" }, 0).map_err(|e| LineError::Io(e.to_string()))
             }
         }
@@ -149,6 +158,12 @@ mod tests {
             let said = input.is_high().unwrap_err().to_string();
             assert_eq!(said, format!("the file holds {shown}, not 0 or 1"));
         }
+        // Another file takes its place, and then it is gone.
+        std::fs::write(dir.path().join("new"), "0").unwrap();
+        std::fs::rename(dir.path().join("new"), &path).unwrap();
+        assert!(input.is_low().unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(input.is_high().unwrap_err().to_string().contains("No such file"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ fn it_says_what_runs_and_ends_with_its_clip() {
         assert_snapshot!(firmware.errors().join("\n"), @"
         mtcae-firmware VERSION
         board   bench (pc)
-        source  astronaut.avi, MJPEG in AVI, 320x240, 25.0 frames/s
+        source  astronaut.avi, MJPEG, 320x240, 25.0 frames/s
         model   tiny-test 0.1.0 (HASH), 2 frames of 16x16 in 0.5 s, face with a margin of 0.2
         engine  tract, fp32, 1 thread, N ms in trial
         sinks   stdout
