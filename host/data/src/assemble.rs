@@ -3,7 +3,7 @@
 use crate::clips::{ClipsJob, ClipsOutcome};
 use crate::index::Video;
 use crate::parts::{Part, Parts};
-use crate::reader::shard_path;
+use crate::reader::{remove_shards, shard_path};
 use crate::refusal::{Reason, Refused};
 use crate::shard::FILLED;
 use crate::writer::ShardData;
@@ -48,10 +48,7 @@ pub(crate) fn assemble(
     mut refused: Vec<Refused>,
     parts: &Parts,
 ) -> Result<ClipsOutcome, DataError> {
-    // Shards of an earlier job of this name must not stand beside the new ones.
-    for path in (0..).map(|i| shard_path(&job.out, &job.name, i)).take_while(|p| p.exists()) {
-        std::fs::remove_file(&path).map_err(DataError::io(&path))?;
-    }
+    remove_shards(&job.out, &job.name, 0)?;
     let clip_bytes = job.frames * job.side * job.side * 3;
     let most = (SHARD_BYTES / clip_bytes).clamp(1, SHARD_CLIPS);
     let mut outcome = ClipsOutcome::default();

@@ -173,6 +173,14 @@ impl Stills {
     }
 }
 
+/// Removes the shards of `name` from number `first` on: those of an earlier job of this name must not stand beside new ones.
+pub(crate) fn remove_shards(folder: &Path, name: &str, first: usize) -> Result<(), DataError> {
+    for path in (first..).map(|i| shard_path(folder, name, i)).take_while(|p| p.exists()) {
+        std::fs::remove_file(&path).map_err(DataError::io(&path))?;
+    }
+    Ok(())
+}
+
 /// Where a job writes its shard `index`.
 pub(crate) fn shard_path(folder: &Path, name: &str, index: usize) -> PathBuf {
     folder.join(format!("{name}-{index:03}.safetensors"))

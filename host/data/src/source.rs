@@ -145,7 +145,11 @@ fn list_tar(bytes: &[u8]) -> std::io::Result<Vec<Found>> {
         let Some(class) = name.rsplit('/').nth(1).map(str::to_owned) else { continue };
         if file.header().entry_type().is_file() && is_picture(&name) && file.size() <= MAX_FILE {
             let start = file.raw_file_position() as usize;
-            found.push(Found { class, name, place: Place::Span(start, start + file.size() as usize) });
+            let end = start + file.size() as usize;
+            if end > bytes.len() {
+                return Err(std::io::Error::other(format!("cut short: it ends within {name}")));
+            }
+            found.push(Found { class, name, place: Place::Span(start, end) });
         }
     }
     Ok(found)
@@ -183,6 +187,24 @@ mod tests {
             assert_eq!((contempt.entries[2].expression, contempt.unnamed.len()), (Expression::Contempt, 0));
             let gone = Source::open(&path, &Folders::from([("7".to_owned(), Expression::Happy)])).unwrap_err();
             assert!(gone.to_string().starts_with("--folder names `7`; accepted: folders with pictures in"), "{gone}");
+        }
+    }
+
+    #[test]
+    fn an_archive_that_is_cut_short_is_no_data_set() {
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(5000);
+        header.set_cksum();
+        archive.append_data(&mut header, "happy/a.jpg", &[7; 5000][..]).unwrap();
+        let whole = archive.into_inner().unwrap();
+        let file = tempfile::Builder::new().suffix(".tar").tempfile().unwrap();
+        for (length, good) in [(whole.len(), true), (4000, false), (600, false)] {
+            std::fs::write(file.path(), &whole[..length]).unwrap();
+            let opened = Source::open(file.path(), &Folders::new());
+            assert_eq!(opened.is_ok(), good, "{length} bytes: {opened:?}");
+            let why = opened.err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(good || why.contains("cut short: it ends within happy/a.jpg"), "{why}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The job: a data set of stills into shards.
 
 use crate::annotate::{Annotated, Annotator, decode};
-use crate::reader::shard_path;
+use crate::reader::{remove_shards, shard_path};
 use crate::source::{Entry, Folders, Source};
 use crate::writer::ShardData;
 use crate::{Counts, DataError, FACE_MARGIN, FORMAT, STORE_MARGIN, Shard, ShardInfo, Stored, subject_hash};
@@ -155,6 +155,7 @@ pub fn prepare_stills(job: &StillsJob, mut progress: impl FnMut(Progress)) -> Re
         outcome.counts.add(&info.counts);
         outcome.shards.push(path);
     }
+    remove_shards(&job.out, &job.name, outcome.shards.len())?;
     Ok(outcome)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cut::{CutClip, cut};
 use crate::hash::fingerprint;
-use crate::reader::shard_path;
+use crate::reader::{remove_shards, shard_path};
 use crate::writer::ShardData;
 use crate::{
     Counts, DataError, FACE_MARGIN, FORMAT_CLIPS, Outcome, Progress, STORE_MARGIN, Shard, ShardInfo, Stored,
@@ -82,6 +82,7 @@ pub fn synthesize(job: &SynthJob, mut progress: impl FnMut(Progress)) -> Result<
         outcome.counts.add(&info.counts);
         outcome.shards.push(path);
     }
+    remove_shards(&job.out, &job.name, outcome.shards.len())?;
     Ok(outcome)
 }
 

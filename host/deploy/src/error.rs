@@ -52,6 +52,28 @@ pub enum ExportError {
         /// The checkpoint.
         path: PathBuf,
     },
+    /// A folder that holds a model of another kind.
+    #[error(
+        "{folder} holds {there}, which reads other clips or says other labels than {this}; accepted: another folder"
+    )]
+    OtherModel {
+        /// The folder.
+        folder: PathBuf,
+        /// Name and version of the model in it.
+        there: String,
+        /// Name and version of the model that was to be written.
+        this: String,
+    },
+    /// A checkpoint of another network than the manifest's preset.
+    #[error(
+        "manifest key `preset` is {preset}; {path} is of another network; correct the manifest or take another checkpoint"
+    )]
+    OtherPreset {
+        /// The manifest's.
+        preset: String,
+        /// The checkpoint.
+        path: PathBuf,
+    },
     /// The graph cannot be written.
     #[error(transparent)]
     Emit(#[from] EmitError),

@@ -6,7 +6,7 @@ use crate::folder::hex_sha256;
 use crate::tract::TractModel;
 use mtcae_contract::{Artifact, Manifest, Precision};
 use mtcae_network::onnx::{EmitError, EmitOptions, emit, emit_half};
-use mtcae_network::{Checkpoint, Network, count};
+use mtcae_network::{Checkpoint, Network, NetworkConfig, count};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,7 @@ pub fn export(
 ) -> Result<ExportReport, ExportError> {
     progress(Step::Read);
     manifest.validate()?;
+    free_for(out, manifest)?;
     let model = read(checkpoint)?;
     fits(&model, manifest, checkpoint)?;
     let mut made = Vec::new();
@@ -128,6 +129,22 @@ pub(crate) fn options(manifest: &Manifest) -> EmitOptions {
     EmitOptions { mean: manifest.mean, std: manifest.std, metadata, opset: OPSET }
 }
 
+/// Whether a model may be written into `out`: there is none yet, or one that reads the same clips and says the same labels.
+///
+/// # Errors
+/// [`ExportError::OtherModel`] when another one is there.
+pub fn free_for(out: &Path, manifest: &Manifest) -> Result<(), ExportError> {
+    let kind = |m: &Manifest| (m.clip, m.framing, m.labels.clone());
+    match crate::read_manifest(out) {
+        Ok(there) if kind(&there) != kind(manifest) => Err(ExportError::OtherModel {
+            folder: out.into(),
+            there: format!("{} {}", there.name, there.version),
+            this: format!("{} {}", manifest.name, manifest.version),
+        }),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn read(path: &Path) -> Result<Checkpoint, ExportError> {
     let bytes = std::fs::read(path).map_err(|source| ExportError::Io { action: "read", path: path.into(), source })?;
     Checkpoint::from_bytes(&bytes).map_err(|source| ExportError::Checkpoint { path: path.into(), source })
@@ -140,9 +157,17 @@ pub(crate) fn fits(checkpoint: &Checkpoint, manifest: &Manifest, path: &Path) ->
         ("clip.size", manifest.clip.size, c.size),
         ("labels (their number)", manifest.labels.len(), c.classes),
     ];
-    match checks.into_iter().find(|(_, found, need)| found != need) {
-        Some((key, found, need)) => Err(ExportError::Mismatch { key, found, need, path: path.into() }),
-        None => Ok(()),
+    if let Some((key, found, need)) = checks.into_iter().find(|(_, found, need)| found != need) {
+        return Err(ExportError::Mismatch { key, found, need, path: path.into() });
+    }
+    // What a manifest calls a preset of ours must be it; other names are their owners' affair.
+    let ours = NetworkConfig::preset(&manifest.preset);
+    let same = |preset: NetworkConfig| {
+        NetworkConfig { frames: c.frames, size: c.size, strategy: c.strategy, classes: c.classes, ..preset } == *c
+    };
+    match ours.map_or(true, same) {
+        true => Ok(()),
+        false => Err(ExportError::OtherPreset { preset: manifest.preset.clone(), path: path.into() }),
     }
 }
 

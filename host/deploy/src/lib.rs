@@ -22,7 +22,7 @@ mod verify;
 
 pub use check::{Agreement, GATE, agreement, reference, seeded_clip, tolerance};
 pub use error::ExportError;
-pub use export::{ExportReport, ExportedFile, Step, export, half_bytes, onnx_bytes};
+pub use export::{ExportReport, ExportedFile, Step, export, free_for, half_bytes, onnx_bytes};
 pub use folder::{Model, Written, has_checkpoint, read_artifact, read_checkpoint, read_manifest};
 pub use onnxruntime::{Device, OnnxRuntime};
 pub use quantize::{

@@ -6,6 +6,9 @@ use thiserror::Error;
 /// Why training stops.
 #[derive(Debug, Error)]
 pub enum TrainError {
+    /// It was asked to stop, and its state is kept.
+    #[error("stopped at update {0}; the same command goes on from there")]
+    Stopped(usize),
     /// A recipe that cannot be read.
     #[error("recipe {path}: {why}")]
     Recipe {

@@ -14,6 +14,7 @@ use crate::step::StepLosses;
 use mtcae_data::Stills;
 use mtcae_network::{Network, NetworkConfig, SplitMix};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What the loop tells after each update.
@@ -44,6 +45,8 @@ pub struct Setting<'a, R = Recipe> {
     pub state_file: &'a Path,
     /// Updates between two saved states.
     pub save_every: usize,
+    /// Set from outside: stop after this update, with the state kept.
+    pub stop: &'a AtomicBool,
     /// Threads: of the whole work on a processor, of the preparation of batches for a card.
     pub workers: usize,
     /// Where it is computed.
@@ -70,12 +73,12 @@ pub fn train(
     state: &mut State,
     report: &mut dyn FnMut(Progress, &State) -> Option<f32>,
 ) -> Result<(), TrainError> {
-    let Setting { recipe, data, state_file, save_every, .. } = *setting;
+    let Setting { recipe, data, state_file, save_every, stop, .. } = *setting;
     setting.place.check(setting.precision)?;
     let base = recipe.network(data.labels().len())?;
     let (phases, seed, plateau) = (&recipe.phase[..], recipe.seed, recipe.plateau.as_ref());
     let mut machine = Machine::new(setting, base, state)?;
-    go(&Course { phases, seed, plateau, state_file, save_every }, state, &mut machine, report)
+    go(&Course { phases, seed, plateau, state_file, save_every, stop }, state, &mut machine, report)
 }
 
 /// The phases of a run, and where its state is kept.
@@ -90,6 +93,8 @@ pub(crate) struct Course<'a> {
     pub state_file: &'a Path,
     /// Updates between two saved states.
     pub save_every: usize,
+    /// Stop after this update.
+    pub stop: &'a AtomicBool,
 }
 
 /// What an update is, to the loop.
@@ -151,8 +156,15 @@ pub(crate) fn go<W: Work>(
                     }
                 }
             }
-            if save {
+            let stop = course.stop.load(Ordering::Relaxed);
+            if stop {
+                work.read_into(state);
+            }
+            if save || stop {
                 state.write(state_file)?;
+            }
+            if stop {
+                return Err(TrainError::Stopped(state.updates));
             }
         }
         state.phase += 1;
@@ -301,7 +313,16 @@ mod tests {
             let (state_file, mut rates) = (dir.path().join(name), Vec::new());
             let (place, precision) = (Place::Cpu, Precision::F32);
             let state_file = &state_file;
-            let setting = Setting { recipe, data: &data, state_file, save_every: 1, workers: 1, place, precision };
+            let setting = Setting {
+                recipe,
+                data: &data,
+                state_file,
+                save_every: 1,
+                workers: 1,
+                place,
+                precision,
+                stop: &AtomicBool::new(false),
+            };
             train(&setting, state, &mut |p, s| {
                 rates.push(p.lr);
                 score(s)

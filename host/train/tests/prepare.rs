@@ -107,6 +107,16 @@ fn pictures_become_shards_that_a_model_is_scored_on() {
     }
 
     assert!(desk.prepare(&arguments).contains("1 shard(s), 1 already there"));
+    // A reader that goes is no error; a full disk is one, at the end.
+    let tool = mtcae().display().to_string();
+    let piped = |to: &str| {
+        let line = format!("{tool} data prepare stills --root in --out out --name mine --naming person {to}");
+        Command::new("bash").args(["-c", &line]).current_dir(desk.0.path()).output().unwrap()
+    };
+    let gone = piped("| true; exit ${PIPESTATUS[0]}");
+    assert!(gone.status.success() && gone.stderr.is_empty(), "{}", String::from_utf8_lossy(&gone.stderr));
+    let full = piped("> /dev/full");
+    assert!(String::from_utf8_lossy(&full.stderr).starts_with("Error: standard output: No space left"), "{full:?}");
     let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge");
     // The model that ships knows an eighth class; what has seven is its, too.
     let scored = desk.said(&["evaluate", zoo, "--data", "out/mine"]);
@@ -171,7 +181,7 @@ fn what_cannot_be_prepared_is_named_and_leaves_nothing() {
     exit code: 1
     Error: none: No such file or directory (os error 2)
     exit code: 1
-    Error: archive.tar: not a tar archive: failed to read entire block; accepted: a folder or a tar archive with one folder for each expression
+    Error: archive.tar: not a whole tar archive: failed to read entire block; accepted: a folder or a tar archive with one folder for each expression
     exit code: 1
     Error: in/happy: no pictures in folders named by expression, such as happy/0001.jpg
     exit code: 1

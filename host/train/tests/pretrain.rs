@@ -154,6 +154,28 @@ fn a_killed_run_goes_on_and_ends_the_same_and_its_encoder_can_be_trained() {
     let name = "blocks.3.mlp.fc1.weight";
     let gap = trained.tensors[name].values.iter().zip(&checkpoint.tensors[name].values).map(|(a, b)| (a - b).abs());
     assert!(gap.fold(0.0, f32::max) < 1e-3);
+    // Ctrl-C keeps the state; the same command goes on, and another one does not.
+    std::fs::write(at("train.toml"), finetune().replace("steps = 1", "steps = 4000")).unwrap();
+    let train = "train --recipe train.toml --data shards/made --init whole/checkpoint.safetensors --out long";
+    let mut child = command(&trainer, desk.path(), train).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let begin = Instant::now();
+    while losses(&at("long")).len() < 2 && child.try_wait().unwrap().is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(300), "no progress");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(signal.success() && ended.status.code() == Some(130), "{said}");
+    let updates = losses(&at("long")).len();
+    assert_eq!(said, format!("Error: stopped at update {updates}; the same command goes on from there\n"));
+    std::fs::write(at("train.toml"), finetune().replace("steps = 1", "steps = 4001")).unwrap();
+    let refused = run(desk.path(), train);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.starts_with("Error: long holds a run of other recipe; accepted: what it was begun with"), "{said}");
+    let refused = run(desk.path(), &train.replace("--init whole/checkpoint.safetensors", ""));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.starts_with("Error: long holds a run of other recipe and other --init; "), "{said}");
     // And a pre-training may start from an encoder.
     std::fs::write(at("recipe.toml"), recipe(1)).unwrap();
     done(desk.path(), &format!("{pretrain} more --init whole/checkpoint.safetensors"));

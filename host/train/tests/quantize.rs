@@ -31,7 +31,7 @@ impl Desk {
             format: MANIFEST_FORMAT,
             name: "sample".into(),
             version: "0.0.1".into(),
-            preset: "tiny".into(),
+            preset: "sample".into(),
             labels: LabelSet::seven(),
             sampling: Sampling::Uniform,
             temperature: 1.0,

@@ -60,7 +60,7 @@ pub fn manifest(config: &NetworkConfig) -> Manifest {
         format: MANIFEST_FORMAT,
         name: "sample".into(),
         version: "0.0.0".into(),
-        preset: "edge".into(),
+        preset: "sample".into(),
         labels: LabelSet::seven(),
         sampling: Sampling::Uniform,
         temperature: 1.0,

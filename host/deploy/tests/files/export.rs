@@ -55,6 +55,14 @@ fn an_f16_file_comes_with_the_f32_one() {
     assert_eq!(files(&out), ["manifest.toml", "sample.fp16.onnx", "sample.fp32.onnx"]);
     let written = mtcae_deploy::read_manifest(&out).unwrap();
     assert_eq!(mtcae_deploy::read_artifact(&out, &written, Precision::Fp16).unwrap().len(), half.bytes);
+    // A model that is there is not written over by one of another kind.
+    let mut slower = Manifest { version: "9.0.0".to_owned(), ..manifest };
+    assert!(export(&source, &slower, &out, true, &mut |_| ()).is_ok(), "a newer one of its kind");
+    let written = mtcae_deploy::read_manifest(&out).unwrap();
+    slower.clip.seconds = 2.0;
+    let error = export(&source, &slower, &out, false, &mut |_| ()).unwrap_err().to_string();
+    assert!(error.contains(" holds sample ") && error.ends_with("; accepted: another folder"), "{error}");
+    assert_eq!(mtcae_deploy::read_manifest(&out).unwrap(), written);
 }
 
 #[test]
@@ -76,6 +84,8 @@ fn what_cannot_be_exported_is_named_and_leaves_nothing() {
     insta::assert_snapshot!(refused(&bytes, &other), @"manifest key `clip.size` is 112; accepted: 32, as in DIR/c.safetensors; correct the manifest or take another checkpoint");
     other.clip.size = 100;
     insta::assert_snapshot!(refused(&bytes, &other), @"manifest key `clip.size` is 100; accepted: a multiple of 16, 16 to 448");
+    let other = Manifest { preset: "tiny".to_owned(), ..manifest.clone() };
+    insta::assert_snapshot!(refused(&bytes, &other), @"manifest key `preset` is tiny; DIR/c.safetensors is of another network; correct the manifest or take another checkpoint");
     std::fs::remove_file(&source).unwrap();
     let error = export(&source, &manifest, &out, false, &mut |_| ()).unwrap_err().to_string();
     assert!(error.starts_with("read ") && error.contains("c.safetensors"), "{error}");

@@ -79,10 +79,10 @@ pub fn pretrain(
     state: &mut State,
     report: &mut dyn FnMut(Progress<f32>, &State),
 ) -> Result<(), TrainError> {
-    let Setting { recipe, state_file, save_every, place, precision, .. } = *setting;
+    let Setting { recipe, state_file, save_every, place, precision, stop, .. } = *setting;
     place.check(precision)?;
     let mut machine = Machine::new(setting, config.clone(), state)?;
-    let course = Course { phases: &recipe.phase, seed: recipe.seed, plateau: None, state_file, save_every };
+    let course = Course { phases: &recipe.phase, seed: recipe.seed, plateau: None, state_file, save_every, stop };
     go(&course, state, &mut machine, &mut |told, state| {
         report(told, state);
         None

@@ -4,7 +4,9 @@ use crate::ablation::{Ablation, Row};
 use crate::answer::model_answers;
 use crate::fold::{FoldArgs, TrainedOn};
 use crate::open;
+use crate::run_of::RunOf;
 use crate::train::{Run, train_run};
+use crate::value::at_least_one;
 use anyhow::{Context, Result, bail};
 use mtcae_contract::Precision;
 use mtcae_data::{Folds, Stills};
@@ -38,10 +40,10 @@ pub struct Args {
     #[arg(long, value_delimiter = ',')]
     strategies: Vec<Strategy>,
     /// Processor cores to use.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     workers: usize,
     /// Updates between two saved states.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = at_least_one)]
     every: usize,
     /// Where it is trained: cpu, or cuda for the first NVIDIA card (a trainer built with the feature `cuda`).
     #[arg(long, default_value_t)]
@@ -73,8 +75,8 @@ impl Args {
             ablation.write(&self.out)?;
         }
         match self.json {
-            true => println!("{}", serde_json::to_string(&ablation)?),
-            false => print!("{}", ablation.text()),
+            true => sayln!("{}", serde_json::to_string(&ablation)?),
+            false => say!("{}", ablation.text()),
         }
         Ok(())
     }
@@ -100,23 +102,23 @@ impl Args {
             let fold = folds.fold(data, *k)?;
             let out = self.out.join(recipe.strategy.name()).join(format!("fold-{k}"));
             let checkpoint = out.join("checkpoint.safetensors");
+            let train = data.select(&fold.train)?;
+            let run = Run {
+                recipe,
+                data: &train,
+                test: None,
+                out: &out,
+                init: None,
+                workers: self.workers,
+                every: self.every,
+                place: self.device,
+                precision: Default::default(),
+            };
+            RunOf::new(&run).check(&out)?;
             if !checkpoint.exists() {
                 eprintln!("{}, fold {k}/{}", recipe.strategy, folds.count());
                 TrainedOn::new(folds, *k, data).write(&out)?;
-                let train = data.select(&fold.train)?;
-                let (workers, every) = (self.workers, self.every);
-                let (place, precision) = (self.device, Default::default());
-                train_run(&Run {
-                    recipe,
-                    data: &train,
-                    test: None,
-                    out: &out,
-                    init: None,
-                    workers,
-                    every,
-                    place,
-                    precision,
-                })?;
+                train_run(&run)?;
             }
             let test = data.select(&fold.test)?;
             let answers = model_answers(&checkpoint, (Precision::Fp32, false), &test, self.workers, &|_| ());

@@ -23,6 +23,15 @@ pub fn model_answers(
     workers: usize,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Answers> {
+    if path.is_dir() && !path.join("manifest.toml").exists() {
+        let (name, one) = (path.display(), path.join("checkpoint.safetensors"));
+        if one.exists() {
+            bail!("{name} is a run of `mtcae train`, no model folder; score {}", one.display());
+        }
+        if std::fs::read_dir(path)?.flatten().any(|e| e.file_name().to_string_lossy().starts_with("fold-")) {
+            bail!("{name} holds a run for each fold; score it with the `--folds NAME` that it was trained with");
+        }
+    }
     let (answers, margin, temperature) = if path.is_dir() {
         let (manifest, answers) = board_answers(path, precision, mirror, data, workers, done)?;
         (answers, face_margin(&manifest, data)?, manifest.temperature)

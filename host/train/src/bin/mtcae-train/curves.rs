@@ -1,5 +1,6 @@
 //! `mtcae-train curves`: what a model still reads from pictures that were made worse.
 
+use crate::value::at_least_one;
 use crate::{labelled_for, open, precision};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -34,7 +35,7 @@ pub struct Args {
     #[arg(long, default_value = "auto", value_parser = ["auto", "fp32", "int8"])]
     precision: String,
     /// Processor cores to use
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     workers: usize,
     /// Also draw the curves into this SVG file
     #[arg(long, value_name = "FILE")]
@@ -67,10 +68,10 @@ impl Args {
         let score = |harm| self.score(&file, &data, &samples, harm, &bar);
         let points = cases.into_iter().map(score).collect::<Result<Vec<_>>>()?;
         bar.finish_and_clear();
+        say!("{}", if self.json { format!("{}\n", json(&points)) } else { table(&points) });
         if let Some(path) = &self.plot {
-            std::fs::write(path, plot(&points)).with_context(|| path.display().to_string())?;
+            std::fs::write(path, plot(&points)).with_context(|| format!("write {}", path.display()))?;
         }
-        print!("{}", if self.json { format!("{}\n", json(&points)) } else { table(&points) });
         Ok(())
     }
 

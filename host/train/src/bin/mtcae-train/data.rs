@@ -131,8 +131,8 @@ impl StillsArgs {
         bar.finish_and_clear();
         let sheet = self.out.join(format!("{}.png", self.name));
         contact_sheet(&Stills::open(&outcome.shards)?, 48, &sheet)?;
-        print!("{}", summary(&outcome));
-        println!("look at {} before training on it", sheet.display());
+        say!("{}", summary(&outcome));
+        sayln!("look at {} before training on it", sheet.display());
         Ok(())
     }
 }
@@ -203,11 +203,11 @@ impl SynthArgs {
         let sheet = self.out.join(format!("{}.png", self.name));
         clip_sheet(&Stills::open(&outcome.shards)?, 16, &sheet)?;
         let (clips, shards) = (outcome.counts.samples, outcome.shards.len());
-        println!("{clips} clips of {} frames; {shards} shard(s), {} already there", self.frames, outcome.skipped);
+        sayln!("{clips} clips of {} frames; {shards} shard(s), {} already there", self.frames, outcome.skipped);
         for (label, n) in &outcome.counts.per_label {
-            println!("{label:10} {n:7}");
+            sayln!("{label:10} {n:7}");
         }
-        println!("look at {} before training on it", sheet.display());
+        sayln!("look at {} before training on it", sheet.display());
         Ok(())
     }
 }

@@ -140,8 +140,8 @@ impl VideoArgs {
         let outcome = outcome?;
         let sheet = job.out.join(format!("{}.png", job.name));
         clip_sheet(&Stills::open(&outcome.shards)?, SHEET_CLIPS, &sheet)?;
-        print!("{}", clips_text(&outcome, job.frames));
-        println!("look at {} before training on it", sheet.display());
+        say!("{}", clips_text(&outcome, job.frames));
+        sayln!("look at {} before training on it", sheet.display());
         Ok(())
     }
 }

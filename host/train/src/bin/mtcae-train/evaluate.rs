@@ -2,6 +2,7 @@
 
 use crate::answer::model_answers;
 use crate::fold::{FoldArgs, TrainedOn};
+use crate::value::at_least_one;
 use crate::{labelled_for, open, precision};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -38,7 +39,7 @@ pub struct Args {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     classes: Vec<String>,
     /// Processor cores to use.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     workers: usize,
     /// One JSON object instead of a table.
     #[arg(long)]
@@ -69,14 +70,14 @@ impl Args {
             clips: data.frames(0) > 1,
         };
         let report = Report::new(subject, &folds);
+        match self.json {
+            true => sayln!("{}", report.json()),
+            false => say!("{}", report.text()),
+        }
         if let Some(path) = &self.html {
             let partial = path.with_extension("partial");
-            std::fs::write(&partial, report.html()).with_context(|| partial.display().to_string())?;
-            std::fs::rename(&partial, path).with_context(|| path.display().to_string())?;
-        }
-        match self.json {
-            true => println!("{}", report.json()),
-            false => print!("{}", report.text()),
+            let written = std::fs::write(&partial, report.html()).and_then(|()| std::fs::rename(&partial, path));
+            written.with_context(|| format!("write {}", path.display()))?;
         }
         Ok(())
     }

@@ -53,8 +53,8 @@ impl Args {
         std::fs::write(&partial, bytes).with_context(|| partial.display().to_string())?;
         std::fs::rename(&partial, &self.out).with_context(|| self.out.display().to_string())?;
         match self.json {
-            true => println!("{}", serde_json::to_string(&report)?),
-            false => println!("{}wrote {}", text(&report), self.out.display()),
+            true => sayln!("{}", serde_json::to_string(&report)?),
+            false => sayln!("{}wrote {}", text(&report), self.out.display()),
         }
         Ok(())
     }

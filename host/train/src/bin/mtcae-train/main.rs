@@ -1,5 +1,15 @@
 //! The training binary: `mtcae data`, `import`, `pretrain`, `train`, `evaluate`, `curves`, `ablate`, `tables` and `quantize` run it.
 
+/// `print!` for a reader that may have gone.
+macro_rules! say {
+    ($($text:tt)*) => { crate::output::write(format_args!($($text)*)) };
+}
+
+/// `println!` for a reader that may have gone.
+macro_rules! sayln {
+    ($($text:tt)*) => { crate::output::write(format_args!("{}\n", format_args!($($text)*))) };
+}
+
 mod ablate;
 mod ablation;
 mod answer;
@@ -11,12 +21,16 @@ mod data_text;
 mod evaluate;
 mod fold;
 mod import;
+mod output;
 mod plot;
 mod pretrain;
 mod quantize;
 mod quantize_text;
+mod run_of;
+mod stop;
 mod tables;
 mod train;
+mod value;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -24,6 +38,7 @@ use mtcae_contract::Precision;
 use mtcae_data::Stills;
 use mtcae_drivers::read_manifest;
 use mtcae_network::Checkpoint;
+use mtcae_train::TrainError;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -57,11 +72,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run() {
+    match run().and_then(|()| output::finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("Error: {}", told(&e));
-            ExitCode::FAILURE
+            match e.downcast_ref() {
+                Some(TrainError::Stopped(_)) => ExitCode::from(stop::STOPPED),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

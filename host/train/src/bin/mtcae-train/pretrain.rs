@@ -1,6 +1,7 @@
 //! `mtcae-train pretrain`.
 
 use crate::plot::plot_losses;
+use crate::value::at_least_one;
 use crate::{open, read_checkpoint};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -48,10 +49,10 @@ pub struct Args {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     clips: u32,
     /// Processor cores to use.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     workers: usize,
     /// Updates between two saved states.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = at_least_one)]
     every: usize,
     /// Where it is computed: cpu, or cuda for the first NVIDIA card (a trainer built with the feature `cuda`).
     #[arg(long, default_value_t)]
@@ -84,13 +85,13 @@ impl Args {
         let partial = checkpoint.with_extension("partial");
         std::fs::write(&partial, bytes).with_context(|| partial.display().to_string())?;
         std::fs::rename(&partial, &checkpoint).with_context(|| checkpoint.display().to_string())?;
-        println!("wrote {}", checkpoint.display());
+        sayln!("wrote {}", checkpoint.display());
         if let Some(path) = &self.picture {
             let picture = reconstructions(&recipe, &config, &state, &data, self.clips as usize)?;
             let (width, height) = (picture.width as u32, picture.height as u32);
             image::save_buffer(path, &picture.rgb, width, height, image::ExtendedColorType::Rgb8)
                 .with_context(|| path.display().to_string())?;
-            println!("drew {}", path.display());
+            sayln!("drew {}", path.display());
         }
         Ok(())
     }
@@ -98,7 +99,7 @@ impl Args {
     fn first_state(&self, recipe: &PretrainRecipe, config: &NetworkConfig, file: &Path) -> Result<State> {
         if file.exists() {
             let state = read_pretrain_state(file, recipe, config)?;
-            println!("goes on at update {} from {}", state.updates, file.display());
+            sayln!("goes on at update {} from {}", state.updates, file.display());
             return Ok(state);
         }
         let init = self.init.as_deref().map(read_checkpoint).transpose()?;
@@ -131,7 +132,8 @@ impl Args {
             let _ = writeln!(log, "{line}");
         };
         let Args { workers, every: save_every, device: place, precision, .. } = *self;
-        let setting = Setting { recipe, data, state_file, save_every, workers, place, precision };
+        let stop = crate::stop::on_signals()?;
+        let setting = Setting { recipe, data, state_file, save_every, workers, place, precision, stop };
         pretrain(&setting, config, state, &mut report)?;
         bar.finish();
         Ok(())

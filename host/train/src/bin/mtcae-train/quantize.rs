@@ -2,12 +2,14 @@
 
 use crate::open;
 use crate::quantize_text::{Scored, Told, json_text, table};
+use crate::value::{at_least_one, finite};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_contract::{Cropper, Manifest, Precision};
 use mtcae_data::Stills;
 use mtcae_deploy::{
-    Accuracy, Form, Job, Keep, Limits, Model, QuantizeStep, RangeMethod, gate_accuracy, gate_difference, quantize,
+    Accuracy, Form, Job, Keep, Limits, Model, QuantizeStep, RangeMethod, free_for, gate_accuracy, gate_difference,
+    quantize,
 };
 use mtcae_drivers::ModelFile;
 use mtcae_train::{Split, evaluate_samples, face_margin, file_answers, sample_clip, split, swaying_clip};
@@ -63,22 +65,22 @@ pub struct Args {
     #[arg(long = "keep-layer", value_name = "NAME")]
     keep_layers: Vec<String>,
     /// Samples to find ranges on.
-    #[arg(long, value_name = "N", default_value_t = 512)]
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = at_least_one)]
     samples: usize,
     /// Samples to judge on.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one)]
     held_out: usize,
     /// Largest drop of WAR accepted, points.
-    #[arg(long, value_name = "POINTS", default_value_t = Limits::default().war_points)]
+    #[arg(long, value_name = "POINTS", default_value_t = Limits::default().war_points, value_parser = finite)]
     max_war_drop: f32,
     /// Largest drop of the mean box IoU accepted.
-    #[arg(long, value_name = "IOU", default_value_t = Limits::default().box_iou)]
+    #[arg(long, value_name = "IOU", default_value_t = Limits::default().box_iou, value_parser = finite)]
     max_iou_drop: f32,
     /// Largest difference of any output accepted, relative to its largest value.
-    #[arg(long, value_name = "SHARE", default_value_t = Limits::default().difference)]
+    #[arg(long, value_name = "SHARE", default_value_t = Limits::default().difference, value_parser = finite)]
     max_difference: f32,
     /// Processor cores to use.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     workers: usize,
     /// One JSON object instead of a table.
     #[arg(long)]
@@ -89,6 +91,7 @@ impl Args {
     /// Quantizes, judges, and writes what passes.
     pub fn run(&self) -> Result<()> {
         let model = self.model()?;
+        free_for(&self.out, &model.manifest)?;
         let judge = match self.calibrate.is_empty() {
             true => None,
             false => Some(Judge::new(&self.calibrate, &model.manifest, (self.samples, self.held_out), self.workers)?),
@@ -130,9 +133,9 @@ impl Args {
         let written = model.write_int8(&found.onnx, &self.out)?;
         let told = Told { found: &found, scored: scored.as_ref(), written: &written, fp32_bytes: model.fp32.len() };
         if self.json {
-            println!("{}", json_text(&told))
+            sayln!("{}", json_text(&told))
         } else {
-            print!("{}", table(&told))
+            say!("{}", table(&told))
         }
         Ok(())
     }

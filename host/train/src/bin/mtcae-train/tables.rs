@@ -64,7 +64,7 @@ impl Args {
             text += &one_set(&paper, name, title, ours.as_ref());
         }
         text += &sources(&paper);
-        print!("{text}");
+        say!("{text}");
         Ok(())
     }
 }

@@ -3,14 +3,20 @@
 use crate::answer::all_answers;
 use crate::fold::{FoldArgs, TrainedOn};
 use crate::plot::plot_losses;
+use crate::run_of::RunOf;
+use crate::value::at_least_one;
 use crate::{open, read_checkpoint};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_data::{FACE_MARGIN, Stills, check_apart};
 use mtcae_network::{Checkpoint, Network, NetworkConfig, StoredAs};
 use mtcae_train::{Place, Precision, Progress, Recipe, Scores, Setting, State, best_file, evaluate, held_out, train};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Without a bar a run says how far it is this often.
+const QUIET: Duration = Duration::from_secs(30);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -30,10 +36,10 @@ pub struct Args {
     #[arg(long)]
     init: Option<PathBuf>,
     /// Processor cores to use.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     workers: usize,
     /// Updates between two scores and two saved states.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = at_least_one)]
     every: usize,
     /// Where it is computed: cpu, or cuda for the first NVIDIA card (a trainer built with the feature `cuda`).
     #[arg(long, default_value_t)]
@@ -59,24 +65,23 @@ impl Args {
             check_apart(&data, &all(&data), test, &all(test)).context("--test")?;
         }
         let Some(folds) = self.fold.folds else {
-            println!("wrote {}", train_run(&self.one(&recipe, &data, test.as_ref(), &self.out))?.display());
+            sayln!("wrote {}", train_run(&self.one(&recipe, &data, test.as_ref(), &self.out))?.display());
             return Ok(());
         };
         for k in self.fold.numbers(folds, &data)? {
             let fold = folds.fold(&data, k)?;
-            println!(
+            sayln!(
                 "fold {k}/{}: {} samples to train on, {} to test on",
                 folds.count(),
                 fold.train.len(),
                 fold.test.len()
             );
             let out = self.out.join(format!("fold-{k}"));
-            TrainedOn::new(folds, k, &data).write(&out)?;
             let (train, unseen) = (data.select(&fold.train)?, data.select(&fold.test)?);
-            println!(
-                "wrote {}",
-                train_run(&self.one(&recipe, &train, test.as_ref().or(Some(&unseen)), &out))?.display()
-            );
+            let run = self.one(&recipe, &train, test.as_ref().or(Some(&unseen)), &out);
+            RunOf::new(&run).check(&out)?;
+            TrainedOn::new(folds, k, &data).write(&out)?;
+            sayln!("wrote {}", train_run(&run)?.display());
         }
         Ok(())
     }
@@ -112,10 +117,12 @@ pub struct Run<'a> {
 /// Trains to the recipe's end and writes the averaged weights into the checkpoint whose path it gives.
 pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
     let (recipe, data) = (args.recipe, args.data);
+    RunOf::new(args).check(args.out)?;
     std::fs::create_dir_all(args.out).with_context(|| args.out.display().to_string())?;
     let config = recipe.network(data.labels().len())?;
     let network = Network::new(config.clone())?;
     let state_file = args.out.join("state.safetensors");
+    RunOf::new(args).keep(args.out)?;
     let mut state = first_state(args, &config, &network, &state_file)?;
     let total: usize = recipe.phase.iter().map(|p| p.steps).sum();
     let bar = ProgressBar::new(total as u64)
@@ -123,11 +130,20 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
     bar.set_position(state.updates as u64);
     let (watched, data) = watched(recipe, data)?;
     let data = &data;
-    let mut log = std::fs::OpenOptions::new().create(true).append(true).open(args.out.join("log.jsonl"))?;
+    let log_file = args.out.join("log.jsonl");
+    cut_log(&log_file, state.updates)?;
+    let mut log = std::fs::OpenOptions::new().create(true).append(true).open(&log_file);
+    let log = log.as_mut().map_err(|e| anyhow!("{}: {e}", log_file.display()))?;
     let device = args.place.open()?;
+    let mut told = Instant::now();
     let mut report = |p: Progress, state: &State| {
         bar.set_position(state.updates as u64);
         bar.set_message(format!("loss {:.3}, {:.0} % loading", p.losses.total, 100.0 * p.loading));
+        // Who reads a file has no bar.
+        if bar.is_hidden() && told.elapsed() > QUIET {
+            told = Instant::now();
+            eprintln!("update {} of {total}, loss {:.3}", state.updates, p.losses.total);
+        }
         let line = serde_json::json!({
             "update": state.updates, "phase": p.phase, "lr": p.lr, "loss": p.losses.total,
             "boxes": p.losses.boxes, "landmarks": p.losses.landmarks, "expression": p.losses.expression,
@@ -159,14 +175,15 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
         watch
     };
     let Run { place, precision, workers, every: save_every, .. } = *args;
-    let setting = Setting { recipe, data, state_file: &state_file, save_every, workers, place, precision };
+    let stop = crate::stop::on_signals()?;
+    let setting = Setting { recipe, data, state_file: &state_file, save_every, workers, place, precision, stop };
     train(&setting, &mut state, &mut report)?;
     bar.finish();
-    plot_losses(&args.out.join("log.jsonl"), &args.out.join("loss.svg"))?;
+    plot_losses(&log_file, &args.out.join("loss.svg"))?;
     let best = best_file(&state_file);
     if watched.is_some() && best.exists() {
         state = State::read(&best, &network)?;
-        println!("the best held-out score came at update {}", state.updates);
+        sayln!("the best held-out score came at update {}", state.updates);
     }
     let checkpoint = args.out.join("checkpoint.safetensors");
     // What it was last trained on is what it is good at.
@@ -195,7 +212,7 @@ fn scores_json(s: &Scores) -> serde_json::Value {
 fn first_state(args: &Run<'_>, config: &NetworkConfig, network: &Network, file: &Path) -> Result<State> {
     if file.exists() {
         let state = State::read(file, network)?;
-        println!("goes on at update {} from {}", state.updates, file.display());
+        sayln!("goes on at update {} from {}", state.updates, file.display());
         return Ok(state);
     }
     let checkpoint = match args.init {
@@ -204,14 +221,35 @@ fn first_state(args: &Run<'_>, config: &NetworkConfig, network: &Network, file: 
     };
     // Positions are computed, so weights take any size.
     if (NetworkConfig { size: config.size, ..checkpoint.config.clone() }) != *config {
+        let init = args.init.map(|path| path.display().to_string()).unwrap_or_default();
+        let (preset, strategy, has) = (&args.recipe.preset, args.recipe.strategy, &checkpoint.config);
         bail!(
-            "{:?} is not a checkpoint of preset {} and strategy {}",
-            args.init,
-            args.recipe.preset,
-            args.recipe.strategy
+            "--init {init} is of strategy {}, {} classes, an encoder of {} x {} and decoders of {} x {}; the recipe's preset {preset} and \
+             strategy {strategy} with {} classes are another network",
+            has.strategy,
+            has.classes,
+            has.encoder.depth,
+            has.encoder.width,
+            has.decoder.layers,
+            has.decoder.width,
+            config.classes
         );
     }
     Ok(State::from_checkpoint(&checkpoint)?)
+}
+
+/// Lets go of what a run that was cut wrote after its last state.
+fn cut_log(path: &Path, updates: usize) -> Result<()> {
+    let Ok(text) = std::fs::read_to_string(path) else { return Ok(()) };
+    let is_before = |line: &&str| {
+        let update = serde_json::from_str::<serde_json::Value>(line).ok().and_then(|v| v["update"].as_u64());
+        update.is_some_and(|update| update <= updates as u64)
+    };
+    let kept: String = text.lines().filter(is_before).flat_map(|line| [line, "\n"]).collect();
+    if kept != text {
+        std::fs::write(path, kept).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }
 
 fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
