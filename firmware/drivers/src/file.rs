@@ -101,7 +101,7 @@ enum Coding {
 
 /// Takes a file apart into encoded frames.
 trait Reader: Send {
-    /// For a person, for example `MJPEG in AVI`.
+    /// For a person, for example `MJPEG`.
     fn format(&self) -> String;
     fn coding(&self) -> Coding;
     /// Frames per second, when the file says.

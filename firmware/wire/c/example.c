@@ -23,6 +23,10 @@ int main(int argc, char **argv)
 {
     int line = argc > 1 ? open(argv[1], O_RDWR | O_NOCTTY) : STDIN_FILENO;
     struct termios raw;
+    if (line < 0) {
+        perror(argv[1]);
+        return 1;
+    }
     if (argc > 1 && tcgetattr(line, &raw) == 0) {
         uint8_t request[1 + MTCAE_MAX_REQUEST] = {0}; /* a zero first ends what the board heard before */
         size_t len = 1 + mtcae_encode_hello(request + 1);

@@ -94,8 +94,8 @@ impl KnownError {
             KnownError::File { path, .. } => format!("may you read and write {}, and is there room?", path.display()),
             KnownError::Line { path, .. } => format!("mend that line of {}, or remove it", path.display()),
             KnownError::Unknown { board } => format!(
-                "a board never becomes known by itself: get its /etc/mtcae/line.key.pub over a way that you trust, then \
-                 `mtcae keys trust-board tcp:{board} line.key.pub`"
+                "a board never becomes known by itself: get its /etc/mtcae/line.pub over a way that you trust, then \
+                 `mtcae keys trust-board tcp:{board} line.pub`"
             ),
             KnownError::Another { .. } => {
                 "has the board got a new key? Only if you know that it has: the same command with --replace".to_owned()
@@ -276,7 +276,7 @@ mod tests {
         write_secret(&known.own_key_file().unwrap(), &key(2).to_secret_text()).unwrap();
         insta::assert_snapshot!(said(known.known_keys(&board).unwrap_err()), @"
         the line key of board-17.local:7452 is not known here
-        a board never becomes known by itself: get its /etc/mtcae/line.key.pub over a way that you trust, then `mtcae keys trust-board tcp:board-17.local:7452 line.key.pub`
+        a board never becomes known by itself: get its /etc/mtcae/line.pub over a way that you trust, then `mtcae keys trust-board tcp:board-17.local:7452 line.pub`
         ");
         known.trust(&board, key(1).public(), false).unwrap();
         known.trust(&target("tcp:[fe80::1]:7452"), key(3).public(), false).unwrap();

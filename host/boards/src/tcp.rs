@@ -67,8 +67,8 @@ fn failure(target: &str, error: &TlsError) -> LineError {
                 .to_owned()
         }
         TlsError::WrongKey { .. } => format!(
-            "somebody else answers there, or the board has a new key: get its /etc/mtcae/line.key.pub over a way that you \
-             trust, then `mtcae keys trust-board {target} line.key.pub --replace`"
+            "somebody else answers there, or the board has a new key: get its /etc/mtcae/line.pub over a way that you \
+             trust, then `mtcae keys trust-board {target} line.pub --replace`"
         ),
         TlsError::Refused { .. } => {
             "put this desk's line.key.pub (`mtcae keys show` on its line key prints it) into the board's \

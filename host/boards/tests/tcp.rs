@@ -142,12 +142,12 @@ fn who_is_not_known_is_not_talked_to() {
     let said = |text: String| text.replace(&address, "BOARD");
     insta::assert_snapshot!(said(failure(&target, &known)), @"
     BOARD: the line key of BOARD is not known here
-    a board never becomes known by itself: get its /etc/mtcae/line.key.pub over a way that you trust, then `mtcae keys trust-board BOARD line.key.pub`
+    a board never becomes known by itself: get its /etc/mtcae/line.pub over a way that you trust, then `mtcae keys trust-board BOARD line.pub`
     ");
     known.trust(&target, key(9).public(), false).unwrap();
     insta::assert_snapshot!(failure(&target, &known), @"
     BOARD: the other end has line key 34750f98bd59fcfc, and dbc298251c51321b was expected; not connected
-    somebody else answers there, or the board has a new key: get its /etc/mtcae/line.key.pub over a way that you trust, then `mtcae keys trust-board BOARD line.key.pub --replace`
+    somebody else answers there, or the board has a new key: get its /etc/mtcae/line.pub over a way that you trust, then `mtcae keys trust-board BOARD line.pub --replace`
     ");
     let stranger = desk(&folder, 3);
     stranger.trust(&target, key(1).public(), false).unwrap();

@@ -51,7 +51,7 @@ fn serve(port: u16) -> Result<(), String> {
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let address = TcpListener::bind(wanted)
         .and_then(|listener| listener.local_addr())
-        .map_err(|e| format!("cannot listen on {wanted}: {e}; give another `--port`, or 0 for any that is free"))?;
+        .map_err(|e| format!("cannot listen on {wanted}: {e}; give another port, or 0 for any that is free"))?;
     let mut broker = Broker::new(config(address));
     let (ended, end) = channel();
     thread::spawn(move || ended.send(broker.start().map_err(|e| e.to_string())));

@@ -76,7 +76,7 @@ fn a_taken_port_is_named() {
     let second = start(address.rsplit(':').next().unwrap()).wait_with_output().unwrap();
     let text = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1));
-    assert!(text.contains(&address) && text.contains("--port"), "{text}");
+    assert!(text.contains(&address) && text.contains("give another port, or 0"), "{text}");
     drop(first.stdin.take());
     assert!(wait(&mut first));
 }

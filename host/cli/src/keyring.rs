@@ -194,18 +194,26 @@ pub fn trusted(arguments: &[String]) -> Result<TrustedKeys, Failure> {
     Ok(TrustedKeys { trust, files })
 }
 
-/// The text itself, or that of the file it names; never a secret.
+/// Refuses an argument that is, or holds, a secret key, without showing it.
 ///
 /// # Errors
-/// When it is a secret, or no such file can be read.
-pub fn public_text(argument: &str) -> Result<String, Failure> {
-    if SECRET_PREFIXES.iter().any(|prefix| argument.starts_with(prefix)) {
-        let reason = "a secret key was given as an argument (it is not shown)".to_owned();
-        let help = "others can read arguments, and the shell keeps them: consider this key leaked and make a new one; \
-                    what is wanted here is its public half, as `mtcae keys show FILE` prints it"
-            .to_owned();
-        return Err(Failure::Key { reason, help });
+/// When it does.
+pub fn no_secret(argument: &str) -> Result<(), Failure> {
+    if !SECRET_PREFIXES.iter().any(|prefix| argument.contains(prefix)) {
+        return Ok(());
     }
+    let reason = "a secret key was given as an argument (it is not shown)".to_owned();
+    let help = "others can read arguments, and the shell keeps them: consider this key leaked and make a new one; \
+                what is wanted is the file that holds a key, or its public half, as `mtcae keys show FILE` prints it"
+        .to_owned();
+    Err(Failure::Key { reason, help })
+}
+
+/// The text itself, or that of the file it names.
+///
+/// # Errors
+/// When no such file can be read.
+pub fn public_text(argument: &str) -> Result<String, Failure> {
     if PUBLIC_PREFIXES.iter().any(|prefix| argument.starts_with(prefix)) {
         return Ok(argument.to_owned());
     }

@@ -48,7 +48,9 @@ Examples:
   mtcae completions bash                make the shell complete all this";
 
 fn main() -> ExitCode {
-    match Arguments::parse().command.run() {
+    // Before anything else looks at them: what is wrong with an argument is said with the argument.
+    let checked = std::env::args_os().try_for_each(|argument| keyring::no_secret(&argument.to_string_lossy()));
+    match checked.and_then(|()| Arguments::parse().command.run()) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of a pipe (`| head`) has what it wanted.
         Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,

@@ -67,7 +67,11 @@ pub fn stage_beside(path: &Path) -> Result<File, Failure> {
 
 /// Without the temporary file's own name, which says nothing to anybody.
 fn refused(path: &Path, reason: &io::Error) -> Failure {
-    Failure::Write { path: path.to_owned(), reason: reason.kind().into() }
+    let reason = match reason.kind() {
+        kind @ ErrorKind::NotFound => io::Error::new(kind, format!("there is no folder {}", folder(path).display())),
+        kind => kind.into(),
+    };
+    Failure::Write { path: path.to_owned(), reason }
 }
 
 fn folder(path: &Path) -> &Path {

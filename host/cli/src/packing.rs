@@ -140,6 +140,10 @@ fn check_program(head: &[u8], target: &str) -> Result<(), String> {
     let found = u16::from_le_bytes([low, high]);
     let architecture = target.split('-').next().unwrap_or_default();
     match MACHINES.iter().find(|(name, _)| *name == architecture) {
+        None => {
+            let known = MACHINES.map(|(name, _)| name).join(", ");
+            Err(format!("for a processor that nobody knows, `{architecture}` of `{target}`; accepted: {known}"))
+        }
         Some((_, machine)) if *machine != found => {
             let known = MACHINES.iter().find(|(_, machine)| *machine == found);
             Err(known.map_or("a program for another processor".to_owned(), |(name, _)| format!("a program for {name}")))
@@ -286,8 +290,12 @@ mod tests {
         assert_eq!(check_program(&head(62), &linux("x86_64")), Ok(()));
         assert_eq!(check_program(&head(62), &linux("aarch64")), Err("a program for x86_64".to_owned()));
         assert_eq!(check_program(&head(8), &linux("aarch64")), Err("a program for another processor".to_owned()));
-        // Of a processor that is not in the table nothing is known.
-        assert_eq!(check_program(&head(8), &linux("mips")), Ok(()));
+        // A slip of the pen is no new processor.
+        let slip = check_program(&head(62), "x86-64-unknown-linux-gnu").unwrap_err();
+        assert!(
+            slip.ends_with("`x86` of `x86-64-unknown-linux-gnu`; accepted: x86_64, aarch64, armv7, riscv64gc"),
+            "{slip}"
+        );
         assert!(check_program(b"#!/bin/sh\nexec sleep 1000\n", &linux("mips")).is_err());
         assert!(check_program(&head(62)[..19], &linux("x86_64")).is_err());
     }

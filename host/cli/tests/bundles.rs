@@ -166,6 +166,12 @@ fn secrets_stay_secret_and_are_never_overwritten() {
     let secret = String::from_utf8(desk.read("lab.key")).unwrap();
     said += &desk.said(&desk.bundle("x.mtcb", &[&WHOLE[..], &["--encrypt-to", secret.trim_end()]].concat()));
     said += &desk.said(&["inspect", "x.mtcb", "--trust", "release.key"]);
+    for given in [&["keys", "show", secret.trim_end()][..], &["bundle", &format!("--sign={}", secret.trim_end())][..]] {
+        let shown = desk.said(given);
+        assert!(shown.contains("a secret key was given as an argument (it is not shown)"), "{shown}");
+        assert!(!shown.contains(secret.trim_end()), "it is shown");
+    }
+    said += &desk.said(&desk.bundle("x.mtcb", &[&WHOLE[..], &["--sign", "release.key.pub"]].concat()));
     said += &desk.said(&desk.bundle("x.mtcb", &[&WHOLE[..], &["--sign", "lab.key"]].concat()));
     std::fs::set_permissions(desk.path("release.key"), Permissions::from_mode(0o644)).unwrap();
     said += &desk.said(&desk.bundle("x.mtcb", &WHOLE));

@@ -132,7 +132,7 @@ fn each_step_that_is_missing_is_named() {
     mtcae::port
     
       × cannot open tcp:BOARD: the line key of BOARD is not known here
-      help: a board never becomes known by itself: get its /etc/mtcae/line.key.pub over a way that you trust, then `mtcae keys trust-board tcp:BOARD line.key.pub`
+      help: a board never becomes known by itself: get its /etc/mtcae/line.pub over a way that you trust, then `mtcae keys trust-board tcp:BOARD line.pub`
     ");
     bench.good(&["keys", "trust-board", &bench.target, "line.key.pub"]);
     let own = bench.good(&["keys", "show", "config/mtcae/line.key", "--json"]);
@@ -158,7 +158,7 @@ fn each_step_that_is_missing_is_named() {
     mtcae::port
     
       × cannot open tcp:BOARD: the other end has line key 34750f98bd59fcfc, and dbc298251c51321b was expected; not connected
-      help: somebody else answers there, or the board has a new key: get its /etc/mtcae/line.key.pub over a way that you trust, then `mtcae keys trust-board tcp:BOARD line.key.pub --replace`
+      help: somebody else answers there, or the board has a new key: get its /etc/mtcae/line.pub over a way that you trust, then `mtcae keys trust-board tcp:BOARD line.pub --replace`
     ");
 }
 

@@ -125,7 +125,7 @@ impl Avi {
 
 impl Reader for Avi {
     fn format(&self) -> String {
-        "MJPEG in AVI".into()
+        "MJPEG".into()
     }
 
     fn coding(&self) -> Coding {

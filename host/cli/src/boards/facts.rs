@@ -60,6 +60,7 @@ fn key(path: &Path) -> (String, Result<String, String>) {
     let what = match keyring::identify(path) {
         Ok(Held::Signing { key, secret }) => Ok(format!("signing key {}, {}", key.id(), half(secret))),
         Ok(Held::Device { recipient, secret }) => Ok(format!("device key {}, {}", recipient.id(), half(secret))),
+        Ok(Held::Line { key, secret }) => Ok(format!("line key {}, {}", key.id(), half(secret))),
         Ok(_) => Ok("a rotation or a permit".to_owned()),
         Err(failure) => Err(failure.to_string()),
     };

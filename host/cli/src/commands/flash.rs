@@ -41,7 +41,8 @@ pub struct Args {
     /// Flash several boards at once
     #[arg(long)]
     all: bool,
-    /// Ask the board and say what would happen; change nothing
+    /// Ask the board who it is and what it runs, and say what would happen; change nothing. Whether it trusts the signer and takes
+    /// the counter it says when the bundle comes
     #[arg(long)]
     dry_run: bool,
     /// Refuse to send the bundle from its start (lines only)

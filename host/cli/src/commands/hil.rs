@@ -7,6 +7,8 @@ use crate::{boards, monitor};
 use clap::ValueHint;
 use mtcae_hil::{Kind, Progress, Run, Scenario, Settings, scenarios, suites};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Try a board, real or not: scenarios with faults, and a report of what passed, failed and was not tried
@@ -114,15 +116,17 @@ impl RunArgs {
         if self.list {
             return boards::print(&mtcae_hil::list(&wanted));
         }
+        self.can_write()?;
         let mut bench = bench(&self.target, &self.chosen)?;
         let (known, evaluate) = (known_boards(), bench.evaluate());
+        let stop = monitor::stop_on_signals()?;
         let settings = Settings {
             seed: self.seed.unwrap_or_else(any_seed),
             quick: self.quick,
             soak: Duration::from_secs(60 * self.minutes),
             evaluate: evaluate.as_deref(),
             known: &known,
-            stop: monitor::stop_on_signals()?,
+            stop: Arc::clone(&stop),
         };
         // On the error output: a run takes long, and the standard output is for what comes of it.
         let mut tell = |progress: Progress<'_>| match progress {
@@ -135,6 +139,10 @@ impl RunArgs {
             boards::json_line(&mtcae_hil::json(&run))?;
         } else {
             boards::print(&format!("\n{}", mtcae_hil::summary(&run)))?;
+        }
+        if stop.load(Ordering::Relaxed) {
+            let help = "what was tried until then is above".to_owned();
+            return Err(Failure::Hil { reason: "stopped by a signal".into(), help });
         }
         match run.counts() {
             (0, 0, _) => Err(Failure::Hil { reason: "nothing was tried".into(), help: NOTHING.into() }),
@@ -155,6 +163,22 @@ impl RunArgs {
         }
         wanted.retain(|scenario| self.scenarios.is_empty() || self.scenarios.iter().any(|name| name == scenario.name));
         Ok(wanted)
+    }
+
+    /// A run takes long: whether its reports can be written is found out first.
+    fn can_write(&self) -> Result<(), Failure> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |reason| Failure::Write { path, reason }
+        };
+        if let Some(folder) = &self.out {
+            std::fs::create_dir_all(folder).map_err(failed(folder))?;
+            tempfile::tempfile_in(folder).map_err(failed(folder))?;
+        }
+        for path in [&self.junit, &self.html].into_iter().flatten() {
+            std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(failed(path))?;
+        }
+        Ok(())
     }
 
     fn write(&self, run: &Run) -> Result<(), Failure> {

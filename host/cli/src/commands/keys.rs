@@ -25,7 +25,7 @@ Examples:
   mtcae keys new --device board-17.key     board-17.key, and its recipient in board-17.key.pub
   mtcae keys new --line                    this desk's line key, in ~/.config/mtcae
   mtcae keys show release.key
-  mtcae keys trust-board tcp:board-17.local:7452 line.key.pub
+  mtcae keys trust-board tcp:board-17.local:7452 board-17.line.pub
   mtcae keys rotate --old release.key --new next.key.pub --counter 5 --out next.rotation
   mtcae keys permit --key release.key --device robot-17 --lowest 3 --days 2 --out robot-17.permit")]
 pub struct Args {

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(after_help = "\
 From a version on trial to the confirmed one; from a confirmed one to the one before it, as long \
-as that is still in its slot. The board's daemon starts anew, and this ends when it has. A version \
+as that is still in its slot. The first version of a board has none before it: on trial it is given up, \
+and the board waits for another. The board's daemon starts anew, and this ends when it has. A version \
 with an older security counter takes a permit (`mtcae keys permit`).
 
 Examples:

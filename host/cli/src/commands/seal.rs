@@ -40,6 +40,10 @@ impl Args {
     pub fn run(self) -> Result<(), Failure> {
         let recipients = keyring::recipients(&self.encrypt_to)?;
         let out = self.out.clone().unwrap_or_else(|| format!("{}.{SUFFIX}", self.file).into());
+        if out.as_os_str() == "-" {
+            let reason = io::Error::other("a sealed file appears whole or not at all; accepted: the name of a file");
+            return Err(Failure::Write { path: out, reason });
+        }
         let (mut plain, len) = source(&self.file)?;
         let mut progress = Progress::new()?;
         let mut file = NewFile::create(&out, new_file::PUBLIC)?;

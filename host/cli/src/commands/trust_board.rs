@@ -13,11 +13,11 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Nothing is asked over the network: a key that came that way would prove nothing. Get the board's \
-/etc/mtcae/line.key.pub over a cable, a card or `mtcae provision`. The board must know this desk, \
+/etc/mtcae/line.pub over a cable, a card or `mtcae provision`. The board must know this desk, \
 too: put the public half of this desk's line key into its /etc/mtcae/clients.
 
 Examples:
-  mtcae keys trust-board tcp:board-17.local:7452 line.key.pub
+  mtcae keys trust-board tcp:board-17.local:7452 board-17.line.pub
   mtcae keys trust-board tcp:10.0.0.17:7452 mtcae-line-key-v1:ca93...")]
 pub struct Args {
     /// The board, tcp:HOST:PORT

@@ -102,7 +102,9 @@ impl Args {
             Verdict::Good | Verdict::Slow => Ok(()),
             Verdict::Wrong => Err(Failure::Verify {
                 reason: format!("{} is not what it should be", self.model.display()),
-                help: "what is wrong is above; export or quantize it again".to_owned(),
+                help: "what is wrong is above: where it is the model, export or quantize it again; where an engine did not open, it says \
+                       what it lacks"
+                    .to_owned(),
             }),
         }
     }

@@ -43,8 +43,12 @@ impl Report {
     /// Whether the files of the keys are free, or hold these very keys.
     ///
     /// # Errors
-    /// When another board's key is there.
+    /// When there is no folder for them, or another board's key is there.
     pub fn check_files(&self) -> Result<(), Failure> {
+        if !self.folder.is_dir() {
+            let reason = format!("--keys {} is no folder that is there", self.folder.display());
+            return Err(Failure::Provision { reason, help: "make it, or give another".to_owned() });
+        }
         for (what, key, path) in self.keys() {
             if path.symlink_metadata().is_ok() && text::read(&path)?.trim_end() != key.text {
                 let reason = format!("{} holds another {what} than the board {:?} has", path.display(), self.name);
