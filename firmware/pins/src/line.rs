@@ -53,11 +53,8 @@ impl Line {
     /// # Errors
     /// [`LineError::Open`].
     pub fn input(name: &str) -> Result<Line, LineError> {
-        let line = Self::open(name, LineRequestFlags::INPUT, OpenOptions::new().read(true))?;
-        Ok(Line(match line.0 {
-            Inner::Written(_) => Inner::Read(PathBuf::from(name)),
-            chip => chip,
-        }))
+        // What cannot be opened now is said now.
+        Self::open(name, LineRequestFlags::INPUT, |path| File::open(path).map(|_| Inner::Read(path.to_owned())))
     }
 
     /// Opens `name` to be written; a line of a chip is low from then on.
@@ -65,14 +62,18 @@ impl Line {
     /// # Errors
     /// [`LineError::Open`].
     pub fn output(name: &str) -> Result<Line, LineError> {
-        Self::open(name, LineRequestFlags::OUTPUT, OpenOptions::new().write(true))
+        Self::open(name, LineRequestFlags::OUTPUT, |path| OpenOptions::new().write(true).open(path).map(Inner::Written))
     }
 
-    fn open(name: &str, flags: LineRequestFlags, options: &OpenOptions) -> Result<Line, LineError> {
+    fn open(
+        name: &str,
+        flags: LineRequestFlags,
+        file: impl FnOnce(&Path) -> std::io::Result<Inner>,
+    ) -> Result<Line, LineError> {
         let failed = |reason: String| LineError::Open { name: name.to_owned(), reason };
         let inner = match chip_and_line(name) {
             Some((chip, line)) => Inner::Chip(Box::new(of_chip(chip, line, flags).map_err(|e| failed(e.to_string()))?)),
-            None => Inner::Written(options.open(Path::new(name)).map_err(|e| failed(e.to_string()))?),
+            None => file(Path::new(name)).map_err(|e| failed(e.to_string()))?,
         };
         Ok(Line(inner))
     }
