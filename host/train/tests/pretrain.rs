@@ -149,6 +149,9 @@ fn a_killed_run_goes_on_and_ends_the_same_and_its_encoder_can_be_trained() {
     std::fs::write(at("train.toml"), finetune()).unwrap();
     let train = "train --recipe train.toml --data shards/made --init whole/checkpoint.safetensors --out run";
     assert_eq!(done(desk.path(), train), "wrote run/checkpoint.safetensors\n");
+    let refused = run(desk.path(), "evaluate run --data shards/made");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(said, "Error: run is a run of `mtcae train`, no model folder; score run/checkpoint.safetensors\n");
     // One careful step away from where it began.
     let trained = Checkpoint::from_bytes(&bytes("run")).unwrap();
     let name = "blocks.3.mlp.fc1.weight";

@@ -15,14 +15,8 @@ pub struct Answers {
     pub temperature: f32,
 }
 
-/// What the model at `path`, a checkpoint or a model folder, answers to `data`.
-pub fn model_answers(
-    path: &Path,
-    (precision, mirror): (Precision, bool),
-    data: &Stills,
-    workers: usize,
-    done: &(dyn Fn(u64) + Sync),
-) -> Result<Answers> {
+/// Refuses a folder of `mtcae train` in the place of a model folder, with what to score instead.
+pub fn check_no_run(path: &Path) -> Result<()> {
     if path.is_dir() && !path.join("manifest.toml").exists() {
         let (name, one) = (path.display(), path.join("checkpoint.safetensors"));
         if one.exists() {
@@ -32,6 +26,17 @@ pub fn model_answers(
             bail!("{name} holds a run for each fold; score it with the `--folds NAME` that it was trained with");
         }
     }
+    Ok(())
+}
+
+/// What the model at `path`, a checkpoint or a model folder, answers to `data`.
+pub fn model_answers(
+    path: &Path,
+    (precision, mirror): (Precision, bool),
+    data: &Stills,
+    workers: usize,
+    done: &(dyn Fn(u64) + Sync),
+) -> Result<Answers> {
     let (answers, margin, temperature) = if path.is_dir() {
         let (manifest, answers) = board_answers(path, precision, mirror, data, workers, done)?;
         (answers, face_margin(&manifest, data)?, manifest.temperature)

@@ -1,6 +1,6 @@
 //! `mtcae-train evaluate`.
 
-use crate::answer::model_answers;
+use crate::answer::{check_no_run, model_answers};
 use crate::fold::{FoldArgs, TrainedOn};
 use crate::value::at_least_one;
 use crate::{labelled_for, open, precision};
@@ -110,6 +110,7 @@ impl Args {
     }
 
     fn one(&self, model: &Path, data: &Stills, bar: &ProgressBar) -> Result<(Vec<Answered>, f32)> {
+        check_no_run(model)?;
         let file = if model.is_dir() { precision(model, &self.precision)? } else { Precision::Fp32 };
         let answers = model_answers(model, (file, self.mirror), data, self.workers.max(1), &|n| bar.inc(n))?;
         Ok((self.among(answers.answered, data)?, answers.temperature))
