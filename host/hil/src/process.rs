@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Threads of the daemon that must not hang, by their names; the first is its own.
-pub const WATCHED: [&str; 4] = ["mtcae-firmware", "capture", "inference", "sink"];
+pub const WATCHED: [&str; 5] = ["mtcae-firmware", "capture", "inference", "pins", "sink"];
 /// Lines kept of what a program says.
 const LINES: usize = 200;
 /// Between two looks whether a program has ended.

@@ -61,10 +61,12 @@ impl<N: Nets> Detector<N> {
     /// # Errors
     /// When a network cannot be run; no face is an empty list.
     pub fn detect(&mut self, image: &Image) -> Result<Vec<Detection>, DetectError> {
-        let proposals = self.propose(image)?;
         let [_, r, o] = self.config.max_candidates;
-        let squares = self.reject(image, &proposals, r)?;
-        self.answer(image, &squares, o)
+        self.leaving_nothing(|it| {
+            let proposals = it.propose(image)?;
+            let squares = it.reject(image, &proposals, r)?;
+            it.answer(image, &squares, o)
+        })
     }
 
     /// Every face in the part of the picture under `roi` (pixels), most probable first, in the whole picture's pixels.
@@ -101,22 +103,13 @@ impl<N: Nets> Detector<N> {
         if !usable(image, &around) {
             return Ok(Vec::new());
         }
-        let mut all = Vec::new();
-        for side in NEAR_LEVELS {
-            let level = Level { width: side, height: side, scale: side as f64 / f64::from(around.w) };
-            let input = self.pixels.crops(image, &[around], side);
-            let output = run(&mut self.nets, Net::P, input, [1, side, side, 3])?;
-            let moved = |c: Candidate| Candidate {
-                face: Rect { x: c.face.x + around.x, y: c.face.y + around.y, ..c.face },
-                ..c
-            };
-            all.extend(self.likely(&output, &level).into_iter().map(moved));
-        }
         let config = self.config.max_candidates;
         let [p, r, o] = std::array::from_fn(|i| NEAR_CANDIDATES[i].min(config[i]));
-        let squares = proposals(image, all, p);
-        let squares = self.reject(image, &squares, r)?;
-        self.answer(image, &squares, o)
+        self.leaving_nothing(|it| {
+            let squares = proposals(image, it.propose_in(image, around)?, p);
+            let squares = it.reject(image, &squares, r)?;
+            it.answer(image, &squares, o)
+        })
     }
 
     /// The faces near `boxes` (pixels, for example those of the previous frame), by O-Net alone, most probable first.
@@ -130,7 +123,15 @@ impl<N: Nets> Detector<N> {
         let mut squares: Vec<Rect> = boxes.iter().map(square).collect();
         squares.retain(|s| usable(image, s));
         squares.truncate(self.config.max_candidates[1]);
-        self.answer(image, &squares, self.config.max_candidates[2])
+        let most = self.config.max_candidates[2];
+        self.leaving_nothing(|it| it.answer(image, &squares, most))
+    }
+
+    /// Does `work`, and overwrites what it has left of the picture in buffers that stay.
+    fn leaving_nothing<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let done = work(self);
+        self.pixels.wipe();
+        done
     }
 
     /// P-Net on every level: squares that may hold a face, at most `max_candidates[0]`.
@@ -143,6 +144,22 @@ impl<N: Nets> Detector<N> {
             all.extend(self.likely(&output, &level));
         }
         Ok(proposals(image, all, self.config.max_candidates[0]))
+    }
+
+    /// P-Net on the square `around`, at fixed sizes.
+    fn propose_in(&mut self, image: &Image, around: Rect) -> Result<Vec<Candidate>, DetectError> {
+        let mut all = Vec::new();
+        for side in NEAR_LEVELS {
+            let level = Level { width: side, height: side, scale: side as f64 / f64::from(around.w) };
+            let input = self.pixels.crops(image, &[around], side);
+            let output = run(&mut self.nets, Net::P, input, [1, side, side, 3])?;
+            let moved = |c: Candidate| Candidate {
+                face: Rect { x: c.face.x + around.x, y: c.face.y + around.y, ..c.face },
+                ..c
+            };
+            all.extend(self.likely(&output, &level).into_iter().map(moved));
+        }
+        Ok(all)
     }
 
     /// The candidates of one level that are left when those that overlap are out.
@@ -314,9 +331,17 @@ mod tests {
         let middle = found[0].face.center();
         assert!(middle.distance(Point { x: 112.0, y: 52.0 }) < 16.0, "{found:?}");
         assert!(found[0].landmarks[0].distance(middle) < 0.01);
+        assert!(detector.pixels.is_clean(), "a part of the picture is left");
         let part = detector.detect_in(&spot(100, 40, 24), Rect { x: 80.0, y: 20.0, w: 70.0, h: 70.0 }).unwrap();
         assert!(part[0].face.center().distance(Point { x: 112.0, y: 52.0 }) < 16.0, "{part:?}");
+        for found in [
+            detector.refine(&spot(100, 40, 24), &[found[0].face]),
+            detector.detect_near(&spot(100, 40, 24), found[0].face),
+        ] {
+            assert!(!found.unwrap().is_empty() && detector.pixels.is_clean(), "a part of the picture is left");
+        }
         assert!(detector.detect(&Image::filled(64, 64, [0; 3]).unwrap()).unwrap().is_empty());
+        assert!(detector.pixels.is_clean(), "a part of a picture without a face is left");
     }
 
     #[test]

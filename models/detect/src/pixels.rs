@@ -21,6 +21,22 @@ impl Pixels {
         Pixels::default()
     }
 
+    /// Overwrites what is left of a picture, also beyond what the last one took.
+    pub fn wipe(&mut self) {
+        for values in [&mut self.row, &mut self.input] {
+            values.clear();
+            values.resize(values.capacity(), 0.0);
+        }
+    }
+
+    /// Whether nothing is left of a picture.
+    #[cfg(test)]
+    pub fn is_clean(&self) -> bool {
+        [&self.row, &self.input]
+            .iter()
+            .all(|values| values.len() == values.capacity() && values.iter().all(|v| *v == 0.0))
+    }
+
     /// The picture `width` x `height` pixels large, in whole levels of brightness, as input of shape `[1, width, height, 3]`.
     pub fn level(&mut self, image: &Image, width: usize, height: usize) -> &[f32] {
         self.input.clear();
@@ -114,6 +130,16 @@ mod tests {
 
     fn reds(input: &[f32]) -> Vec<f32> {
         input.chunks(3).map(|p| ((p[0] / SPREAD + MIDDLE) * 1000.0).round() / 1000.0).collect()
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_picture_that_was_wiped() {
+        let mut pixels = Pixels::new();
+        pixels.level(&picture(9, 9), 9, 9);
+        // What is left of a larger picture lies beyond what a smaller one takes.
+        pixels.level(&picture(2, 3), 2, 3);
+        pixels.wipe();
+        assert!(pixels.is_clean() && pixels.input.len() >= 9 * 9 * 3);
     }
 
     #[test]

@@ -79,7 +79,9 @@ fn killed(rig: &mut Rig<'_>) -> Result<(), Failed> {
 }
 
 fn frozen(rig: &mut Rig<'_>) -> Result<(), Failed> {
-    let mut robot = rig.start(&Setup { slots: true, heartbeat: HEARTBEAT, ..Setup::default() })?;
+    // The thread that looks at the switch is one of them.
+    let switch = rig.bench.lacks(Ability::Privacy).is_none();
+    let mut robot = rig.start(&Setup { slots: true, switch, heartbeat: HEARTBEAT, ..Setup::default() })?;
     hello(&mut robot)?;
     robot.report(PATIENCE)?;
     let threads = rig.bench.threads()?;
