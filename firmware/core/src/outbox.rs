@@ -149,6 +149,16 @@ impl Outbox {
         Some(if left > LONGEST_PAUSE { 0 } else { left })
     }
 
+    /// Lets go of answers: whoever asked is gone. Reports, statuses and log lines are for the next one as well.
+    pub fn forget_answers(&mut self) {
+        while self.drop_first(|m| !matches!(m, Up::Report(_) | Up::Status(_) | Up::Log(_))) {}
+    }
+
+    /// Messages that fit at once.
+    pub fn room(&self) -> usize {
+        self.limits.messages.max(1)
+    }
+
     /// Messages waiting.
     pub fn len(&self) -> usize {
         self.queue.len()
@@ -227,6 +237,18 @@ mod tests {
             o.sent();
         }
         all
+    }
+
+    #[test]
+    fn of_somebody_who_has_left_only_answers_go() {
+        let mut o = Outbox::new(OutboxLimits { report_age: u64::MAX, ..OutboxLimits::default() });
+        let pong = |token| Up::Pong(Pong { token, board_us: 0 });
+        let log = Up::Log(Log { level: Level::Info, at_us: 0, text: Text::new("x") });
+        for message in [pong(1), report(1), pong(2), log] {
+            o.push(message);
+        }
+        o.forget_answers();
+        assert_eq!((o.len(), o.reports(), o.counts().dropped_others), (2, 1, 2));
     }
 
     #[test]

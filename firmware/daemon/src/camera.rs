@@ -1,20 +1,23 @@
 //! Who may look: orders to the camera from the lines, and from the privacy switch, for the capture thread to carry out.
 
 use crate::shared::lock;
+use mtcae_contract::Micros;
 use mtcae_core::OfferedMode;
 use mtcae_wire::{CameraAction, CameraMode, Mode, Text};
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Orders that wait, at most.
 const WAITING: usize = 8;
-/// Modes in one answer: as many as an outbox has room for, and some to spare.
-const MODES_AT_ONCE: usize = 48;
+/// A switch that nobody has looked at for so long, microseconds, counts as private: the thread that looks hangs.
+const BLIND: Micros = 2_000_000;
 
 /// An order that came over the sink at `mail`.
 pub(crate) struct Order {
     pub mail: usize,
+    /// Who gave it, as [`Line::session`](crate::line::Line::session) tells them apart.
+    pub session: Option<u64>,
     pub token: u32,
     pub action: CameraAction,
 }
@@ -25,6 +28,8 @@ pub(crate) struct CameraDesk {
     orders: Mutex<VecDeque<Order>>,
     modes: Mutex<Vec<OfferedMode>>,
     private: AtomicBool,
+    /// The last look at the privacy switch; none where nothing is wired.
+    looked: AtomicU64,
 }
 
 impl CameraDesk {
@@ -58,6 +63,17 @@ impl CameraDesk {
         self.private.store(private, Ordering::SeqCst);
     }
 
+    /// The switch was looked at, and is looked at again and again from now on.
+    pub fn looked(&self, now: Micros) {
+        self.looked.store(now.max(1), Ordering::SeqCst);
+    }
+
+    /// Whether nobody has looked at the switch for too long: then it is not known what it says.
+    pub fn blind(&self, now: Micros) -> bool {
+        let looked = self.looked.load(Ordering::SeqCst);
+        looked > 0 && now.saturating_sub(looked) > BLIND
+    }
+
     /// What the source offers; kept while it is closed.
     pub fn offer(&self, modes: Vec<OfferedMode>) {
         *lock(&self.modes) = modes;
@@ -68,12 +84,12 @@ impl CameraDesk {
         lock(&self.modes).clone()
     }
 
-    /// The same for who asks, at most as many as one answer holds; of more, those that can be used.
-    pub fn listed(&self, token: u32) -> Vec<CameraMode> {
+    /// The same for who asks, at most as many as one answer has room for; of more, those that can be used.
+    pub fn listed(&self, token: u32, room: usize) -> Vec<CameraMode> {
         let mut modes = self.offered();
-        if modes.len() > MODES_AT_ONCE {
+        if modes.len() > room {
             modes.sort_by_key(|m| (!m.current, !m.readable));
-            modes.truncate(MODES_AT_ONCE);
+            modes.truncate(room);
         }
         let count = modes.len() as u16;
         let listed = modes.iter().zip(0..).map(|(m, index)| {
@@ -107,19 +123,29 @@ mod tests {
         let desk = CameraDesk::default();
         let mut modes: Vec<OfferedMode> = (0..100).map(|i| mode(i, i >= 60, i == 99)).collect();
         desk.offer(modes.clone());
-        let listed = desk.listed(7);
+        let listed = desk.listed(7, 48);
         assert_eq!((listed.len(), listed[0].mode.width, listed[0].current), (48, 99, true));
         assert_eq!(listed.iter().filter(|m| m.readable).count(), 40);
         assert!(listed.iter().enumerate().all(|(i, m)| m.index == i as u16 && m.count == 48 && m.token == 7));
         modes.truncate(3);
         desk.offer(modes);
-        assert_eq!(desk.listed(7).iter().map(|m| m.mode.width).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(desk.listed(7, 48).iter().map(|m| m.mode.width).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_switch_that_is_not_looked_at_is_noticed() {
+        let desk = CameraDesk::default();
+        assert!(!desk.blind(9 * BLIND), "no switch is wired");
+        desk.looked(10);
+        assert!(!desk.blind(10 + BLIND) && desk.blind(11 + BLIND));
+        desk.looked(12 + BLIND);
+        assert!(!desk.blind(12 + BLIND), "somebody looks again");
     }
 
     #[test]
     fn only_so_many_orders_wait() {
         let desk = CameraDesk::default();
-        let order = |token| Order { mail: 0, token, action: CameraAction::Stop };
+        let order = |token| Order { mail: 0, session: None, token, action: CameraAction::Stop };
         assert!((0..8).all(|token| desk.order(order(token))));
         assert!(!desk.order(order(8)) && desk.stop_waits());
         assert_eq!(desk.next().map(|o| o.token), Some(0));

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for a frame before looking whether to stop, or whether nobody may look any more.
 const SLICE: Duration = Duration::from_millis(20);
+/// A camera that gives nothing but damaged frames for so long is opened again, which often mends it.
+const ONLY_BAD: Duration = Duration::from_secs(5);
 /// Wait between two looks while the source is closed.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -23,7 +25,18 @@ pub(crate) fn capture(shared: &Shared, opener: Opener, source: Option<Box<dyn Fr
         shared.camera.offer(open.modes());
     }
     let now = Instant::now();
-    Capture { shared, opener, before: None, source, off: false, wiped: false, last_frame: now, open_at: now }.run();
+    Capture {
+        shared,
+        opener,
+        before: None,
+        source,
+        off: false,
+        wiped: false,
+        last_frame: now,
+        last_good: now,
+        open_at: now,
+    }
+    .run();
 }
 
 /// The thread's own things.
@@ -37,7 +50,10 @@ struct Capture<'a> {
     off: bool,
     /// No picture is left since it was closed.
     wiped: bool,
+    /// The last frame, or when the source was opened.
     last_frame: Instant,
+    /// The same of frames that were not damaged.
+    last_good: Instant,
     /// A lost source is opened again then.
     open_at: Instant,
 }
@@ -49,7 +65,7 @@ impl Capture<'_> {
             while let Some(order) = self.shared.camera.next() {
                 let answer = self.obey(&order);
                 if let Some(mail) = self.shared.mail.get(order.mail) {
-                    mail.answer(answer);
+                    mail.answer_to(order.session, answer);
                 }
             }
             if let Some(state) = self.closed() {
@@ -73,7 +89,11 @@ impl Capture<'_> {
 
     /// The state in which nobody looks, if that is the one.
     fn closed(&self) -> Option<CameraState> {
-        if self.shared.camera.private() {
+        if self.shared.camera.blind(self.shared.now()) {
+            let text = "the privacy switch was not looked at for two seconds, and counts as private";
+            self.shared.complain("privacy switch", Level::Error, text);
+        }
+        if self.shared.private() {
             return Some(CameraState::Private);
         }
         self.off.then_some(CameraState::Off)
@@ -84,9 +104,10 @@ impl Capture<'_> {
         let Some(open) = self.source.as_mut() else { return std::ops::ControlFlow::Continue(()) };
         match open.next_frame(SLICE) {
             // The switch may have been flipped while the frame was under way.
-            Ok(Some(_)) if self.shared.camera.private() => {}
+            Ok(Some(_)) if self.shared.private() => {}
             Ok(Some(captured)) => {
                 self.last_frame = Instant::now();
+                self.last_good = self.last_frame;
                 give(self.shared, captured);
                 if self.opener.on_demand() {
                     wait_until_known(self.shared);
@@ -101,6 +122,10 @@ impl Capture<'_> {
                 self.last_frame = Instant::now();
                 lock(&self.shared.work).bad_frames += 1;
                 self.shared.complain("frame", Level::Warn, &format!("bad frame skipped: {why}"));
+                if self.opener.silence().is_some_and(|limit| self.last_good.elapsed() >= limit.max(ONLY_BAD)) {
+                    let name = open.info().name;
+                    self.lose(&format!("camera {name} gives damaged frames only; it is opened again"));
+                }
             }
             Err(SourceError::Lost(why)) => self.lose(&format!("camera lost: {why}; it is opened again")),
             Err(SourceError::Refused(why)) => {
@@ -141,9 +166,10 @@ impl Capture<'_> {
         let shared = self.shared;
         let opened = self.opener.open(&mut || {
             shared.beats.capture.store(shared.now(), Ordering::Relaxed);
-            !shared.stopping() && !shared.camera.private() && !shared.camera.stop_waits()
+            !shared.stopping() && !shared.private() && !shared.camera.stop_waits()
         });
         self.last_frame = Instant::now();
+        self.last_good = self.last_frame;
         if matches!(opened, Ok(None)) {
             self.open_at = self.last_frame;
             return Ok(false);
@@ -190,7 +216,7 @@ impl Capture<'_> {
     fn start(&mut self) -> Result<(), (Reason, String)> {
         self.off = false;
         let private = || (Reason::Failed, "the privacy switch keeps the camera closed".to_owned());
-        if self.shared.camera.private() {
+        if self.shared.private() {
             return Err(private());
         }
         if self.source.is_some() {
@@ -198,7 +224,7 @@ impl Capture<'_> {
         }
         match self.reopen() {
             Ok(true) => Ok(()),
-            Ok(false) if self.shared.camera.private() => Err(private()),
+            Ok(false) if self.shared.private() => Err(private()),
             Ok(false) => Err((Reason::Failed, "the camera was stopped before it gave a picture".to_owned())),
             Err(why) => Err((Reason::Failed, why.to_string())),
         }
@@ -235,7 +261,7 @@ fn give(shared: &Shared, captured: Captured) {
 
 fn wait_until_known(shared: &Shared) {
     let mut work = lock(&shared.work);
-    while work.known < work.given && !shared.stopping() && !shared.camera.private() {
+    while work.known < work.given && !shared.stopping() && !shared.private() {
         work = shared.caught_up.wait_timeout(work, SLICE).unwrap_or_else(PoisonError::into_inner).0;
     }
 }

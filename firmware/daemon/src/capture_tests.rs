@@ -25,6 +25,8 @@ const SLOW: Duration = Duration::from_secs(5);
 struct Camera {
     /// It gives no picture until it is given up.
     slow: AtomicBool,
+    /// It gives nothing but damaged frames until it is opened again.
+    damaged: AtomicBool,
     /// Descriptors of it that are open.
     open: AtomicUsize,
     /// Width of the mode it gave last.
@@ -48,7 +50,7 @@ impl Drop for Opened {
 }
 
 struct Pictures {
-    _opened: Opened,
+    opened: Opened,
     clock: Arc<MonotonicClock>,
     width: u32,
     seq: u32,
@@ -74,6 +76,9 @@ impl FrameSource for Pictures {
     fn next_frame(&mut self, timeout: Duration) -> Result<Option<Captured>, SourceError> {
         std::thread::sleep(timeout.min(Duration::from_millis(10)));
         self.seq += 1;
+        if self.opened.0.damaged.load(Ordering::SeqCst) {
+            return Err(SourceError::BadFrame("half of it is missing".into()));
+        }
         let image = Image::filled(self.width, 480, [9; 3]).map_err(|e| SourceError::BadFrame(e.to_string()))?;
         Ok(Some(Captured { image, captured: mtcae_core::Clock::now(&*self.clock), seq: self.seq, decode_us: 1 }))
     }
@@ -95,7 +100,8 @@ fn open(camera: &Arc<Camera>, clock: &Arc<MonotonicClock>, asked: &V4l2, wanted:
         return Err(SourceError::Refused("the driver does not give 1280x480".into()));
     }
     camera.width.store(asked.width as usize, Ordering::SeqCst);
-    Ok(Some(Box::new(Pictures { _opened: opened, clock: Arc::clone(clock), width: asked.width, seq: 0 })))
+    camera.damaged.store(false, Ordering::SeqCst);
+    Ok(Some(Box::new(Pictures { opened, clock: Arc::clone(clock), width: asked.width, seq: 0 })))
 }
 
 struct Bench {
@@ -136,7 +142,7 @@ impl Bench {
 
     fn order(&mut self, action: CameraAction) -> u32 {
         self.token += 1;
-        assert!(self.shared.camera.order(Order { mail: 0, token: self.token, action }));
+        assert!(self.shared.camera.order(Order { mail: 0, session: None, token: self.token, action }));
         self.token
     }
 
@@ -319,4 +325,60 @@ fn orders_do_not_wait_for_a_first_picture() {
     bench.camera.slow.store(false, Ordering::SeqCst);
     assert_eq!(bench.obey(CameraAction::Start), None);
     bench.streams(640);
+}
+
+#[test]
+fn a_camera_that_gives_only_damaged_frames_is_opened_again() {
+    let bench = Bench::start(false, false);
+    bench.streams(640);
+    bench.camera.damaged.store(true, Ordering::SeqCst);
+    bench.says("camera simulated gives damaged frames only; it is opened again");
+    bench.says("camera simulated is open again");
+    bench.streams(640);
+}
+
+#[test]
+fn a_switch_that_nobody_looks_at_any_more_closes_the_camera() {
+    let bench = Bench::start(false, false);
+    bench.streams(640);
+    bench.shared.camera.looked(bench.shared.now());
+    bench.says("the privacy switch was not looked at for two seconds, and counts as private");
+    bench.until("it stays open", |bench| bench.camera.open.load(Ordering::SeqCst) == 0);
+    assert_eq!(lock(&bench.shared.work).camera, CameraState::Private);
+}
+
+#[test]
+fn an_answer_is_for_who_asked() {
+    let mut bench = Bench::start(false, false);
+    bench.streams(640);
+    let mail = &bench.shared.mail[0];
+    mail.begin(Some(2));
+    let before = bench.order(CameraAction::Stop);
+    bench.until("it stays open", |bench| bench.camera.open.load(Ordering::SeqCst) == 0);
+    bench.token += 1;
+    let order = Order { mail: 0, session: Some(2), token: bench.token, action: CameraAction::Start };
+    assert!(bench.shared.camera.order(order));
+    let answers = std::cell::RefCell::new(Vec::new());
+    bench.until("no answer", |bench| {
+        let mut state = lock(&bench.shared.mail[0].state);
+        while let Some(message) = state.outbox.front(bench.shared.now()).cloned() {
+            state.outbox.sent();
+            if let Up::Ack(ack) = message {
+                answers.borrow_mut().push(ack.token);
+            }
+        }
+        !answers.borrow().is_empty()
+    });
+    assert_eq!(answers.into_inner(), [before + 1], "the first one was asked by somebody who has left");
+}
+
+#[test]
+fn a_clients_word_about_the_time_counts_more_than_the_machines_clock() {
+    let bench = Bench::start(false, false);
+    bench.shared.follow_clock();
+    let own = *lock(&bench.shared.unix_offset_us);
+    assert!(own.is_none_or(|own| own > 0));
+    bench.shared.set_time(7);
+    bench.shared.follow_clock();
+    assert_eq!(*lock(&bench.shared.unix_offset_us), Some(7));
 }

@@ -33,8 +33,8 @@ const REQUESTS_AT_ONCE: usize = 16;
 const FIRST_STATUS: Micros = 500_000;
 /// Time between two looks whether a status is due, microseconds.
 const LOOK_EVERY: Micros = 50_000;
-/// Log lines in one answer: as many as an outbox has room for, and some to spare.
-const LINES_AT_ONCE: usize = 48;
+/// Log lines, or modes of a camera, in one answer, at most: as many as a usual outbox has room for, and some to spare.
+const ANSWERS_AT_ONCE: usize = 48;
 /// Messages sent before requests have their turn.
 const SENDS_AT_ONCE: usize = 16;
 /// At the end, what waits is sent for at most this long, microseconds.
@@ -214,7 +214,14 @@ impl<'a> Link<'a> {
     fn talk(&mut self) -> Result<(), SinkError> {
         let Some(line) = self.line.as_mut() else { return Ok(()) };
         for _ in 0..REQUESTS_AT_ONCE {
-            let Some(message) = line.poll()? else { break };
+            let message = line.poll()?;
+            // Before the first word of somebody new.
+            if line.session() != self.session {
+                self.session = line.session();
+                self.hello_due = self.session.is_some();
+                self.mail.begin(self.session);
+            }
+            let Some(message) = message else { break };
             let now = self.shared.now();
             self.asked_at = Some(now);
             if let Some(updates) = self.updates {
@@ -243,15 +250,7 @@ impl<'a> Link<'a> {
         while let Some(news) = line.news() {
             self.shared.log(news.level, &news.text);
         }
-        let session = line.session();
-        if session != self.session {
-            self.session = session;
-            self.hello_due = session.is_some();
-            let mut state = lock(&self.mail.state);
-            state.subscription = Subscription::default();
-            state.outbox.resume();
-        }
-        if session.is_none() {
+        if self.session.is_none() {
             // What waits grows old, and is dropped and counted.
             return Ok(());
         }
@@ -336,7 +335,7 @@ fn answer(shared: &Shared, at: usize, mail: &Mail, request: Down) -> Option<Up> 
         Down::Ping(ping) => Some(Up::Pong(Pong { token: ping.token, board_us: shared.now() })),
         Down::SetTime(SetTime { token, unix_us }) => Some(match offset_from_unix(unix_us, shared.now()) {
             Some(offset) => {
-                *lock(&shared.unix_offset_us) = Some(offset);
+                shared.set_time(offset);
                 Up::Ack(Ack { token })
             }
             None => {
@@ -345,15 +344,21 @@ fn answer(shared: &Shared, at: usize, mail: &Mail, request: Down) -> Option<Up> 
             }
         }),
         Down::LogsQuery(LogsQuery { token, lines }) => {
-            shared.lines(usize::from(lines).min(LINES_AT_ONCE)).into_iter().for_each(|line| mail.answer(Up::Log(line)));
+            let most = ANSWERS_AT_ONCE.min(mail.room());
+            shared.lines(usize::from(lines).min(most)).into_iter().for_each(|line| mail.answer(Up::Log(line)));
             Some(Up::Ack(Ack { token }))
         }
         Down::CameraModesQuery(Request { token }) => {
-            shared.camera.listed(token).into_iter().for_each(|mode| mail.answer(Up::CameraMode(mode)));
+            shared
+                .camera
+                .listed(token, ANSWERS_AT_ONCE.min(mail.room()))
+                .into_iter()
+                .for_each(|mode| mail.answer(Up::CameraMode(mode)));
             Some(Up::Ack(Ack { token }))
         }
         Down::Camera(CameraOrder { token, action }) => {
-            let taken = shared.camera.order(Order { mail: at, token, action });
+            let session = lock(&mail.state).session;
+            let taken = shared.camera.order(Order { mail: at, session, token, action });
             let detail = Text::new("the camera has other orders to carry out; ask again");
             (!taken).then_some(Up::Nack(Nack { token, reason: Reason::Busy, detail }))
         }

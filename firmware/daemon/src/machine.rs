@@ -51,12 +51,19 @@ pub(crate) fn thermal(folder: &str) -> Thermal {
             let celsius = number("temp").map(|milli| milli as f32 / 1000.0).filter(|c| (-60.0..200.0).contains(c));
             thermal.celsius = thermal.celsius.into_iter().chain(celsius).reduce(f32::max);
         } else if name.starts_with("cooling_device") {
-            // A fan that turns slows nothing down.
-            let fan = read("type").is_none_or(|kind| kind.to_lowercase().contains("fan"));
-            thermal.slowed |= !fan && number("cur_state").is_some_and(|state| state > 0);
+            let slows = read("type").is_some_and(|kind| slows_down(&kind));
+            thermal.slowed |= slows && number("cur_state").is_some_and(|state| state > 0);
         }
     }
     thermal
+}
+
+/// Whether a cooler of this kind cools by having a processor do less. Others are at work without any heat: a fan that turns, the
+/// dimmed light of a screen (`LCD`), a set limit (`TCC Offset`).
+fn slows_down(kind: &str) -> bool {
+    let kind = kind.trim().to_lowercase();
+    ["cpufreq", "devfreq", "throttle", "powerclamp", "cpuidle"].iter().any(|part| kind.contains(part))
+        || kind == "processor"
 }
 
 impl Thermal {
@@ -152,6 +159,15 @@ mod tests {
         write("cooling_device0", "cur_state", "3\n");
         assert_eq!(thermal(folder), Thermal { celsius: Some(78.25), slowed: false });
         assert_eq!((thermal(folder).heat(), thermal(folder).condition()), (Heat::Warm, Condition::Good));
+        for idle in ["LCD", "TCC Offset", "iwlwifi_1"] {
+            write("cooling_device1", "type", &format!("{idle}\n"));
+            write("cooling_device1", "cur_state", "4\n");
+            assert!(!thermal(folder).slowed, "{idle}");
+        }
+        for slow in ["Processor", "intel_powerclamp", "devfreq-17000000.gpu", "cpu-throttle-alert"] {
+            write("cooling_device1", "type", &format!("{slow}\n"));
+            assert!(thermal(folder).slowed, "{slow}");
+        }
         write("cooling_device1", "type", "cpufreq-cpu0\n");
         write("cooling_device1", "cur_state", "2\n");
         assert_eq!((thermal(folder).heat(), thermal(folder).condition()), (Heat::Hot, Condition::Strained));

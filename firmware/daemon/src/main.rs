@@ -1,6 +1,9 @@
 //! The program `mtcae-firmware`: arguments, signals, lines on the error output, exit codes; the library does the rest.
 
+mod error_output;
+
 use clap::Parser;
+use error_output::ErrorOutput;
 use mtcae_board_configs::{Board, EngineChoice, MAX_BYTES, PrecisionChoice, load, load_builtin};
 use mtcae_daemon::{DaemonError, Event, OnEvent, Overrides, SinkChoice, SourceChoice, Summary, Watch, check, run};
 use mtcae_wire::Level;
@@ -45,16 +48,24 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match start(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let (arguments, output) = (Arguments::parse(), ErrorOutput::start());
+    let done = start(arguments, &output);
+    let code = match done {
+        Ok(last_words) => {
+            output.line(last_words);
+            ExitCode::SUCCESS
+        }
         Err(error) => {
-            eprintln!("mtcae-firmware: {error}");
+            output.line(format!("mtcae-firmware: {error}"));
             ExitCode::from(error.exit_code())
         }
-    }
+    };
+    output.finish();
+    code
 }
 
-fn start(arguments: Arguments) -> Result<(), DaemonError> {
+/// Runs, and gives the last words.
+fn start(arguments: Arguments, output: &ErrorOutput) -> Result<String, DaemonError> {
     let board = read_board(&arguments.board)?;
     let overrides = Overrides {
         source: arguments.source,
@@ -66,17 +77,14 @@ fn start(arguments: Arguments) -> Result<(), DaemonError> {
         watch: watch(),
     };
     if arguments.check {
-        eprintln!("{}", check(board, &overrides)?);
-        return Ok(());
+        return check(board, &overrides).map(|report| report.to_string());
     }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|e| DaemonError::Internal(format!("no handler for signal {signal}: {e}")))?;
     }
-    let summary = run(board, &overrides, stop, on_event())?;
-    eprintln!("{}", farewell(&summary));
-    Ok(())
+    run(board, &overrides, stop, on_event(output.clone())).map(|summary| farewell(&summary))
 }
 
 fn precision(word: &str) -> Result<PrecisionChoice, String> {
@@ -111,9 +119,9 @@ fn read_board(name: &str) -> Result<Board, DaemonError> {
 }
 
 /// The standard output belongs to the sink of that name, so all of it goes to the error output.
-fn on_event() -> OnEvent {
-    Arc::new(|event| match event {
-        Event::Started { report, .. } => eprintln!("{report}"),
+fn on_event(output: ErrorOutput) -> OnEvent {
+    Arc::new(move |event| match event {
+        Event::Started { report, .. } => output.line(report.to_string()),
         Event::Log { level, text } => {
             let level = match level {
                 Level::Error => "error",
@@ -121,7 +129,7 @@ fn on_event() -> OnEvent {
                 Level::Info => "info",
                 Level::Debug => "debug",
             };
-            eprintln!("{level}: {text}");
+            output.line(format!("{level}: {text}"));
         }
     })
 }

@@ -50,7 +50,7 @@ struct Opening {
 /// As [`run`] before it starts.
 pub fn check(mut board: Board, overrides: &Overrides) -> Result<StartUp, DaemonError> {
     overrides.apply(&mut board);
-    open(&board, false, &AtomicBool::new(false)).map(|opening| opening.report)
+    open(&board, Start::Check, &AtomicBool::new(false)).map(|opening| opening.report)
 }
 
 /// Runs the daemon in the calling thread and three kinds of threads more (capture, inference, each of one or more) until
@@ -68,7 +68,7 @@ pub fn run(
 ) -> Result<Summary, DaemonError> {
     overrides.apply(&mut board);
     let trial = trial::find(&board)?;
-    let parts = open(&board, trial.is_some(), &stop)?;
+    let parts = open(&board, Start::Run { self_test: trial.is_some() }, &stop)?;
     if let (Some(trial), Some(Err(why))) = (&trial, &parts.model.self_test) {
         return Err(trial.wrong(why));
     }
@@ -97,20 +97,31 @@ pub fn run(
     let updates = updates(&shared, &board)?;
     let watched = Watched { trial, watch: overrides.watch.clone() };
     supervise(&talk, &shared, &board, updates, workers, watched);
+    // Without waiting: a sink's thread may hang in a write to a pipe that nobody reads.
+    talk.shutdown_background();
     match shared.failure() {
         Some(error) => Err(error),
         None => Ok(live.summary()),
     }
 }
 
-fn open(board: &Board, self_test: bool, stop: &AtomicBool) -> Result<Opening, DaemonError> {
+/// What it is opened for.
+#[derive(Clone, Copy)]
+enum Start {
+    /// To see whether all of it can be opened.
+    Check,
+    /// To run.
+    Run { self_test: bool },
+}
+
+fn open(board: &Board, start: Start, stop: &AtomicBool) -> Result<Opening, DaemonError> {
     if let Some(why) = board.sinks.iter().find_map(|s| unsupported(&s.kind)) {
         return Err(DaemonError::Configuration(format!("board {}: {why}", board.about.name)));
     }
     let clock = MonotonicClock::shared();
     let opener = Opener::new(board, Arc::clone(&clock));
-    let model = Opened::open(board, self_test)?;
-    let mut pins = Pins::open(board)?;
+    let model = Opened::open(board, matches!(start, Start::Run { self_test: true }))?;
+    let mut pins = Pins::open(board, matches!(start, Start::Check))?;
     // A camera may take seconds to give a picture, and nobody else looks at the switch yet.
     let source = match pins.private_at_start(&*clock) {
         true => None,
@@ -162,6 +173,9 @@ impl Workers {
         let (for_capture, for_pins) = (Arc::clone(shared), Arc::clone(shared));
         // Until the thread has looked, what the start saw holds.
         shared.camera.set_private(source.is_none());
+        if pins.has_switch() {
+            shared.camera.looked(shared.now());
+        }
         let pins = if pins.is_empty() { None } else { Some(thread("pins", move || pins.run(&for_pins))?) };
         let infer = think(shared, minds).inspect_err(|e| shared.fail(e.clone()))?;
         let capture = thread("capture", move || capture(&for_capture, opener, source)).inspect_err(|e| {
@@ -261,6 +275,9 @@ fn supervise(
             if workers.capture.is_finished() && !shared.ended.load(Ordering::Relaxed) {
                 break;
             }
+            if links.iter().any(Task::is_finished) {
+                shared.fail(DaemonError::Internal("a sink's thread ended by itself; please report this".into()));
+            }
             looks = looks.wrapping_add(1);
             tokio::time::sleep(LOOK).await;
         }
@@ -319,6 +336,7 @@ async fn join_links(links: &mut Vec<Task<()>>, shared: &Shared) {
 }
 
 fn measure(shared: &Shared, board: &Board) {
+    shared.follow_clock();
     let rss = machine::rss_kib();
     shared.rss_kib.store(rss, Ordering::Relaxed);
     shared.rss_peak_kib.fetch_max(rss, Ordering::Relaxed);

@@ -88,6 +88,8 @@ pub(crate) struct MailState {
     pub age: RecentTimes,
     /// What the board itself added to the network's time, of each report that the sink took.
     pub beyond: RecentTimes,
+    /// Who is at the other side, as [`Line::session`](crate::line::Line::session) tells them apart.
+    pub session: Option<u64>,
     /// What the other side wants to hear.
     pub subscription: Subscription,
 }
@@ -101,6 +103,7 @@ impl Mail {
             bad_received: 0,
             age: RecentTimes::default(),
             beyond: RecentTimes::default(),
+            session: None,
             subscription: Subscription::default(),
         };
         Mail { name, state: Mutex::new(state), arrived: Condvar::new() }
@@ -121,6 +124,30 @@ impl Mail {
         lock(&self.state).outbox.push(message);
         self.arrived.notify_one();
     }
+
+    /// The same for who asked in `session`; somebody else would take it for an answer of their own.
+    pub fn answer_to(&self, session: Option<u64>, message: Up) {
+        let mut state = lock(&self.state);
+        if state.session == session {
+            state.outbox.push(message);
+            drop(state);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Another one is at the other side, or nobody: what the one before asked for and subscribed to goes.
+    pub fn begin(&self, session: Option<u64>) {
+        let mut state = lock(&self.state);
+        state.session = session;
+        state.subscription = Subscription::default();
+        state.outbox.forget_answers();
+        state.outbox.resume();
+    }
+
+    /// How many messages an answer may have, with one to end it.
+    pub fn room(&self) -> usize {
+        lock(&self.state).outbox.room().saturating_sub(1)
+    }
 }
 
 /// When each kind of thread last showed that it does not hang.
@@ -128,6 +155,8 @@ pub(crate) struct Beats {
     pub capture: AtomicU64,
     /// A thread for each stream.
     pub infer: Vec<AtomicU64>,
+    /// That of the pins; as far as can be where nothing is wired.
+    pub pins: AtomicU64,
     /// The sinks' threads; one that lives is enough, since one may wait for a pipe that nobody reads.
     pub sinks: AtomicU64,
 }
@@ -135,12 +164,12 @@ pub(crate) struct Beats {
 impl Beats {
     pub fn new(streams: usize) -> Beats {
         let infer = (0..streams).map(|_| AtomicU64::new(0)).collect();
-        Beats { capture: AtomicU64::new(0), infer, sinks: AtomicU64::new(0) }
+        Beats { capture: AtomicU64::new(0), infer, pins: AtomicU64::new(Micros::MAX), sinks: AtomicU64::new(0) }
     }
 
     /// The longest silence of them, microseconds.
     pub fn silence(&self, now: Micros) -> Micros {
-        let beats = [&self.capture, &self.sinks].into_iter().chain(&self.infer);
+        let beats = [&self.capture, &self.pins, &self.sinks].into_iter().chain(&self.infer);
         now.saturating_sub(beats.map(|beat| beat.load(Ordering::Relaxed)).min().unwrap_or(now))
     }
 }
@@ -163,7 +192,10 @@ pub(crate) struct Shared {
     /// Of the newest reports; a sink that is behind takes older ones.
     costs: Mutex<VecDeque<Cost>>,
     pub camera: CameraDesk,
+    /// What to add to the board's time to get Unix time.
     pub unix_offset_us: Mutex<Option<i64>>,
+    /// A client has said what time it is, which counts from then on.
+    time_told: AtomicBool,
     pub rss_kib: AtomicU32,
     pub rss_peak_kib: AtomicU32,
     pub temperature_c: Mutex<Option<f32>>,
@@ -218,6 +250,7 @@ impl Shared {
             costs: Mutex::new(VecDeque::with_capacity(COSTS)),
             camera: CameraDesk::default(),
             unix_offset_us: Mutex::new(unix_offset_us),
+            time_told: AtomicBool::new(false),
             rss_kib: AtomicU32::new(0),
             rss_peak_kib: AtomicU32::new(0),
             temperature_c: Mutex::new(None),
@@ -230,6 +263,21 @@ impl Shared {
             ended: AtomicBool::new(false),
             failure: Mutex::new(None),
             complaints: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Takes a client's word for what time it is.
+    pub fn set_time(&self, offset: i64) {
+        let mut known = lock(&self.unix_offset_us);
+        self.time_told.store(true, Ordering::Relaxed);
+        *known = Some(offset);
+    }
+
+    /// Follows the machine's clock, which is set and corrected while the daemon runs, unless a client's word counts.
+    pub fn follow_clock(&self) {
+        let mut known = lock(&self.unix_offset_us);
+        if !self.time_told.load(Ordering::Relaxed) {
+            *known = crate::machine::unix_offset_us(self.now());
         }
     }
 
@@ -249,6 +297,11 @@ impl Shared {
 
     pub fn now(&self) -> Micros {
         self.clock.now()
+    }
+
+    /// Whether nobody may look: the privacy switch says so, or it is not known what it says.
+    pub fn private(&self) -> bool {
+        self.camera.private() || self.camera.blind(self.now())
     }
 
     /// True when the threads that make reports have to end at once.

@@ -1,10 +1,13 @@
 //! Serial lines that answer, come late, go away, or are never read.
 
-use super::firmware::Bench;
+use super::firmware::{Bench, PATIENCE};
 use super::robot::{Robot, Socket};
 use mtcae_wire::{
     CameraAction, CameraOrder, CameraState, Down, Level, Mode, Ping, Reason, Request, SetTime, Subscribe, Up,
 };
+use std::io::{PipeReader, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const STDOUT: &str = "[[sink]]\nkind = \"stdout\"\n";
 
@@ -200,4 +203,61 @@ fn a_line_nobody_reads_holds_up_no_other() {
     assert_eq!(messages.last().map(|m| m["dropped"].clone()), Some(0.into()), "the other line lost nothing");
     firmware.terminate();
     assert_eq!(firmware.wait().code(), Some(0));
+}
+
+/// A pipe that takes nothing any more, as nobody reads it.
+fn full_pipe() -> (PipeReader, Stdio) {
+    let (unread, mut pipe) = std::io::pipe().unwrap();
+    pipe.write_all(&[b'\n'; 1 << 16]).unwrap();
+    (unread, pipe.into())
+}
+
+#[test]
+fn pipes_that_nobody_reads_hold_up_neither_reports_nor_the_end() {
+    let socket = Socket::new();
+    let mut robot = socket.plug_in();
+    let bench = Bench::on_clip(true, &(socket.sink() + STDOUT));
+    let ((_unread, out), (_unread_too, errors)) = (full_pipe(), full_pipe());
+    let mut program = Command::new(env!("CARGO_BIN_EXE_mtcae-firmware"));
+    let mut child =
+        program.args(["--board", bench.board().to_str().unwrap()]).stdout(out).stderr(errors).spawn().unwrap();
+    robot.next_that(|m| matches!(m, Up::Report(_)).then_some(()));
+    // A few log lines, for which there is no room.
+    for token in 0..10 {
+        robot.ask(Down::Camera(CameraOrder {
+            token,
+            action: if token % 2 == 0 { CameraAction::Stop } else { CameraAction::Start },
+        }));
+        robot.next_that(|m| matches!(m, Up::Ack(a) if a.token == token).then_some(()));
+    }
+    robot.next_that(|m| matches!(m, Up::Report(_)).then_some(()));
+    let id = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let asked = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if asked.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn an_error_output_that_was_closed_ends_nothing() {
+    let socket = Socket::new();
+    let mut robot = socket.plug_in();
+    let bench = Bench::on_clip(true, &socket.sink());
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_mtcae-firmware"));
+    let mut child = program.args(["--board", bench.board().to_str().unwrap()]).stderr(closed).spawn().unwrap();
+    robot.next_that(|m| matches!(m, Up::Report(_)).then_some(()));
+    let id = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
 }
