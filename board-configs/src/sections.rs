@@ -201,7 +201,8 @@ section! {
     SinkCommon {
         /// Where messages go.
         kind: SinkName, Accepts::OneOf(SinkName::WORDS);
-        /// Most messages that wait for it; the oldest is dropped and counted when one more comes.
+        /// Most messages that wait for it, at most 8 of them reports; the oldest is dropped and counted when one more comes. An answer of
+        /// several messages, as one about the camera's modes, is cut to what fits.
         outbox: u32 = DEFAULT_OUTBOX, Accepts::Integer { min: 1, max: 1_024, unit: "messages" };
     }
 }
