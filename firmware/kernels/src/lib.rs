@@ -72,12 +72,14 @@ pub fn instructions() -> &'static str {
 pub fn optimized(proto: &mut ModelProto, which: Fusion) -> TractResult<TypedModel> {
     if which != Fusion::NONE
         && let Some(graph) = &mut proto.graph
+        // Nobody but this crate makes our operators: a file that names them is not for us.
+        && graph.node.iter().all(|node| !ops::ALL.contains(&node.op_type.as_str()))
     {
         let (nodes, constants) = fuse::fuse(graph, Isa::detect(), which);
         let (old, initializers) = (std::mem::replace(&mut graph.node, nodes), graph.initializer.len());
         graph.initializer.extend(constants);
         // A graph that our operators refuse by a panic is not worth the program.
-        let fused = catch_unwind(AssertUnwindSafe(|| load(proto)));
+        let fused = catch_unwind(AssertUnwindSafe(|| load(proto, true)));
         if let Some(graph) = &mut proto.graph {
             graph.node = old;
             graph.initializer.truncate(initializers);
@@ -86,11 +88,14 @@ pub fn optimized(proto: &mut ModelProto, which: Fusion) -> TractResult<TypedMode
             return Ok(model);
         }
     }
-    load(proto)
+    load(proto, false)
 }
 
-fn load(proto: &ModelProto) -> TractResult<TypedModel> {
+/// Loads a graph; `fused`, it may hold operators of ours.
+fn load(proto: &ModelProto, fused: bool) -> TractResult<TypedModel> {
     let mut onnx = tract_onnx::onnx();
-    ops::register(&mut onnx.op_register);
+    if fused {
+        ops::register(&mut onnx.op_register);
+    }
     onnx.model_for_proto_model(proto)?.into_optimized()
 }

@@ -208,6 +208,57 @@ fn a_graph_that_does_not_run_fused_runs_unfused() {
     assert_eq!(proto, before);
 }
 
+/// A product with a weight of seven rows, which no kernel reads, under our own name for it.
+fn crafted() -> ModelProto {
+    use tract_onnx::pb::tensor_proto::DataType;
+    use tract_onnx::pb::{
+        GraphProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+    };
+    use tract_onnx::pb::{tensor_shape_proto, type_proto};
+    let value = |name: &str, kind: DataType, sides: [i64; 2]| {
+        let side = |n| tensor_shape_proto::Dimension {
+            value: Some(tensor_shape_proto::dimension::Value::DimValue(n)),
+            ..Default::default()
+        };
+        let shape = Some(TensorShapeProto { dim: sides.map(side).to_vec() });
+        let tensor = type_proto::Tensor { elem_type: kind as i32, shape };
+        let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..Default::default() };
+        ValueInfoProto { name: name.into(), r#type: Some(kind), ..Default::default() }
+    };
+    let constant = |name: &str, kind: DataType, dims: &[i64], raw_data: Vec<u8>| TensorProto {
+        name: name.into(),
+        data_type: kind as i32,
+        dims: dims.to_vec(),
+        raw_data,
+        ..Default::default()
+    };
+    let node = NodeProto {
+        input: ["x", "weight", "scale"].map(str::to_owned).to_vec(),
+        output: vec!["y".into()],
+        op_type: "MtcaeLinearBytes".into(),
+        ..Default::default()
+    };
+    let graph = GraphProto {
+        node: vec![node],
+        input: vec![value("x", DataType::Uint8, [1, 7])],
+        output: vec![value("y", DataType::Float, [1, 8192])],
+        initializer: vec![
+            constant("weight", DataType::Int8, &[7, 8192], vec![1; 7 * 8192]),
+            constant("scale", DataType::Float, &[8192], 1f32.to_le_bytes().repeat(8192)),
+        ],
+        ..Default::default()
+    };
+    let opset = OperatorSetIdProto { version: 17, ..Default::default() };
+    ModelProto { ir_version: 8, opset_import: vec![opset], graph: Some(graph), ..Default::default() }
+}
+
+#[test]
+fn a_file_that_names_our_operators_is_refused() {
+    for which in [Fusion::NONE, Fusion::ALL] {
+        assert!(optimized(&mut crafted(), which).is_err());
+    }
+}
+
 /// One change that makes another graph, or none.
 fn change(proto: &mut ModelProto, next: &mut impl FnMut(usize) -> usize) {
     let graph = proto.graph.as_mut().unwrap();

@@ -94,16 +94,15 @@ struct Operands {
 
 /// A map of floats and a weight of floats; or bytes and weights of bytes, both of which become floats on the way.
 fn operands(graph: &Graph, n: &NodeProto, maps: &Maps) -> Option<Operands> {
-    let sides = |name: &str, kind: i32| graph.sides(name, kind).filter(|s| matches!(s, [_, _, 3, 3]));
     if maps.floats.contains(&n.input[0]) {
-        sides(&n.input[1], FLOAT)?;
+        let &[_, _, 3, 3] = graph.sides(&n.input[1], FLOAT)? else { return None };
         return Some(Operands { op: ops::CONV, used: vec![], inputs: n.input.clone(), attributes: vec![] });
     }
     let (x, from) = graph.before(&n.input[0], "DequantizeLinear").filter(|(_, d)| d.input.len() == 3)?;
     let (w, weight) = graph.before(&n.input[1], "DequantizeLinear").filter(|(_, d)| d.input.len() == 2)?;
     let &(scale, zero_point) = maps.bytes.get(&from.input[0])?;
     let same = graph.scalar(&from.input[1]) == Some(scale) && graph.byte(&from.input[2]) == Some(zero_point);
-    let &[outputs, channels, ..] = sides(&weight.input[0], INT8)? else { return None };
+    let &[outputs, channels, 3, 3] = graph.weights(&weight.input[0])? else { return None };
     let by_output = graph.sides(&weight.input[1], FLOAT) == Some(&[outputs]) && int(weight, "axis") == Some(0);
     if !same || !by_output || channels % 4 != 0 {
         return None;

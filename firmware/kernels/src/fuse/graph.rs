@@ -97,6 +97,13 @@ impl<'a> Graph<'a> {
         self.constant(name).filter(|t| t.data_type == kind).map(|t| t.dims.as_slice())
     }
 
+    /// Sides of a constant of int8 weights that the kernels multiply rightly: none is -128.
+    pub(super) fn weights(&self, name: &str) -> Option<&'a [i64]> {
+        let least =
+            |t: &&TensorProto| !t.raw_data.contains(&(i8::MIN as u8)) && !t.int32_data.contains(&i8::MIN.into());
+        self.constant(name).filter(|t| t.data_type == INT8).filter(least).map(|t| t.dims.as_slice())
+    }
+
     /// The one number of a constant.
     pub(super) fn scalar(&self, name: &str) -> Option<f32> {
         let t = self.constant(name).filter(|t| t.data_type == FLOAT)?;

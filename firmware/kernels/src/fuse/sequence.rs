@@ -1,6 +1,6 @@
 //! Linear layers, norms and attention on sequences of tokens.
 
-use super::graph::{FLOAT, Graph, INT8, float, float_attribute, int, int_attribute, ints, node};
+use super::graph::{FLOAT, Graph, float, float_attribute, int, int_attribute, ints, node};
 use crate::Fusion;
 use crate::ops;
 use crate::simd::Isa;
@@ -108,7 +108,7 @@ pub(super) fn linear(graph: &mut Graph, i: usize) -> Option<()> {
 /// `MatMulInteger` with a weight, the scales, and what follows.
 pub(super) fn linear_bytes(graph: &mut Graph, i: usize) -> Option<()> {
     let n = graph.node(i, "MatMulInteger").filter(|n| n.input.len() == 3)?;
-    let &[rows, columns] = graph.sides(&n.input[1], INT8)? else { return None };
+    let &[rows, columns] = graph.weights(&n.input[1])? else { return None };
     let zero = graph.byte(&n.input[2])?;
     let (cast, c) = graph.next(&n.output[0], "Cast").filter(|(_, c)| int(c, "to") == Some(i64::from(FLOAT)))?;
     let (mul, m) = graph.next(&c.output[0], "Mul")?;

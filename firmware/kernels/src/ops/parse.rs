@@ -71,11 +71,21 @@ impl Parsed {
             constants.get(i).context("an input is missing")?.try_as_plain_ram()?.as_slice::<f32>()
         };
         let bias = |i: usize| if self.bias { floats(i) } else { Ok(&[][..]) };
+        let weight = || constants.first().context("the weight is missing");
         Ok(match self.op {
-            LINEAR => Kernel::Linear(Floats::new(isa, floats(0)?, constants[0].shape()[1], bias(1)?)),
+            LINEAR => {
+                let &[rows, columns] = weight()?.shape() else { bail!("a weight of {:?}", weight()?.shape()) };
+                let bias = bias(1)?;
+                ensure!(rows * columns > 0 && (!self.bias || bias.len() == columns), "a weight of {rows} x {columns}");
+                Kernel::Linear(Floats::new(isa, floats(0)?, columns, bias))
+            }
             LINEAR_BYTES => {
-                let plain = constants.first().context("the weight is missing")?.try_as_plain_ram()?;
-                Kernel::LinearBytes(Bytes::new(isa, plain.as_slice()?, floats(1)?, bias(2)?, self.reads_zero_point))
+                let &[rows, columns] = weight()?.shape() else { bail!("a weight of {:?}", weight()?.shape()) };
+                let (scale, bias) = (floats(1)?, bias(2)?);
+                let fits = rows % 4 == 0 && scale.len() == columns && (!self.bias || bias.len() == columns);
+                ensure!(rows * columns > 0 && fits, "a weight of {rows} x {columns} bytes");
+                let plain = weight()?.try_as_plain_ram()?;
+                Kernel::LinearBytes(Bytes::new(isa, whole(plain.as_slice()?)?, scale, bias, self.reads_zero_point))
             }
             NORM => Kernel::Norm(isa, floats(0)?.to_vec(), floats(1)?.to_vec(), self.epsilon),
             ATTENTION => Kernel::Attention(isa, self.heads),
@@ -83,21 +93,32 @@ impl Parsed {
             PIXELS => Kernel::Pixels(floats(0)?.to_vec()),
             CONV_BYTES => {
                 let scale: Vec<f32> = floats(1)?.iter().map(|s| s * self.reads_scale).collect();
-                let weight = by_taps::<i8>(&constants[0])?;
-                let weight = Bytes::new(isa, &weight, &scale, floats(2)?, self.reads_zero_point);
+                let (outputs, rows) = by_taps::<i8>(weight()?)?;
+                let fits = scale.len() == outputs && floats(2)?.len() == outputs && rows.len() / outputs % 4 == 0;
+                ensure!(fits, "a kernel of bytes with {} scales", scale.len());
+                let weight = Bytes::new(isa, whole(&rows)?, &scale, floats(2)?, self.reads_zero_point);
                 Kernel::ConvBytes(weight, self.stride, self.reads_zero_point)
             }
             _ => {
+                let (outputs, rows) = by_taps::<f32>(weight()?)?;
                 let bias = floats(1)?;
-                Kernel::Conv(Floats::new(isa, &by_taps::<f32>(&constants[0])?, bias.len(), bias), self.stride)
+                ensure!(bias.len() == outputs, "a kernel of {outputs} outputs with {} biases", bias.len());
+                Kernel::Conv(Floats::new(isa, &rows, outputs, bias), self.stride)
             }
         })
     }
 }
 
-/// The weight `[outputs, channels, 3, 3]` as rows of one product: taps, and the channels of each.
-fn by_taps<T: Datum + Copy + Default>(weight: &Tensor) -> TractResult<Vec<T>> {
+/// Weights whose products the kernels add up rightly: some processors have no -(-128).
+fn whole(weights: &[i8]) -> TractResult<&[i8]> {
+    ensure!(!weights.contains(&i8::MIN), "a weight of -128");
+    Ok(weights)
+}
+
+/// The weight `[outputs, channels, 3, 3]` as rows of one product: taps, and the channels of each. With the number of outputs.
+fn by_taps<T: Datum + Copy + Default>(weight: &Tensor) -> TractResult<(usize, Vec<T>)> {
     let &[outputs, channels, 3, 3] = weight.shape() else { bail!("a kernel of {:?}", weight.shape()) };
+    ensure!(outputs * channels > 0, "a kernel of {:?}", weight.shape());
     let plain = weight.try_as_plain_ram()?;
     let values = plain.as_slice::<T>()?;
     let mut rows = vec![T::default(); values.len()];
@@ -105,7 +126,7 @@ fn by_taps<T: Datum + Copy + Default>(weight: &Tensor) -> TractResult<Vec<T>> {
         let (output, channel, tap) = (i / (9 * channels), i / 9 % channels, i % 9);
         rows[(tap * channels + channel) * outputs + output] = *v;
     }
-    Ok(rows)
+    Ok((outputs, rows))
 }
 
 impl Expansion for Parsed {
