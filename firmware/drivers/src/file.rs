@@ -101,8 +101,8 @@ enum Coding {
 
 /// Takes a file apart into encoded frames.
 trait Reader: Send {
-    /// For a person, for example `MJPEG`.
-    fn format(&self) -> String;
+    /// For a person, at most 8 characters, for example `MJPEG`.
+    fn format(&self) -> &'static str;
     fn coding(&self) -> Coding;
     /// Frames per second, when the file says.
     fn fps(&self) -> Option<f32>;
@@ -143,7 +143,7 @@ impl FileSource {
         }
         let reader = open_reader(path, &options).map_err(|e| refused(&name, &e))?;
         let fps = reader.fps().filter(|f| FPS.contains(f)).unwrap_or(options.fps);
-        let info = SourceInfo { name, format: reader.format(), width: 0, height: 0, fps };
+        let info = SourceInfo { name, format: reader.format().into(), width: 0, height: 0, fps };
         let decoder = PictureDecoder::new(options.max_side);
         let mut source = FileSource {
             reader,

@@ -121,7 +121,7 @@ impl TcpSink {
         let then = if full { "come back later" } else { "wait 10 s, or come back later" };
         // It is told so in the only words that it is sure to understand.
         let text = Text::new(&format!("client {here} has this line, which is for one at a time; {then}"));
-        let _ = client.send(&Up::Log(Log { level: Level::Warn, at_us: 0, text }), Duration::ZERO);
+        let _ = client.send(&Up::Log(Log { level: Level::Warn, at_us: Log::HAVE_TO_WAIT, text }), Duration::ZERO);
         self.news.tell(Level::Info, format!("{}: client {other} has to wait for client {here}", self.name), now);
         if full {
             client.close();

@@ -156,7 +156,7 @@ fn a_folder_plays_in_the_order_of_its_numbers() {
         std::fs::write(dir.path().join(name), bytes).unwrap();
     }
     let mut source = open(dir.path(), fast()).unwrap();
-    assert_eq!((source.info().width, source.info().format.as_str()), (512, "4 pictures"));
+    assert_eq!((source.info().width, source.info().format.as_str()), (512, "stills"));
     let (good, bad) = play(&mut source);
     let sizes: Vec<u32> = good.iter().map(|f| f.image.width()).collect();
     assert_eq!((sizes, bad), (vec![512, 128, 128], 1));

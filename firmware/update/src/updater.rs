@@ -325,9 +325,9 @@ impl<S: Store> Updater<S> {
                 return Err(UpdateError::NoWayBack { why });
             }
             let counter = seal::counter(&mut self.store, kind, slot)?;
-            if check_counter(kind, counter, record.lowest[kind.index()], permit)? {
-                new.lowest[kind.index()] = counter;
-            }
+            check_counter(kind, counter, record.lowest[kind.index()], permit)?;
+            // Lower with a permit, else as high or higher: after an older version, back at the newer one.
+            new.lowest[kind.index()] = counter;
         }
         new.previous = record.confirmed;
         new.confirmed = Some(previous);

@@ -220,6 +220,9 @@ fn an_older_counter_is_refused_without_a_permit() {
     install(&mut updater, &old).unwrap();
     try_out(&mut updater).unwrap();
     assert_eq!(updater.status().unwrap().lowest, [0, 0], "the permit holds for what comes after it, too");
+    updater.rollback(None).unwrap();
+    assert_eq!(updater.status().unwrap().lowest, [1, 1], "back at the newer version its counter counts again");
+    assert!(matches!(updater.rollback(None), Err(UpdateError::Downgrade { counter: 0, lowest: 1, .. })));
 }
 
 #[test]

@@ -365,10 +365,15 @@ pub struct Percentiles {
 pub struct Log {
     /// How serious it is.
     pub level: Level,
-    /// When it was logged: microseconds of the board's monotonic clock.
+    /// When it was logged: microseconds of the board's monotonic clock; [`Log::HAVE_TO_WAIT`] where it was not.
     pub at_us: u64,
     /// The line, cut to its bound.
     pub text: Text<200>,
+}
+
+impl Log {
+    /// The time of what is said to one client alone: that another one has the line, and that it has to wait for its turn.
+    pub const HAVE_TO_WAIT: u64 = 0;
 }
 
 /// How serious a [`Log`] is.

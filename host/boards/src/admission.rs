@@ -28,6 +28,24 @@ pub(crate) fn slots_with(slots: &Slots, transfer: u32) -> impl Iterator<Item = (
     slots_of(slots).filter(move |(slot, _)| slot.transfer == transfer)
 }
 
+/// Which of the two kinds of what a board runs a bundle brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brings {
+    /// A model.
+    pub model: bool,
+    /// A daemon.
+    pub daemon: bool,
+}
+
+/// The lowest security counter of a model and of a daemon that a board accepts: that of the one which runs and is
+/// confirmed. `None` where none is.
+pub fn lowest_counters(slots: &Slots) -> [Option<u32>; 2] {
+    [&slots.model, &slots.daemon].map(|pair| {
+        let runs = pair.slots[pair.active? as usize].as_ref()?;
+        (runs.state == SlotState::Confirmed).then_some(runs.security_counter)
+    })
+}
+
 /// A bundle, as far as a board that is asked beforehand must be told.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
@@ -35,8 +53,8 @@ pub struct Asked<'a> {
     pub offer: &'a Offer,
     /// Families of boards that it is for, all of them.
     pub boards: &'a [String],
-    /// It brings model and daemon, so the board's lowest counter of either counts.
-    pub whole: bool,
+    /// What it brings, whose lowest counters count.
+    pub brings: Brings,
     /// Bytes of it that the board is known to have.
     pub there: u64,
     /// The lowest counter that a permit allows; whether that counts is the board's to judge.
@@ -48,7 +66,7 @@ pub struct Asked<'a> {
 /// # Errors
 /// Why the board would refuse it: for the program, and for a person.
 pub fn course(asked: &Asked<'_>, slots: &Slots) -> Result<Course, (Refusal, String)> {
-    let Asked { offer, boards, whole, there, permitted } = *asked;
+    let Asked { offer, boards, brings, there, permitted } = *asked;
     let family = slots.family.as_str();
     if !boards.iter().any(|name| name == family) {
         let detail = format!("this board's family is {family:?}; the bundle is for {}", boards.join(", "));
@@ -66,9 +84,16 @@ pub fn course(asked: &Asked<'_>, slots: &Slots) -> Result<Course, (Refusal, Stri
     if !states.is_empty() && states.iter().all(|&(state, active)| state == SlotState::Confirmed && active) {
         return Ok(Course::Nothing);
     }
-    if whole && offer.security_counter < slots.security_counter.min(permitted.unwrap_or(u32::MAX)) {
-        let (found, lowest) = (offer.security_counter, slots.security_counter);
-        let detail = format!("its security counter is {found}; this board takes {lowest} and above");
+    let [model, daemon] = lowest_counters(slots);
+    let (of, lowest) = match brings {
+        // The board's own word, which is the higher of the two.
+        Brings { model: true, daemon: true } => ("", slots.security_counter),
+        Brings { model: true, .. } => (" of a model", model.unwrap_or(0)),
+        Brings { .. } => (" of a daemon", daemon.unwrap_or(0)),
+    };
+    let found = offer.security_counter;
+    if found < lowest.min(permitted.unwrap_or(u32::MAX)) {
+        let detail = format!("its security counter is {found}; this board takes {lowest} and above{of}");
         return Err((Refusal::OlderCounter, detail));
     }
     // It is unpacked over what the idle slots hold, which is for the board to reckon.
@@ -104,12 +129,14 @@ mod tests {
     }
 
     fn on(slots: &Slots) -> Result<Course, (Refusal, String)> {
-        with(slots, true, None)
+        with(slots, BOTH, None)
     }
 
-    fn with(slots: &Slots, whole: bool, permitted: Option<u32>) -> Result<Course, (Refusal, String)> {
+    const BOTH: Brings = Brings { model: true, daemon: true };
+
+    fn with(slots: &Slots, brings: Brings, permitted: Option<u32>) -> Result<Course, (Refusal, String)> {
         let boards = ["pc".to_owned(), "jetson-orin-nano".to_owned()];
-        course(&Asked { offer: &offer(), boards: &boards, whole, there: 400, permitted }, slots)
+        course(&Asked { offer: &offer(), boards: &boards, brings, there: 400, permitted }, slots)
     }
 
     #[test]
@@ -133,8 +160,22 @@ mod tests {
         insta::assert_snapshot!(refusal(&Slots { free_bytes: 599, ..fine() }), @"NoSpace: 600 bytes of it are to come; free on the board: 599");
         insta::assert_snapshot!(refusal(&slots(slot(7, SlotState::Trial), SlotName::B)), @"Busy: version 1.0.0 is on trial there, and one of them at a time");
         let older = Slots { security_counter: 6, ..fine() };
-        assert_eq!(with(&older, true, Some(5)), Ok(Course::Send));
-        assert_eq!(with(&older, false, None), Ok(Course::Send), "the other kind's counter may be the lower one");
-        assert!(with(&Slots { security_counter: 7, ..older }, true, Some(6)).is_err());
+        assert_eq!(with(&older, BOTH, Some(5)), Ok(Course::Send));
+        assert!(with(&Slots { security_counter: 7, ..older }, BOTH, Some(6)).is_err());
+    }
+
+    #[test]
+    fn a_bundle_of_one_kind_is_judged_by_the_counter_of_that_kind() {
+        let mut board = Slots { security_counter: 6, ..slots(None, SlotName::A) };
+        board.daemon.slots[0].iter_mut().for_each(|slot| slot.security_counter = 6);
+        assert_eq!(lowest_counters(&board), [Some(5), Some(6)]);
+        let (model, daemon) = (Brings { daemon: false, ..BOTH }, Brings { model: false, ..BOTH });
+        assert_eq!(with(&board, model, None), Ok(Course::Send), "the daemon's counter binds no model");
+        let refused = with(&board, daemon, None).unwrap_err();
+        assert_eq!(refused.1, "its security counter is 5; this board takes 6 and above of a daemon");
+        assert_eq!(with(&board, daemon, Some(5)), Ok(Course::Send));
+        board.daemon.active = Some(SlotName::B);
+        assert_eq!(lowest_counters(&board), [Some(5), None]);
+        assert_eq!(with(&board, daemon, None), Ok(Course::Send));
     }
 }

@@ -1,6 +1,7 @@
 //! The bundle that is sent: read and checked once, and then piece by piece.
 
 use crate::BoardError;
+use crate::admission::Brings;
 use mtcae_bundle::{BundleError, BundleManifest, Content, Inspection, Part, SignedBy, Trust};
 use mtcae_wire::{CHUNK, MAX_FAMILIES, Offer, UpdateChunk, heapless};
 use sha2::{Digest, Sha256};
@@ -47,10 +48,10 @@ impl BundleFile {
         format!("{} {}", self.manifest.name, self.manifest.version)
     }
 
-    /// Whether it brings both kinds of what a board runs, a model and a daemon.
-    pub fn is_whole(&self) -> bool {
+    /// Whether it brings a model, and whether it brings a daemon.
+    pub fn brings(&self) -> Brings {
         let daemon = |part: &Part| matches!(part.content, Content::Firmware { .. });
-        self.manifest.model.is_some() && self.manifest.parts.iter().any(daemon)
+        Brings { model: self.manifest.model.is_some(), daemon: self.manifest.parts.iter().any(daemon) }
     }
 
     /// Bytes of the file.

@@ -34,6 +34,14 @@ pub enum BoardError {
         /// Frames heard that were no message.
         bad: u32,
     },
+    /// The line is open, and another client has its turn.
+    #[error("{target}: {said}")]
+    Taken {
+        /// The line.
+        target: String,
+        /// What the board says of it.
+        said: String,
+    },
     /// Whole frames come, of another version of the protocol.
     #[error("the board on {target} speaks protocol version {found}, and this tool version {VERSION}")]
     Version {
@@ -177,6 +185,7 @@ impl BoardError {
             Self::Line(_) => "mtcae::port",
             Self::Gone { .. } => "mtcae::gone",
             Self::Silent { .. } => "mtcae::silent",
+            Self::Taken { .. } => "mtcae::taken",
             Self::Version { .. } => "mtcae::version",
             Self::Declined { .. } => "mtcae::declined",
             Self::NoUpdates { .. } => "mtcae::no-updates",
@@ -214,6 +223,9 @@ impl BoardError {
             }
             Self::Silent { .. } => {
                 "the speed is likely another one: say it as serial:PORT:BAUD, the board file's `sink.baud`"
+            }
+            Self::Taken { .. } => {
+                "end the other client, such as a robot's program or `mtcae monitor`, and run it again"
             }
             Self::Version { .. } => "update the older of tool and board",
             Self::Declined { reason: Reason::Busy, .. } => "try again in a moment",

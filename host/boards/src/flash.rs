@@ -107,8 +107,8 @@ pub fn prospect(session: &mut Session, bundle: &BundleFile, permit: Option<&Perm
     let offer = bundle.offer(slots.family.as_str());
     let state = session.update_state()?.filter(|state| state.transfer == offer.transfer());
     let there = state.map_or(0, |state| (u64::from(state.durable) * CHUNK as u64).min(offer.length));
-    let (boards, whole) = (&bundle.manifest.boards[..], bundle.is_whole());
-    let asked = Asked { offer: &offer, boards, whole, there, permitted: permit.map(Permit::lowest_counter) };
+    let (boards, brings) = (&bundle.manifest.boards[..], bundle.brings());
+    let asked = Asked { offer: &offer, boards, brings, there, permitted: permit.map(Permit::lowest_counter) };
     let refused = |(refusal, detail)| {
         let by = format!("{} ({}) does not take", board.device, session.name());
         BoardError::Refused { by, bundle: bundle.title(), refusal, detail }

@@ -29,7 +29,7 @@ mod tcp;
 mod trial;
 mod watch;
 
-pub use admission::{Asked, Course, course};
+pub use admission::{Asked, Brings, Course, course, lowest_counters};
 pub use ask::{Clock, Patience};
 pub use bundle_file::BundleFile;
 pub use devices::{Device, MAX_ASKED, devices, serial_targets};

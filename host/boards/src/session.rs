@@ -3,7 +3,7 @@
 use crate::line::{Line, LineError, Opener, opener};
 use crate::{BoardError, KnownBoards, Target};
 use mtcae_transfer::Micros;
-use mtcae_wire::{DecodeError, Decoder, Down, Up, UpdateChunk, encode, encode_chunk};
+use mtcae_wire::{DecodeError, Decoder, Down, Log, Up, UpdateChunk, encode, encode_chunk};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -54,6 +54,8 @@ pub struct Session {
     reconnects: u32,
     /// A version of the protocol that the peer speaks and this build does not.
     other_version: Option<u8>,
+    /// What the board has said to a client that has to wait for its turn, and nothing since.
+    has_to_wait: Option<String>,
     token: u32,
     stop: Arc<AtomicBool>,
 }
@@ -93,6 +95,7 @@ impl Session {
             lost: None,
             reconnects: 0,
             other_version: None,
+            has_to_wait: None,
             token: getrandom::u32().unwrap_or_else(|_| std::process::id()),
             stop: Arc::default(),
         })
@@ -146,6 +149,9 @@ impl Session {
     /// The error of a question that got no answer.
     pub fn silent(&self, asked: &str) -> BoardError {
         let target = self.name.clone();
+        if let Some(said) = &self.has_to_wait {
+            return BoardError::Taken { target, said: said.clone() };
+        }
         if let Some((seconds, reason)) = self.gone() {
             return BoardError::Gone { target, seconds: seconds.as_secs(), reason: reason.to_owned() };
         }
@@ -234,7 +240,13 @@ impl Session {
         let got = line.read(&mut self.input)?;
         for result in self.decoder.feed(&self.input[..got]) {
             match result {
-                Ok(message) => self.heard.push_back(message),
+                Ok(message) => {
+                    self.has_to_wait = match &message {
+                        Up::Log(log) if log.at_us == Log::HAVE_TO_WAIT => Some(log.text.as_str().to_owned()),
+                        _ => None,
+                    };
+                    self.heard.push_back(message);
+                }
                 Err(DecodeError::Version { found }) => self.other_version = Some(found),
                 Err(_) => {}
             }

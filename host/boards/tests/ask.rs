@@ -50,12 +50,17 @@ fn a_port_that_is_not_there_has_its_next_step() {
 #[test]
 fn devices_says_who_answers_and_who_does_not() {
     let (talks, mute) = (Board::start(Script::default()), Board::start(Script { mute: true, ..Script::default() }));
-    let found = devices(vec![talks.target(), mute.target(), "/dev/ttyNONE".parse().unwrap()], &nobody());
+    let found =
+        devices([talks.target(), mute.target(), "/dev/ttyNONE".parse().unwrap()].map(|t| vec![t]).to_vec(), &nobody());
     let answers: Vec<&str> = found
         .iter()
         .map(|device| device.answer.as_ref().map_or_else(|error| error.code(), |hello| hello.device.as_str()))
         .collect();
     assert_eq!(answers, ["bench", "mtcae::silent", "mtcae::port"]);
+    // Of a port that is asked at several speeds, the one that answers counts.
+    let (mute, talks) = (Board::start(Script { mute: true, ..Script::default() }), Board::start(Script::default()));
+    let found = devices(vec![vec![mute.target(), talks.target()]], &nobody());
+    assert_eq!(found.iter().map(|device| &device.target).collect::<Vec<_>>(), [&talks.target()]);
 }
 
 #[test]

@@ -133,6 +133,25 @@ fn a_board_that_restarts_is_connected_again() {
 }
 
 #[test]
+fn a_line_that_another_client_has_is_not_taken_for_a_dead_board() {
+    let folder = tempfile::tempdir().unwrap();
+    let board = Board::start(&folder, free(), Script::default());
+    let known = desk(&folder, 2);
+    known.trust(&board.target(), key(1).public(), false).unwrap();
+    let mut first = Session::open(&board.target(), &known).unwrap();
+    first.hello(Patience::NORMAL).unwrap();
+    let mut second = Session::open(&board.target(), &known).unwrap();
+    let error = second.hello(Patience::SHORT).unwrap_err();
+    let BoardError::Taken { said, .. } = &error else { panic!("{error}") };
+    assert!(said.contains("has this line, which is for one at a time"), "{said}");
+    assert_eq!(error.code(), "mtcae::taken");
+    drop(first);
+    assert_eq!(second.hello(Patience::NORMAL).unwrap().device.as_str(), "bench", "it has its turn now");
+    let later = second.silent("this");
+    assert!(matches!(later, BoardError::Silent { .. }), "what was said once does not stick: {later}");
+}
+
+#[test]
 fn who_is_not_known_is_not_talked_to() {
     let folder = tempfile::tempdir().unwrap();
     let board = Board::start(&folder, free(), Script::default());

@@ -28,7 +28,12 @@ pub enum Failure {
     Board(BoardFailure),
     /// Nobody answers on any serial port.
     #[error("no board answers on a serial port here")]
-    #[diagnostic(code("mtcae::no-boards"), help("`mtcae devices` shows what was asked; name the boards behind BUNDLE"))]
+    #[diagnostic(
+        code("mtcae::no-boards"),
+        help(
+            "asked at 115200 and 921600 baud, if --baud did not say another; `mtcae devices` shows the ports; name the boards behind BUNDLE"
+        )
+    )]
     NoBoards,
     /// Some of several boards were not flashed.
     #[error("{failed} of {boards} boards failed; the reasons are above")]

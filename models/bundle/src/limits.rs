@@ -16,8 +16,10 @@ pub const MAX_WINDOW_LOG: u32 = 23;
 pub const MAX_SEAL_HEADER: u64 = 64 * 1024;
 /// Most recipients of a bundle or of a sealed file.
 pub const MAX_RECIPIENTS: usize = 32;
-/// Longest name of a bundle, a board family or an engine, bytes.
+/// Longest name of a bundle, a preset or an engine, bytes.
 pub const MAX_NAME: usize = 24;
+/// Longest name of a family of boards, bytes; a board file's bound.
+pub const MAX_FAMILY: usize = 32;
 /// Longest name of a part, bytes.
 pub const MAX_PART_NAME: usize = 64;
 /// Longest free text and longest version, bytes.

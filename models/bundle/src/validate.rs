@@ -42,7 +42,7 @@ impl BundleManifest {
         let version = self.version.to_string();
         check("version", quoted(&version), version.len() <= MAX_TEXT, "a version of at most 200 characters")?;
         count("boards", self.boards.len(), 1, MAX_BOARDS)?;
-        each("boards", &self.boards, |b| is_name(b), NAME)?;
+        each("boards", &self.boards, |b| is_word(b, MAX_FAMILY), FAMILY)?;
         different("boards", &self.boards)?;
         count("parts", self.parts.len(), 1, MAX_PARTS)?;
         self.validate_model()?;
@@ -190,6 +190,7 @@ const OF_A_MODEL: [(Content, &str); 3] = [
 ];
 
 const NAME: &str = "1 to 24 of a-z, 0-9, - and _";
+const FAMILY: &str = "1 to 32 of a-z, 0-9, - and _";
 const TEXT: &str = "one line of at most 200 bytes";
 
 fn syntax(error: serde_json::Error) -> BundleError {
@@ -227,8 +228,12 @@ fn quoted(text: &str) -> String {
 }
 
 fn is_name(name: &str) -> bool {
+    is_word(name, MAX_NAME)
+}
+
+fn is_word(word: &str, longest: usize) -> bool {
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(fine)
+    (1..=longest).contains(&word.len()) && word.bytes().all(fine)
 }
 
 fn is_file_name(name: &str) -> bool {

@@ -63,7 +63,7 @@ fn golden_bundles_open() {
 #[test]
 fn limits_are_those_of_the_readme() {
     let readme = include_str!("../README.md");
-    let limits: [(&str, u64); 18] = [
+    let limits: [(&str, u64); 19] = [
         ("MAX_MANIFEST", MAX_MANIFEST.into()),
         ("MAX_SIGNERS", MAX_SIGNERS.into()),
         ("MAX_PARTS", MAX_PARTS as u64),
@@ -73,6 +73,7 @@ fn limits_are_those_of_the_readme() {
         ("MAX_SEAL_HEADER", MAX_SEAL_HEADER),
         ("MAX_RECIPIENTS", MAX_RECIPIENTS as u64),
         ("MAX_NAME", MAX_NAME as u64),
+        ("MAX_FAMILY", MAX_FAMILY as u64),
         ("MAX_PART_NAME", MAX_PART_NAME as u64),
         ("MAX_TEXT", MAX_TEXT as u64),
         ("MAX_BOARDS", MAX_BOARDS as u64),

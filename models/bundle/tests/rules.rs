@@ -250,6 +250,7 @@ fn a_builder_refuses_what_a_reader_would() {
         builder.finish(keys, &mut io::sink()).unwrap_err().to_string()
     };
     insta::assert_snapshot!(build(|d| d.name = "Edge Model".into(), &[&key(1)]), @r#"bundle manifest key `name` is "Edge Model"; accepted: 1 to 24 of a-z, 0-9, - and _"#);
+    insta::assert_snapshot!(build(|d| d.boards = vec!["b".repeat(MAX_FAMILY), "c".repeat(MAX_FAMILY + 1)], &[&key(1)]), @r#"bundle manifest key `boards` is "ccccccccccccccccccccccccccccccccc"; accepted: 1 to 32 of a-z, 0-9, - and _"#);
     insta::assert_snapshot!(build(|d| d.metrics[0].value = f32::NAN, &[&key(1)]), @"bundle manifest key `metrics.value` is NaN; accepted: a finite number");
     insta::assert_snapshot!(build(|d| d.licences.clear(), &[&key(1)]), @"bundle manifest key `licences` is a list of 0; accepted: a list of 1 to 32");
     insta::assert_snapshot!(build(|_| (), &[]), @"the number of signatures is 0; accepted: 1 to 4");

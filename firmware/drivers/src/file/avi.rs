@@ -124,8 +124,8 @@ impl Avi {
 }
 
 impl Reader for Avi {
-    fn format(&self) -> String {
-        "MJPEG".into()
+    fn format(&self) -> &'static str {
+        "MJPEG"
     }
 
     fn coding(&self) -> Coding {

@@ -30,8 +30,8 @@ impl Ffmpeg {
 }
 
 impl Reader for Ffmpeg {
-    fn format(&self) -> String {
-        "video through ffmpeg".into()
+    fn format(&self) -> &'static str {
+        "ffmpeg"
     }
 
     fn coding(&self) -> Coding {

@@ -43,11 +43,8 @@ impl Folder {
 }
 
 impl Reader for Folder {
-    fn format(&self) -> String {
-        match self.pictures.len() {
-            1 => "1 picture".into(),
-            n => format!("{n} pictures"),
-        }
+    fn format(&self) -> &'static str {
+        "stills"
     }
 
     fn coding(&self) -> Coding {

@@ -34,8 +34,8 @@ impl Mjpeg {
 }
 
 impl Reader for Mjpeg {
-    fn format(&self) -> String {
-        "MJPEG".into()
+    fn format(&self) -> &'static str {
+        "MJPEG"
     }
 
     fn coding(&self) -> Coding {

@@ -114,8 +114,8 @@ impl Y4m {
 }
 
 impl Reader for Y4m {
-    fn format(&self) -> String {
-        "Y4M".into()
+    fn format(&self) -> &'static str {
+        "Y4M"
     }
 
     fn coding(&self) -> Coding {

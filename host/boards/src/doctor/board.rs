@@ -13,10 +13,10 @@ use std::time::Duration;
 const STATUS_WITHIN: Duration = Duration::from_secs(6);
 /// Less free space than a bundle with a model takes, bytes.
 const FEW_BYTES: u64 = 256 << 20;
-/// Processors slow down from about here on, tenths of a degree Celsius.
-const WARM: i16 = 750;
+/// The daemon slows down from here on, as processors soon do, tenths of a degree Celsius.
+const WARM: i16 = 800;
 /// They switch off soon after, tenths of a degree Celsius.
-const HOT: i16 = 900;
+const HOT: i16 = 950;
 /// Clocks further apart than this make time stamps useless, microseconds.
 const APART_US: i64 = 1_000_000;
 
@@ -104,7 +104,9 @@ fn camera(status: &Status) -> Finding {
             bad("camera", "gone, and being opened again", "check its cable; `mtcae logs` says what the board tried")
         }
         CameraState::Ended => warning("camera", "the file in its place is over", "`camera.loop = true` begins it anew"),
-        CameraState::Off => warning("camera", "switched off on request", "switch it on again"),
+        CameraState::Off => {
+            warning("camera", "switched off on request", "`mtcae camera` with `start` switches it on again")
+        }
         CameraState::Private => warning("camera", "switched off by the privacy switch", "flip the switch to see"),
     }
 }

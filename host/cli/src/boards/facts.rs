@@ -2,15 +2,13 @@
 
 use crate::keyring::{self, Held};
 use mtcae_boards::{HostFacts, PortFact, serial_ports};
+use mtcae_drivers::find_onnxruntime;
 use std::env;
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Folders that libraries are in, besides the one that `ORT_DYLIB_PATH` names.
-const LIBRARIES: [&str; 5] =
-    ["/usr/local/lib", "/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/opt/onnxruntime/lib"];
 /// Key files looked at, at most.
 const MOST_KEYS: usize = 32;
 /// `O_NONBLOCK | O_NOCTTY` of Linux: opening a port must neither wait for a carrier nor take the terminal.
@@ -43,7 +41,7 @@ fn onnx_runtime() -> Option<PathBuf> {
     if let Some(named) = env::var_os("ORT_DYLIB_PATH").map(PathBuf::from) {
         return named.is_file().then_some(named);
     }
-    LIBRARIES.iter().map(|folder| Path::new(folder).join("libonnxruntime.so")).find(|path| path.is_file())
+    find_onnxruntime(None).ok()
 }
 
 fn keys_here() -> Vec<PathBuf> {

@@ -85,7 +85,13 @@ fn describe(text: &mut String, slots: &Slots) {
         let how = slots.trial_starts_left.map_or_else(passed, |left| format!("{left} more starts"));
         let _ = writeln!(text, "trial        {how}; `mtcae confirm` keeps it, `mtcae rollback` gives it up");
     }
-    let _ = writeln!(text, "accepts      security counter {} and above", slots.security_counter);
+    let _ = write!(text, "accepts      security counter {} and above", slots.security_counter);
+    for (kind, lowest) in ["model", "daemon"].iter().zip(mtcae_boards::lowest_counters(slots)) {
+        if let Some(lowest) = lowest.filter(|lowest| *lowest < slots.security_counter) {
+            let _ = write!(text, ", {lowest} for a {kind} alone");
+        }
+    }
+    text.push('\n');
     let _ = writeln!(text, "free         {} MiB", slots.free_bytes >> 20);
 }
 

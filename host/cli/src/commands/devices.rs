@@ -10,19 +10,19 @@ use serde_json::json;
 /// List serial ports and boards, and who answers on them
 #[derive(clap::Args)]
 #[command(after_help = "\
-Every serial port here is asked who is there, at once; each has about a second to answer. A board \
-that talks at another speed than --baud does not answer. Boards on the network are asked when they \
-are named.
+Every serial port here is asked who is there, all at once, at 115200 and then at 921600 baud; each \
+has about a second to answer. A board that talks at another speed answers with --baud alone. Boards \
+on the network are asked when they are named.
 
 Examples:
   mtcae devices
-  mtcae devices --baud 921600
-  mtcae devices --tcp board-17.local:7411 --json")]
+  mtcae devices --baud 3000000
+  mtcae devices --tcp board-17.local:7452 --json")]
 pub struct Args {
     /// A board on the network; may be repeated
     #[arg(long, value_name = "HOST:PORT", value_hint = ValueHint::Hostname, value_parser = tcp)]
     tcp: Vec<Target>,
-    /// Bits per second on the serial ports, if not 115200
+    /// Bits per second on the serial ports, if neither 115200 nor 921600
     #[arg(long, value_parser = clap::value_parser!(u32).range(i64::from(*BAUDS.start())..=i64::from(*BAUDS.end())))]
     baud: Option<u32>,
     /// Print one JSON object for each port and board
@@ -31,15 +31,17 @@ pub struct Args {
 }
 
 fn tcp(text: &str) -> Result<Target, String> {
+    let text = text.strip_prefix("tcp:").unwrap_or(text);
     format!("tcp:{text}").parse().map_err(|error: mtcae_boards::TargetError| error.reason)
 }
 
 impl Args {
     /// Asks, and prints who answered.
     pub fn run(self) -> Result<(), Failure> {
-        let targets = [serial_targets(self.baud), self.tcp].concat();
-        let none = targets.is_empty();
-        let found = devices(targets, &known_boards());
+        let named = self.tcp.into_iter().map(|target| vec![target]);
+        let places: Vec<Vec<Target>> = serial_targets(self.baud).into_iter().chain(named).collect();
+        let none = places.is_empty();
+        let found = devices(places, &known_boards());
         if self.json {
             return found.iter().try_for_each(|device| json_line(&object(device)));
         }

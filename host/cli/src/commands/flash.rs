@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use clap::ValueHint;
 use clap::error::ErrorKind;
 use indicatif::MultiProgress;
-use mtcae_boards::{BoardError, BundleFile, MAX_ASKED, Options, Target, devices, serial_targets};
+use mtcae_boards::{BAUDS, BoardError, BundleFile, MAX_ASKED, Options, Target, devices, serial_targets};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,8 +41,11 @@ pub struct Args {
     /// Flash several boards at once
     #[arg(long)]
     all: bool,
-    /// Ask the board who it is and what it runs, and say what would happen; change nothing. Whether it trusts the signer and takes
-    /// the counter it says when the bundle comes
+    /// Bits per second of the boards that --all looks for, if neither 115200 nor 921600
+    #[arg(long, requires = "all", value_parser = clap::value_parser!(u32).range(i64::from(*BAUDS.start())..=i64::from(*BAUDS.end())))]
+    baud: Option<u32>,
+    /// Ask the board who it is and what it runs, and say what would happen; change nothing. Whether it trusts the signer it says
+    /// when the bundle comes
     #[arg(long)]
     dry_run: bool,
     /// Refuse to send the bundle from its start (lines only)
@@ -79,7 +82,7 @@ impl Args {
         let flight =
             Flight { bundle, options, form: Form::choose(self.json), dry: self.dry_run, stop: progress.stop() };
         if self.all {
-            return flight.all(if job.targets.is_empty() { answering()? } else { job.targets });
+            return flight.all(if job.targets.is_empty() { answering(self.baud)? } else { job.targets });
         }
         flight.one(&job.targets[0])
     }
@@ -117,8 +120,8 @@ fn count(words: usize) -> String {
 }
 
 /// Every board that answers on a serial port.
-fn answering() -> Result<Vec<Target>, Failure> {
-    let found = devices(serial_targets(None), &known_boards());
+fn answering(baud: Option<u32>) -> Result<Vec<Target>, Failure> {
+    let found = devices(serial_targets(baud), &known_boards());
     let targets: Vec<Target> =
         found.into_iter().filter(|device| device.answer.is_ok()).map(|device| device.target).collect();
     if targets.is_empty() { Err(Failure::NoBoards) } else { Ok(targets) }

@@ -6,7 +6,7 @@ use crate::known::known_boards;
 use crate::monitor::link::{Line, Opener};
 use crate::monitor::{self, Output, port};
 use clap::ValueHint;
-use mtcae_boards::{LineError, Target, TargetError};
+use mtcae_boards::{DEFAULT_BAUD, LineError, Target, TargetError};
 use std::io;
 use std::time::Duration;
 
@@ -25,12 +25,12 @@ Examples:
   mtcae monitor --port /dev/ttyUSB0 --record desk.mcap --web
   mtcae monitor --port /dev/ttyUSB0 --json --seconds 10 | jq -r 'select(.face) | .face.label'")]
 pub struct Args {
-    /// Serial port the board is on, or tcp:HOST:PORT
+    /// Serial port the board is on (PATH, or serial:PATH:BAUD), or tcp:HOST:PORT
     #[arg(long, value_name = "PORT", value_hint = ValueHint::FilePath)]
     port: String,
-    /// Bits per second, as in the board's file
-    #[arg(long, default_value_t = 115_200, value_parser = clap::value_parser!(u32).range(300..=4_000_000))]
-    baud: u32,
+    /// Bits per second, as in the board's file; 115200 if nothing says
+    #[arg(long, value_parser = clap::value_parser!(u32).range(300..=4_000_000))]
+    baud: Option<u32>,
     /// Print one JSON object for each message (fields: host/cli/MONITOR.md)
     #[arg(long)]
     json: bool,
@@ -58,8 +58,12 @@ impl Args {
     }
 
     fn serial(&self) -> Result<(Box<dyn Line>, Opener), Failure> {
-        let line = port::open(&self.port, self.baud).map_err(|error| port::failure(&self.port, &error))?;
-        let (name, baud) = (self.port.clone(), self.baud);
+        // Other paths than those below /dev/ are no targets, and ports all the same.
+        let (name, baud) = match self.port.parse() {
+            Ok(Target::Serial { port, baud }) => (port, self.baud.unwrap_or(baud)),
+            _ => (self.port.clone(), self.baud.unwrap_or(DEFAULT_BAUD)),
+        };
+        let line = port::open(&name, baud).map_err(|error| port::failure(&name, &error))?;
         let open = move || {
             let line = port::open(&name, baud).map_err(io::Error::from)?;
             Ok(Box::new(line) as Box<dyn Line>)
