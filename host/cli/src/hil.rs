@@ -50,9 +50,10 @@ pub struct OnBench {
 /// # Errors
 /// When something that it is made of is missing.
 pub fn bench(target: &Kind, chosen: &Chosen) -> Result<OnBench, Failure> {
-    let shipped = |path: &str| assets::find(path, "run it in a checkout, or give `--model` the folder of a model");
-    let model = chosen.model.clone().map_or_else(|| shipped(MODEL), Ok);
-    let clips = shipped(CLIP).map(|clip| clip.parent().map(Path::to_owned).unwrap_or_default());
+    let shipped = || assets::find(MODEL, "run it in a checkout, or give `--model` the folder of a model");
+    let model = chosen.model.clone().map_or_else(shipped, Ok);
+    let clips = assets::find(CLIP, "run it in a checkout, which has the clips")
+        .map(|clip| clip.parent().map(Path::to_owned).unwrap_or_default());
     let programs = |folder: Option<&Path>| -> Result<Programs, Failure> {
         let tool = std::env::current_exe().map_err(|source| Failure::System { what: "find this program", source })?;
         let found = || folder.map_or_else(|| beside(&tool, DAEMON), |folder| Ok(folder.join("bin").join(DAEMON)));
@@ -146,7 +147,11 @@ const BUILD_KERNEL: &str = "tests/hil/uml/build-kernel";
 const BUILD_ARM64: &str = "tests/hil/arm64/build";
 
 fn as_missing(failure: &Failure) -> Failure {
-    Failure::Hil { reason: failure.to_string(), help: "run it in a checkout, or give `--model` a folder".to_owned() }
+    let help = match failure {
+        Failure::Asset { help, .. } => (*help).to_owned(),
+        _ => "run it in a checkout".to_owned(),
+    };
+    Failure::Hil { reason: failure.to_string(), help }
 }
 
 /// The daemon runs in a folder of its own, or of whoever started this.
@@ -189,7 +194,7 @@ fn evaluate(model: &Path, still: &Path) -> Result<Expected, Failure> {
     let refuse =
         |reason: String| Failure::Hil { reason, help: "`--model` takes a folder that `mtcae export` wrote".into() };
     let manifest = Manifest::from_toml(&text).map_err(|error| refuse(format!("{}: {error}", path.display())))?;
-    let clip = reference::face_clip(&manifest, Some(still))?;
+    let clip = reference::face_clip(&manifest, Some(still)).map_err(refuse)?;
     let has = |precision| manifest.artifacts.iter().any(|file| file.precision == precision);
     let precision = [Precision::Fp32, Precision::Int8].into_iter().find(|p| has(*p)).unwrap_or(Precision::Fp32);
     let mut engine = TractEngine::load(model, precision, 1).map_err(|error| refuse(error.to_string()))?;

@@ -259,7 +259,10 @@ fn help(error: &KeyError) -> &'static str {
             ErrorKind::NotFound => "check the path; `mtcae keys new` makes a key",
             _ => "give the path of a key file that you may read, in a folder that you may write to",
         },
-        KeyError::Mode { .. } => "if somebody may have read it, make a new one and let `mtcae keys rotate` replace it",
+        KeyError::Mode { .. } => {
+            "if somebody may have read it, make a new one: `mtcae keys rotate` puts it in a signing key's place; to a new device key \
+             bundles are encrypted anew, and a new line key's .pub goes where the old one's was"
+        }
         KeyError::Random(_) => "try again; if it stays, the machine's random device is broken",
     }
 }

@@ -50,7 +50,7 @@ pub struct SelfTest {
 /// # Errors
 /// When no face is found there, the model does not run, or it answers the same to a black clip.
 pub fn make(folder: &Path, manifest: &Manifest, video: Option<&Path>) -> Result<SelfTest, Failure> {
-    let clip = face_clip(manifest, video)?;
+    let clip = face_clip(manifest, video).map_err(|e| refused(e, VIDEO))?;
     let alone = manifest.artifacts.first().filter(|_| manifest.artifact(Precision::Fp32).is_none());
     let precision = alone.map_or(Precision::Fp32, |file| file.precision);
     let mut engine = TractEngine::load(folder, precision, 1).map_err(|e| refused(e, MODEL))?;
@@ -89,14 +89,14 @@ fn of_checkpoint(folder: &Path) -> Result<TractEngine, Failure> {
 /// A clip with a face, of `video` (or a folder of pictures), or of the portrait that ships.
 ///
 /// # Errors
-/// When no face is found there.
-pub fn face_clip(manifest: &Manifest, video: Option<&Path>) -> Result<Clip, Failure> {
+/// Why there is none: no face is found there, or it cannot be read.
+pub fn face_clip(manifest: &Manifest, video: Option<&Path>) -> Result<Clip, String> {
     let Some(path) = video else {
         return clip_from(&mut MovingCamera::new(manifest)?, manifest);
     };
     let options = FileOptions { pacing: Pacing::Fast, ..FileOptions::default() };
     let clock = Arc::new(MonotonicClock::start());
-    let mut source = FileSource::open(path, options, clock).map_err(|e| refused(e, VIDEO))?;
+    let mut source = FileSource::open(path, options, clock).map_err(|e| e.to_string())?;
     clip_from(&mut source, manifest)
 }
 
@@ -111,10 +111,10 @@ fn refused(reason: impl Display, help: &str) -> Failure {
 }
 
 /// The first clip with a face at its end.
-fn clip_from(source: &mut dyn FrameSource, manifest: &Manifest) -> Result<Clip, Failure> {
+fn clip_from(source: &mut dyn FrameSource, manifest: &Manifest) -> Result<Clip, String> {
     let spec = manifest.clip;
     let mut ring = Ring::new(RingLimits::for_clip(&spec), GapSettings::default());
-    let mut finder = MtcnnFinder::new(DetectorConfig::fast()).map_err(|e| refused(e, MODEL))?;
+    let mut finder = MtcnnFinder::new(DetectorConfig::fast()).map_err(|e| e.to_string())?;
     let (mut begun, mut epoch, mut next_search) = (0, None, 0);
     for seen in 0..MAX_FRAMES {
         let mut ended = false;
@@ -125,10 +125,10 @@ fn clip_from(source: &mut dyn FrameSource, manifest: &Manifest) -> Result<Clip, 
                     begun = captured;
                 }
             }
-            Ok(None) => return Err(refused(format!("no frame within {} s", WAIT.as_secs()), VIDEO)),
+            Ok(None) => return Err(format!("no frame within {} s", WAIT.as_secs())),
             Err(SourceError::BadFrame(_)) => continue,
             Err(SourceError::End) => ended = true,
-            Err(error) => return Err(refused(error, VIDEO)),
+            Err(error) => return Err(error.to_string()),
         }
         let covered = ring.newest().map_or(0, |newest| newest.captured - begun);
         let full = covered as f64 >= f64::from(spec.seconds) * 1e6;
@@ -144,14 +144,14 @@ fn clip_from(source: &mut dyn FrameSource, manifest: &Manifest) -> Result<Clip, 
         }
     }
     let (name, taken) = (source.info().name, ring.counts().received);
-    Err(refused(format!("no face was found in {name}, of which {taken} frame(s) were read"), VIDEO))
+    Err(format!("no face was found in {name}, of which {taken} frame(s) were read"))
 }
 
 /// The clip that ends at the ring's newest frame, cut along the largest face in it; `None` without a face.
-fn clip_of(ring: &mut Ring, finder: &mut MtcnnFinder, manifest: &Manifest) -> Result<Option<Clip>, Failure> {
+fn clip_of(ring: &mut Ring, finder: &mut MtcnnFinder, manifest: &Manifest) -> Result<Option<Clip>, String> {
     let Some(newest) = ring.newest() else { return Ok(None) };
     let (image, spec) = (newest.image.clone(), manifest.clip);
-    let found = finder.find(&image).map_err(|e| refused(e, VIDEO))?;
+    let found = finder.find(&image).map_err(|e| e.to_string())?;
     let Some(face) = found.iter().map(|found| found.face).max_by(|a, b| a.area().total_cmp(&b.area())) else {
         return Ok(None);
     };
@@ -171,8 +171,8 @@ struct MovingCamera {
 impl MovingCamera {
     const FPS: f32 = 30.0;
 
-    fn new(manifest: &Manifest) -> Result<MovingCamera, Failure> {
-        let portrait = PictureDecoder::new(MAX_SIDE).png(PORTRAIT).map_err(|e| refused(e, "please report this"))?;
+    fn new(manifest: &Manifest) -> Result<MovingCamera, String> {
+        let portrait = PictureDecoder::new(MAX_SIDE).png(PORTRAIT).map_err(|e| e.to_string())?;
         let frames = (manifest.clip.seconds * Self::FPS).ceil() as u32 + 1;
         Ok(MovingCamera { portrait, cropper: Cropper::new(), frames, seen: 0 })
     }

@@ -119,7 +119,15 @@ fn a_board_on_a_network_gets_a_line_key_and_knows_its_clients() {
     assert_eq!(key.public().to_string(), public.trim_end());
     let clients = mtcae_tls::Clients::read(&desk.path("root/etc/mtcae/clients")).unwrap();
     assert!(clients.faults().is_empty() && clients.keys()[..] == [client]);
-    assert!(desk.good(&arguments).contains("nothing to do"));
+    let again = desk.good(&arguments);
+    assert!(again.contains("nothing to do") && again.contains("so its clients cannot connect"), "{again}");
+    // The other way round: a port, and nobody who may connect.
+    let robot = [&desk.read("robot.toml")[..], b"\n[[sink]]\nkind = \"tcp\"\n"].concat();
+    desk.write("robot.toml", &robot);
+    assert!(!desk.good(&arguments).contains("note "));
+    fresh(&desk, "other");
+    let told = desk.good(&provision("dir:other", &["--name", "robot-18", "--no-owners", "--dry-run"]));
+    assert!(told.contains("lets nobody in: give it a client with --client"), "{told}");
 }
 
 #[test]

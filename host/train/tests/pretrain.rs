@@ -141,6 +141,8 @@ fn a_killed_run_goes_on_and_ends_the_same_and_its_encoder_can_be_trained() {
     let said = done(desk.path(), &format!("{pretrain} cut"));
     assert!(said.starts_with("goes on at update "), "{said}");
     assert_eq!(losses(&at("cut")), whole);
+    let log = std::fs::read_to_string(at("cut/log.jsonl")).unwrap();
+    assert_eq!(log.lines().count(), 8, "updates that were done again stand twice in the log");
     let bytes = |name: &str| std::fs::read(at(name).join("checkpoint.safetensors")).unwrap();
     assert!(bytes("cut") == bytes("whole"), "the same run gave another checkpoint");
 
@@ -181,6 +183,9 @@ fn a_killed_run_goes_on_and_ends_the_same_and_its_encoder_can_be_trained() {
     assert!(said.starts_with("Error: long holds a run of other recipe and other --init; "), "{said}");
     // And a pre-training may start from an encoder.
     std::fs::write(at("recipe.toml"), recipe(1)).unwrap();
+    let said = run(desk.path(), &format!("{pretrain} whole --init whole/checkpoint.safetensors"));
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.starts_with("Error: whole holds a run of other recipe and other --init; "), "{said}");
     done(desk.path(), &format!("{pretrain} more --init whole/checkpoint.safetensors"));
     assert!(losses(&at("more"))[0] < whole[0], "{} {}", losses(&at("more"))[0], whole[0]);
 }

@@ -124,6 +124,10 @@ fn a_failed_gate_writes_nothing() {
         (&["--max-difference", "0.00001"][..], "; `"),
         (&["--max-iou-drop=-1", "--max-war-drop", "100"], "in box IoU; accepted: up to -1; `"),
         (&["--keep-layer", "blocks.7.mlp.fc1"], "there is no layer `blocks.7.mlp.fc1`; accepted: stem.1.conv, "),
+        (
+            &["--keep", "1000"],
+            "all 37 layers that can compute in int8 would stay in f32; keep fewer; nothing was written",
+        ),
     ] {
         let said = desk.quantize(&[&["--calibrate", "out/mine", "--out", "model"], more].concat());
         assert!(said.starts_with("exit code: 1\n") && said.contains(says), "{said}");

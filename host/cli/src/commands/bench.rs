@@ -26,10 +26,12 @@ loaded, warmed up, and then take turns, one turn each in a round, so that a busy
 alike. `x ORT` is the ratio to ONNX Runtime, fp32, on the processor, with as many threads and \
 streams: of processor time, and of the median by the clock. `first ms` is the time from the start of \
 the process to the first answer, `first CPU` the processor time of that. Without --engines: tract, \
-and ONNX Runtime where it is found.
+and ONNX Runtime where it is found. A folder that lists int8 alone, as those in models/zoo, has no \
+ratio, as nothing of it runs in fp32: --preset edge --precision fp32,int8 has one.
 
 Examples:
   mtcae bench models/zoo/edge
+  mtcae bench --preset edge --precision fp32,int8
   mtcae bench models/zoo/edge --engines tract,cpu-ort --threads 1,2 --streams 1,2 --plot edge.svg
   mtcae bench --preset small --size 112 --preset tiny:112 --precision fp32,int8 --rounds 20")]
 pub struct Args {

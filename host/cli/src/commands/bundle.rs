@@ -22,8 +22,9 @@ along when it is there. Data sets, metrics, licences and engines are read from i
 and what is printed is what `mtcae inspect` shows. A file that is there is never replaced: a \
 version that boards may have must not change.
 
-A model gets a self-test: a clip with a face, and what its fp32 file, or the one made of its checkpoint, answers to it here. A board \
-gives a new model the same clip and goes back to the old model if the answer differs.
+A model gets a self-test: a clip with a face, and what its fp32 file answers to it here; or its int8 \
+file, where it lists that alone, once it is found near what the checkpoint answers. A board gives a \
+new model the same clip and goes back to the old model if the answer differs.
 
 Raise --counter by one when an older bundle must never run again: boards refuse a lower one than \
 they have confirmed. Encryption hides the parts from all but the recipients; the manifest stays \

@@ -18,7 +18,7 @@ starts anew; the board file says what it starts with. A privacy switch is strong
 Examples:
   mtcae camera /dev/ttyUSB0
   mtcae camera /dev/ttyUSB0 use YUYV:1280x720@10
-  mtcae camera tcp:robot.local:7700 stop
+  mtcae camera tcp:robot.local:7452 stop
   mtcae camera /dev/ttyUSB0 --json | jq -r 'select(.readable) | .format'")]
 pub struct Args {
     /// The board: serial:PORT[:BAUD] or the port's path, tcp:HOST:PORT

@@ -16,7 +16,7 @@ Writes NAME.fp32.onnx and manifest.toml, after the graph was run and compared wi
 nothing is written. With --fp16 also NAME.fp16.onnx, for GPUs: its matrix products are in f16, norms and softmax in f32.
 
 Example:
-  mtcae export --checkpoint runs/edge/best.safetensors --manifest runs/edge/manifest.toml --out models/zoo/edge")]
+  mtcae export --checkpoint run/checkpoint.safetensors --manifest host/train/recipes/edge.manifest.toml --out model")]
 pub struct Args {
     /// Weights that `mtcae train` wrote
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

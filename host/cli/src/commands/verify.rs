@@ -10,6 +10,7 @@ use mtcae_deploy::{
     Agreement, Difference, EngineName, Engines, ExportError, Finding, Outputs, Parts, Severity, Verdict, Verification,
     read_artifact, read_checkpoint, read_manifest, seeded_clip, verify,
 };
+use mtcae_drivers::{ONNXRUNTIME_FOLDERS, find_onnxruntime};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -32,12 +33,12 @@ engine answer wrongly.
 Examples:
   mtcae verify models/zoo/edge
   mtcae verify models/zoo/edge --onnxruntime /usr/lib/libonnxruntime.so --clip me.mp4
-  mtcae verify models/zoo/edge --engines cpu-ort,cuda")]
+  mtcae verify model --engines cpu-ort,cuda       # of `mtcae export`: a GPU runs no int8")]
 pub struct Args {
     /// Model folder
     #[arg(value_name = "MODEL", value_hint = ValueHint::DirPath)]
     model: PathBuf,
-    /// ONNX Runtime's library; else where ORT_DYLIB_PATH points
+    /// ONNX Runtime's library; else where ORT_DYLIB_PATH points, or where a board looks for it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     onnxruntime: Option<PathBuf>,
     /// Engines that must answer, with commas between: tract, cpu-ort, cuda, tensorrt; else those that are there. Without tract
@@ -69,12 +70,17 @@ impl Args {
         let checkpoint = read_checkpoint(&self.model, &manifest).map_err(refused)?;
         let files = self.files(&manifest)?;
         let clips = self.clips(&manifest)?;
-        let library = self.onnxruntime.clone().or_else(|| std::env::var_os(LIBRARY).map(PathBuf::from));
+        let given = self.onnxruntime.clone().or_else(|| std::env::var_os(LIBRARY).map(PathBuf::from));
+        // One that was named and is not there is told where it is loaded.
+        let library = given.or_else(|| find_onnxruntime(None).ok());
         let named: Vec<EngineName> = self.engines.iter().map(|e| engine(*e)).collect();
         if named.iter().any(|e| *e != EngineName::Tract) && library.is_none() {
             return Err(Failure::Verify {
                 reason: "`--engines` asks ONNX Runtime, whose library is not known".to_owned(),
-                help: format!("give it with `--onnxruntime FILE` or {LIBRARY}"),
+                help: format!(
+                    "give it with `--onnxruntime FILE` or {LIBRARY}; in {} it is found",
+                    ONNXRUNTIME_FOLDERS.join(", ")
+                ),
             });
         }
         let parts = Parts {
@@ -128,10 +134,10 @@ impl Args {
         let spec = manifest.clip;
         let mut clips: Vec<Vec<u8>> = (1..=SEEDED).map(|seed| seeded_clip(spec.frames, spec.size, seed)).collect();
         if self.clips.is_empty() {
-            clips.push(face_clip(manifest, None)?.bytes);
+            clips.push(face_clip(manifest, None).map_err(no_clip)?.bytes);
         }
         for video in &self.clips {
-            clips.push(face_clip(manifest, Some(video))?.bytes);
+            clips.push(face_clip(manifest, Some(video)).map_err(no_clip)?.bytes);
         }
         Ok(clips)
     }
@@ -168,6 +174,13 @@ fn answer(line: &str) -> Option<Outputs> {
     };
     let task = |name: &str| Some(numbers(name)?).map(|values| Some(values).filter(|v| !v.is_empty()));
     Some(Outputs { boxes: task("boxes")?, landmarks: task("landmarks")?, logits: numbers("logits")? })
+}
+
+fn no_clip(reason: String) -> Failure {
+    Failure::Verify {
+        reason,
+        help: "`--clip` takes a video or a folder of pictures in which a face is seen".to_owned(),
+    }
 }
 
 fn refused(error: ExportError) -> Failure {

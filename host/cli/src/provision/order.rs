@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::keyring::{self, TrustedKeys};
 use crate::progress::Progress;
 use crate::{assets, text};
-use mtcae_board_configs::{ConfirmChoice, builtin_named, load_builtin};
+use mtcae_board_configs::{ConfirmChoice, Sink, SinkKind, builtin_named, load_builtin};
 use mtcae_bundle::{DeviceKey, KeyError, Recipient};
 use mtcae_install::Rules;
 use mtcae_provision::{
@@ -158,12 +158,26 @@ impl Order {
         if !self.board.board.update.enabled {
             report.notes.push("its board file takes no updates over a line: [update] enabled = false".to_owned());
         }
+        report.notes.extend(self.unreachable(found));
         let others = found.trusted.iter().filter(|name| !self.trusted.files.iter().any(|(known, _)| known == *name));
         let others: Vec<&str> = others.map(String::as_str).collect();
         if !others.is_empty() {
             report.notes.push(format!("it trusts these too, which are left as they are: {}", others.join(", ")));
         }
         report
+    }
+
+    /// A port that nobody can connect to, or clients without a port.
+    fn unreachable(&self, found: &Found) -> Option<String> {
+        let tcp = |sink: &Sink| if let SinkKind::Tcp(tcp) = &sink.kind { Some(tcp.key.clone()) } else { None };
+        let keys: Vec<String> = self.board.board.sinks.iter().filter_map(tcp).collect();
+        let keyless = self.line.is_none() && !found.has_file(LINE_KEY);
+        if keyless && keys.iter().any(|key| key == LINE_KEY) {
+            let what = "its [[sink]] with kind = \"tcp\" lacks the board's line key and lets nobody in";
+            return Some(format!("{what}: give it a client with --client"));
+        }
+        let what = "its board file has no [[sink]] with kind = \"tcp\", so its clients cannot connect";
+        (keys.is_empty() && !self.clients.is_empty()).then(|| what.to_owned())
     }
 }
 

@@ -31,11 +31,14 @@ pub struct Accuracy {
     pub box_iou: f32,
 }
 
-/// Refuses an int8 model whose answers are too far from the fp32 model's.
+/// Refuses an int8 model whose answers are too far from the fp32 model's, or that has nothing in int8.
 ///
 /// # Errors
-/// Naming the output, how far it is, and the layer that hurts most.
+/// Naming the output, how far it is, and the layer that hurts most; or how many layers could be in int8.
 pub fn gate_difference(found: Agreement, limits: &Limits, layers: &[LayerReport]) -> Result<(), QuantizeError> {
+    if !layers.is_empty() && layers.iter().all(|layer| layer.activation.is_none()) {
+        return Err(QuantizeError::Nothing { layers: layers.len() });
+    }
     let (output, error) = found.worst();
     if error <= limits.difference {
         return Ok(());

@@ -52,6 +52,12 @@ pub enum QuantizeError {
         /// Those that can be quantized.
         accepted: String,
     },
+    /// Every layer is to stay in f32.
+    #[error("all {layers} layers that can compute in int8 would stay in f32; keep fewer; nothing was written")]
+    Nothing {
+        /// Those that can be quantized.
+        layers: usize,
+    },
     /// The int8 graph computes something else.
     #[error(
         "the int8 graph differs from the fp32 file by {error:.1e} in `{output}`; accepted: up to {limit:.0e}; {worst}; \

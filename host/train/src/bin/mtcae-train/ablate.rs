@@ -114,7 +114,7 @@ impl Args {
                 place: self.device,
                 precision: Default::default(),
             };
-            RunOf::new(&run).check(&out)?;
+            RunOf::new(run.recipe, run.data, run.init).check(&out)?;
             if !checkpoint.exists() {
                 eprintln!("{}, fold {k}/{}", recipe.strategy, folds.count());
                 TrainedOn::new(folds, *k, data).write(&out)?;

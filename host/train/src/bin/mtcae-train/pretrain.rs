@@ -1,6 +1,8 @@
 //! `mtcae-train pretrain`.
 
 use crate::plot::plot_losses;
+use crate::run_of::{RunOf, cut_log};
+use crate::train::QUIET;
 use crate::value::at_least_one;
 use crate::{open, read_checkpoint};
 use anyhow::{Context, Result};
@@ -13,6 +15,7 @@ use mtcae_train::{
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Train an encoder without labels: most of each clip is hidden, and it learns to say what is there (VideoMAE).
 #[derive(clap::Args)]
@@ -70,11 +73,14 @@ impl Args {
         self.device.open()?;
         let recipe = PretrainRecipe::read(&self.recipe)?;
         let data = open(&self.data)?;
+        let run_of = RunOf::new(&recipe, &data, self.init.as_deref());
+        run_of.check(&self.out)?;
         std::fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
         let classes = self.classes.unwrap_or(data.labels().len());
         let config = NetworkConfig { strategy: self.strategy, ..recipe.network(classes)? };
         let state_file = self.out.join("state.safetensors");
         let mut state = self.first_state(&recipe, &config, &state_file)?;
+        run_of.keep(&self.out)?;
         self.learn(&recipe, &config, &data, &state_file, &mut state)?;
         plot_losses(&self.out.join("log.jsonl"), &self.out.join("loss.svg"))?;
         // What it was last trained on is what it is good at.
@@ -119,14 +125,21 @@ impl Args {
             .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} updates, {per_sec}, {eta} left  {msg}")?);
         bar.set_position(state.updates as u64);
         let log = self.out.join("log.jsonl");
+        cut_log(&log, state.updates)?;
         let mut log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .with_context(|| log.display().to_string())?;
+        let mut told = Instant::now();
         let mut report = |p: Progress<f32>, state: &State| {
             bar.set_position(state.updates as u64);
             bar.set_message(format!("loss {:.4}", p.losses));
+            // Who reads a file has no bar.
+            if bar.is_hidden() && told.elapsed() > QUIET {
+                told = Instant::now();
+                eprintln!("update {} of {total}, loss {:.4}", state.updates, p.losses);
+            }
             let line = serde_json::json!({ "update": state.updates, "phase": p.phase, "lr": p.lr, "loss": p.losses, "loading": p.loading });
             // A full disk must not end a run that still holds its state in memory.
             let _ = writeln!(log, "{line}");

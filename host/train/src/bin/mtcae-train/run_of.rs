@@ -1,8 +1,9 @@
 //! What a run is of, in a note beside its state: only the same run goes on, so that nobody who is to be tested on was trained on.
 
-use crate::train::Run;
 use anyhow::{Context, Result, bail};
+use mtcae_data::Stills;
 use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
 use std::path::Path;
 
 /// The note's name.
@@ -22,16 +23,17 @@ pub struct RunOf {
 }
 
 impl RunOf {
-    pub fn new(run: &Run<'_>) -> RunOf {
-        let jobs = run.data.shards().iter().map(|s| s.info().job.clone()).collect();
+    /// A run of `recipe` on `data` from the weights in `init`.
+    pub fn new(recipe: &impl Debug, data: &Stills, init: Option<&Path>) -> RunOf {
+        let jobs = data.shards().iter().map(|s| s.info().job.clone()).collect();
         // FNV-1a over words.
-        let mix = |hash: u64, i: usize| (hash ^ run.data.sample(i).subject).wrapping_mul(0x0100_0000_01b3);
-        let hash = (0..run.data.len()).fold(0xcbf2_9ce4_8422_2325, mix);
+        let mix = |hash: u64, i: usize| (hash ^ data.sample(i).subject).wrapping_mul(0x0100_0000_01b3);
+        let hash = (0..data.len()).fold(0xcbf2_9ce4_8422_2325, mix);
         RunOf {
-            recipe: format!("{:?}", run.recipe),
+            recipe: format!("{recipe:?}"),
             jobs,
-            samples: format!("{} {hash:016x}", run.data.len()),
-            init: run.init.map(|path| path.display().to_string()),
+            samples: format!("{} {hash:016x}", data.len()),
+            init: init.map(|path| path.display().to_string()),
         }
     }
 
@@ -62,4 +64,18 @@ impl RunOf {
         let path = out.join(NOTE);
         std::fs::write(&path, serde_json::to_vec_pretty(self)?).with_context(|| path.display().to_string())
     }
+}
+
+/// Lets go of what a run that was cut wrote into its log after its last state.
+pub fn cut_log(path: &Path, updates: usize) -> Result<()> {
+    let Ok(text) = std::fs::read_to_string(path) else { return Ok(()) };
+    let is_before = |line: &&str| {
+        let update = serde_json::from_str::<serde_json::Value>(line).ok().and_then(|v| v["update"].as_u64());
+        update.is_some_and(|update| update <= updates as u64)
+    };
+    let kept: String = text.lines().filter(is_before).flat_map(|line| [line, "\n"]).collect();
+    if kept != text {
+        std::fs::write(path, kept).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }

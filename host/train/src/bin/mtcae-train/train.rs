@@ -3,7 +3,7 @@
 use crate::answer::all_answers;
 use crate::fold::{FoldArgs, TrainedOn};
 use crate::plot::plot_losses;
-use crate::run_of::RunOf;
+use crate::run_of::{RunOf, cut_log};
 use crate::value::at_least_one;
 use crate::{open, read_checkpoint};
 use anyhow::{Context, Result, anyhow, bail};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Without a bar a run says how far it is this often.
-const QUIET: Duration = Duration::from_secs(30);
+pub const QUIET: Duration = Duration::from_secs(30);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -79,7 +79,7 @@ impl Args {
             let out = self.out.join(format!("fold-{k}"));
             let (train, unseen) = (data.select(&fold.train)?, data.select(&fold.test)?);
             let run = self.one(&recipe, &train, test.as_ref().or(Some(&unseen)), &out);
-            RunOf::new(&run).check(&out)?;
+            RunOf::new(run.recipe, run.data, run.init).check(&out)?;
             TrainedOn::new(folds, k, &data).write(&out)?;
             sayln!("wrote {}", train_run(&run)?.display());
         }
@@ -117,12 +117,13 @@ pub struct Run<'a> {
 /// Trains to the recipe's end and writes the averaged weights into the checkpoint whose path it gives.
 pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
     let (recipe, data) = (args.recipe, args.data);
-    RunOf::new(args).check(args.out)?;
+    let run_of = RunOf::new(recipe, data, args.init);
+    run_of.check(args.out)?;
     std::fs::create_dir_all(args.out).with_context(|| args.out.display().to_string())?;
     let config = recipe.network(data.labels().len())?;
     let network = Network::new(config.clone())?;
     let state_file = args.out.join("state.safetensors");
-    RunOf::new(args).keep(args.out)?;
+    run_of.keep(args.out)?;
     let mut state = first_state(args, &config, &network, &state_file)?;
     let total: usize = recipe.phase.iter().map(|p| p.steps).sum();
     let bar = ProgressBar::new(total as u64)
@@ -236,20 +237,6 @@ fn first_state(args: &Run<'_>, config: &NetworkConfig, network: &Network, file: 
         );
     }
     Ok(State::from_checkpoint(&checkpoint)?)
-}
-
-/// Lets go of what a run that was cut wrote after its last state.
-fn cut_log(path: &Path, updates: usize) -> Result<()> {
-    let Ok(text) = std::fs::read_to_string(path) else { return Ok(()) };
-    let is_before = |line: &&str| {
-        let update = serde_json::from_str::<serde_json::Value>(line).ok().and_then(|v| v["update"].as_u64());
-        update.is_some_and(|update| update <= updates as u64)
-    };
-    let kept: String = text.lines().filter(is_before).flat_map(|line| [line, "\n"]).collect();
-    if kept != text {
-        std::fs::write(path, kept).with_context(|| path.display().to_string())?;
-    }
-    Ok(())
 }
 
 fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
