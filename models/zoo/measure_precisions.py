@@ -1,9 +1,11 @@
 """How far the edge model's answers move when it computes in fewer bits (needs numpy, onnx, onnxruntime, pillow).
 
-python3 models/zoo/measure_precisions.py
+    mtcae export --checkpoint models/zoo/edge/checkpoint.safetensors --manifest models/zoo/edge/manifest.toml --out edge
+    python3 models/zoo/measure_precisions.py edge/edge.fp32.onnx
 
-Prints, for each form of the network, the largest difference from fp32 in each output, relative to the output's largest
-value, over clips of the portrait that ships: the numbers behind `tolerance` in host/deploy/src/check.rs.
+Takes an fp32 file, which `mtcae export` makes of the checkpoint: the folder that ships has none. Prints, for each form of the
+network, the largest difference from fp32 in each output, relative to the output's largest value, over clips of the portrait that
+ships: the numbers behind `tolerance` in host/deploy/src/check.rs.
 """
 
 import pathlib
@@ -19,6 +21,8 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 MODEL = pathlib.Path(sys.argv[1])  # an fp32 file, as `mtcae export` writes it
 OUTPUTS = ["boxes", "landmarks", "logits"]
 
