@@ -1,5 +1,6 @@
 //! One picture to one sample: decode, find the face, cut the stored square.
 
+use crate::hash::picture_hash;
 use crate::{DataError, FACE_MARGIN, STORE_MARGIN};
 use image::{ImageDecoder, ImageReader, Limits};
 use mtcae_contract::{Cropper, Image, LANDMARKS, Point, Rect};
@@ -22,6 +23,8 @@ pub(crate) struct Annotated {
     /// Fractions of the stored square; zeros when `has_face` is false.
     pub landmarks: [Point; LANDMARKS],
     pub has_face: bool,
+    /// Of the whole picture.
+    pub picture: u64,
 }
 
 /// Annotates pictures; one per thread.
@@ -52,6 +55,7 @@ impl Annotator {
             face: stored.rect_to_fraction(face),
             landmarks: found.map_or_else(Default::default, |d| d.landmarks.map(|p| stored.to_fraction(p))),
             has_face: found.is_some(),
+            picture: picture_hash([image]),
         })
     }
 

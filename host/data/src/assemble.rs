@@ -112,6 +112,7 @@ impl Open {
         let first = clip.sample(0);
         data.label.push(first.label as u8);
         data.subject.push(first.subject);
+        data.picture.extend(clip.picture(0));
         self.counts.samples += 1;
         self.counts.faces += 1;
         let named = &video.named;

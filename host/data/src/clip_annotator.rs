@@ -4,6 +4,7 @@ use crate::clips::{ClipsJob, Fate};
 use crate::cut::cut;
 use crate::ffmpeg::VideoFault;
 use crate::follow::{chosen, fill, follow, nearest};
+use crate::hash::picture_hash;
 use crate::index::Video;
 use crate::refusal::Reason;
 use crate::shard::FILLED;
@@ -73,6 +74,7 @@ impl ClipAnnotator {
             // A scheme names no expression that its own set lacks.
             label: vec![label.unwrap_or(0) as u8],
             subject: vec![subject_hash(&video.named.subject)],
+            picture: vec![picture_hash(&frames)],
         }))
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 /// Counts up when other clips come out of the same videos: shards of an older version are made again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What to prepare.
 #[derive(Debug, Clone)]
@@ -119,7 +119,7 @@ impl ClipsJob {
 
     /// The video's name in the journal.
     pub(crate) fn key(&self, video: &Video) -> String {
-        fingerprint(format!("{} {} {:?}", self.settings(), video.name, video.stamp))
+        fingerprint(format!("{} {} {} {:?}", self.settings(), video.name, video.named.subject, video.stamp))
     }
 
     /// Tells this job from others.

@@ -30,6 +30,12 @@ pub enum DataError {
         /// Which tensor or key is wrong, what it is and what is accepted.
         why: String,
     },
+    /// An older shard, which cannot be asked which of its pictures are elsewhere, too.
+    #[error("{}: the shard keeps no hashes of its pictures; make it again with `mtcae data`", path.display())]
+    NoPictureHashes {
+        /// The shard.
+        path: PathBuf,
+    },
     /// The job asks for something that cannot be done.
     #[error("{what} is {value}; accepted: {accepted}")]
     Job {

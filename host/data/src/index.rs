@@ -3,9 +3,9 @@
 use crate::DataError;
 use crate::naming::{NameFault, Named, Scheme};
 use crate::refusal::{Reason, Refused};
+use crate::source::{own_name, stamp};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 /// Extensions of files that are taken for videos.
 const VIDEOS: [&str; 10] = ["mp4", "flv", "avi", "mov", "mkv", "webm", "m4v", "mpg", "mpeg", "wmv"];
@@ -49,17 +49,19 @@ pub(crate) fn index(root: &Path, scheme: &Scheme) -> Result<Index, DataError> {
                 refuse(Reason::Empty, "0 bytes".to_owned());
                 continue;
             }
-            Ok(m) => {
-                let changed = m.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-                (m.len(), changed.map_or(0, |t| t.as_nanos()))
-            }
+            Ok(m) => stamp(&m),
             Err(e) => {
                 refuse(Reason::Broken, e.to_string());
                 continue;
             }
         };
         match scheme.read(&name) {
-            Ok(named) => index.videos.push(Video { path, name, named, stamp }),
+            Ok(mut named) => {
+                if scheme.is_by_file() {
+                    named.subject = format!("{}/{}", own_name(root), named.subject);
+                }
+                index.videos.push(Video { path, name, named, stamp });
+            }
             Err(NameFault::Misnamed(why)) => refuse(Reason::Misnamed, why),
             Err(NameFault::Unwanted(what)) => refuse(Reason::Unwanted, what),
         }
@@ -140,6 +142,23 @@ mod tests {
         misnamed Actor_02/02-01-05-01-01-01.MP4: name is "02-01-05-01-01-01"; accepted: seven numbers, modality-channel-emotion-intensity-statement-repetition-actor
         empty Actor_02/02-01-05-01-01-02-02.mp4: 0 bytes
         "#);
+    }
+
+    #[test]
+    fn videos_of_nobody_known_are_of_different_persons_in_every_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut subjects = std::collections::BTreeSet::new();
+        for name in ["train/happy/1.mp4", "train/sad/1.mp4", "test/happy/1.mp4"] {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        for root in ["train", "test"] {
+            let scheme = Scheme::Folder { naming: crate::Naming::File, contempt: false };
+            let found = index(&dir.path().join(root), &scheme).unwrap();
+            subjects.extend(found.videos.into_iter().map(|v| v.named.subject));
+        }
+        assert_eq!(Vec::from_iter(subjects), ["test/happy/1.mp4", "train/happy/1.mp4", "train/sad/1.mp4"]);
     }
 
     #[test]

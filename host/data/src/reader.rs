@@ -3,6 +3,7 @@
 use crate::shard::{Shard, framing};
 use crate::{DataError, StillRef};
 use mtcae_contract::{LabelSet, Rect};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -156,6 +157,33 @@ impl Stills {
         let n = n as f32;
         let mean = Rect { x: mean.x / n, y: mean.y / n, w: mean.w / n, h: mean.h / n };
         framing(self.find(i).0.info().stored, mean, margin)
+    }
+
+    /// Hash of the picture, or of the frames, that sample `i` was cut from: the same wherever the same picture is.
+    ///
+    /// # Errors
+    /// When its shard keeps none.
+    ///
+    /// # Panics
+    /// As [`Stills::sample`].
+    pub fn picture(&self, i: usize) -> Result<u64, DataError> {
+        let (shard, i) = self.find(i);
+        shard.picture(i).ok_or_else(|| DataError::NoPictureHashes { path: shard.path().to_owned() })
+    }
+
+    /// Which samples show a picture that is in `others`, too.
+    ///
+    /// # Errors
+    /// When a shard of the one or the other keeps no hashes of pictures.
+    pub fn also_in(&self, others: &Stills) -> Result<Vec<usize>, DataError> {
+        let known = (0..others.len()).map(|i| others.picture(i)).collect::<Result<HashSet<u64>, _>>()?;
+        let mut shared = Vec::new();
+        for i in 0..self.len() {
+            if known.contains(&self.picture(i)?) {
+                shared.push(i);
+            }
+        }
+        Ok(shared)
     }
 
     /// The name of the person with this hash, where the shards know it.

@@ -5,7 +5,12 @@ use memmap2::Mmap;
 use mtcae_contract::{LANDMARKS, LabelSet, Point, Rect};
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fs::File, ops::Range, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 /// Format of shards of stills.
 pub const FORMAT: &str = "mtcae-stills/1";
@@ -163,6 +168,7 @@ pub(crate) fn framing(stored: Stored, face: Rect, margin: f32) -> Rect {
 /// A shard opened for reading. Pages come in from the file as samples are touched.
 #[derive(Debug)]
 pub struct Shard {
+    path: PathBuf,
     map: Mmap,
     info: ShardInfo,
     len: usize,
@@ -172,6 +178,8 @@ pub struct Shard {
     has_face: Range<usize>,
     label: Range<usize>,
     subject: Range<usize>,
+    /// Nothing in shards made before hashes of pictures were kept.
+    picture: Option<Range<usize>>,
 }
 
 impl Shard {
@@ -183,10 +191,10 @@ impl Shard {
         let file = File::open(path).map_err(DataError::io(path))?;
         // SAFETY: shards are written to another name and renamed into place, never changed afterwards.
         let map = unsafe { Mmap::map(&file) }.map_err(DataError::io(path))?;
-        Shard::from_map(map).map_err(|why| DataError::Shard { path: path.to_owned(), why })
+        Shard::from_map(path, map).map_err(|why| DataError::Shard { path: path.to_owned(), why })
     }
 
-    fn from_map(map: Mmap) -> Result<Shard, String> {
+    fn from_map(path: &Path, map: Mmap) -> Result<Shard, String> {
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| e.to_string())?;
         let info = read_info(&metadata)?;
         let start = header + 8;
@@ -199,7 +207,9 @@ impl Shard {
         let axis: &[usize] = if frames > 1 { &[frames] } else { &[] };
         let shape = |rest: &[usize]| [&[len], axis, rest].concat();
         let find = |name: &str, dtype: Dtype, shape: &[usize]| tensor_range(&metadata, start, name, dtype, shape);
+        let has_pictures = metadata.info("picture_hash").is_some();
         let shard = Shard {
+            path: path.to_owned(),
             len,
             images: find("images", Dtype::U8, &shape(&[side, side, channels]))?,
             boxes: find("boxes", Dtype::F32, &shape(&[4]))?,
@@ -207,6 +217,7 @@ impl Shard {
             has_face: find("has_face", Dtype::U8, &shape(&[]))?,
             label: find("label", Dtype::U8, &[len])?,
             subject: find("subject_hash", Dtype::U64, &[len])?,
+            picture: has_pictures.then(|| find("picture_hash", Dtype::U64, &[len])).transpose()?,
             info,
             map,
         };
@@ -246,8 +257,6 @@ impl Shard {
         let pixels = self.info.side * self.info.side * self.info.channels;
         let b: [f32; 4] = self.floats(&self.boxes, k);
         let l: [f32; LANDMARKS * 2] = self.floats(&self.landmarks, k);
-        let mut subject = [0; 8];
-        subject.copy_from_slice(&self.map[self.subject.start + i * 8..][..8]);
         StillRef {
             image: &self.map[self.images.start + k * pixels..][..pixels],
             side: self.info.side,
@@ -258,8 +267,29 @@ impl Shard {
             filled: self.map[self.has_face.start + k] == FILLED,
             stored: self.info.stored,
             label: usize::from(self.map[self.label.start + i]),
-            subject: u64::from_le_bytes(subject),
+            subject: self.word(&self.subject, i),
         }
+    }
+
+    /// Hash of the picture, or of the frames, that sample `i` was cut from; nothing in shards made before they were kept.
+    ///
+    /// # Panics
+    /// When `i` is not below [`Shard::len`].
+    pub fn picture(&self, i: usize) -> Option<u64> {
+        assert!(i < self.len, "sample {i} of a shard of {}", self.len);
+        self.picture.as_ref().map(|pictures| self.word(pictures, i))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The `i`-th number of a tensor.
+    fn word(&self, tensor: &Range<usize>, i: usize) -> u64 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.map[tensor.start + i * 8..][..8]);
+        u64::from_le_bytes(bytes)
     }
 
     /// The `i`-th group of `K` floats of a tensor. The file's floats may be unaligned, hence no cast.

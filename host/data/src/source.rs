@@ -1,14 +1,16 @@
 //! Where pictures come from: a folder or a tar archive with one folder per expression.
 
 use crate::DataError;
+use crate::hash::fingerprint;
 use memmap2::Mmap;
 use mtcae_contract::Expression;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    fs::File,
+    fs::{File, Metadata},
     io::Cursor,
     path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
 /// Largest picture file read, bytes.
@@ -88,6 +90,16 @@ impl Source {
         Ok(source)
     }
 
+    /// What tells the entry's content from others under its name: of a file its size and the time of its last change, of an
+    /// archive's entry, whose times are often all the same, a hash of its bytes.
+    pub fn stamp(&self, entry: &Entry) -> String {
+        match (&entry.place, &self.archive) {
+            (Place::Span(start, end), Some(map)) => fingerprint(map.get(*start..*end).unwrap_or_default()),
+            (Place::File(path), _) => std::fs::metadata(path).map_or(String::new(), |m| format!("{:?}", stamp(&m))),
+            (Place::Span(..), None) => String::new(),
+        }
+    }
+
     /// The file's bytes.
     pub fn read(&self, entry: &Entry) -> std::io::Result<Cow<'_, [u8]>> {
         match (&entry.place, &self.archive) {
@@ -104,6 +116,18 @@ impl Source {
             (Place::Span(..), None) => Err(std::io::Error::other("entry of another archive")),
         }
     }
+}
+
+/// Size in bytes and time of the last change, nanoseconds: another file under the same name is noticed.
+pub(crate) fn stamp(file: &Metadata) -> (u64, u128) {
+    let changed = file.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    (file.len(), changed.map_or(0, |t| t.as_nanos()))
+}
+
+/// The name that a folder or archive has itself, however it was pointed at.
+pub(crate) fn own_name(path: &Path) -> String {
+    let whole = path.file_name().is_none().then(|| path.canonicalize().ok()).flatten();
+    whole.as_deref().unwrap_or(path).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn is_picture(name: &str) -> bool {

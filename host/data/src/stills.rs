@@ -2,7 +2,7 @@
 
 use crate::annotate::{Annotated, Annotator, decode};
 use crate::reader::{remove_shards, shard_path};
-use crate::source::{Entry, Folders, Source};
+use crate::source::{Entry, Folders, Source, own_name};
 use crate::writer::ShardData;
 use crate::{Counts, DataError, FACE_MARGIN, FORMAT, STORE_MARGIN, Shard, ShardInfo, Stored, subject_hash};
 use mtcae_contract::LabelSet;
@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
+
+/// Counts up when other samples come out of the same pictures: shards of an older version are made again.
+const VERSION: u32 = 2;
 
 /// Samples per shard: what is lost at most when a run is interrupted.
 const SHARD_SAMPLES: usize = 8192;
@@ -43,7 +46,7 @@ impl Part {
 /// What a file's name says about who is in the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
-    /// Nothing: every file is its own subject.
+    /// Nothing: every file is its own subject, told from others by its path, the source's own name included.
     File,
     /// `Some_Person_0001.jpg`: the name up to the last underscore.
     PersonNumber,
@@ -129,7 +132,7 @@ pub fn prepare_stills(job: &StillsJob, mut progress: impl FnMut(Progress)) -> Re
     let mut at = Progress { done: 0, total: entries.len(), faces: 0 };
     for (index, chunk) in entries.chunks(SHARD_SAMPLES).enumerate() {
         let path = shard_path(&job.out, &job.name, index);
-        let id = job.hash(chunk, index);
+        let id = job.hash(&source, chunk, index);
         let info = match Shard::open(&path) {
             Ok(shard) if shard.info().job == id => {
                 outcome.skipped += 1;
@@ -174,25 +177,29 @@ impl StillsJob {
     /// Hash of the person's or the file's name.
     fn subject(&self, entry: &Entry) -> u64 {
         let stem = entry.stem();
-        let name = match self.naming {
-            Naming::File => stem,
-            Naming::PersonNumber => stem.rsplit_once('_').map_or(stem, |(person, _)| person),
-        };
-        subject_hash(name)
+        match self.naming {
+            Naming::File => subject_hash(&format!("{}/{}", own_name(&self.source), entry.name)),
+            Naming::PersonNumber => subject_hash(stem.rsplit_once('_').map_or(stem, |(person, _)| person)),
+        }
     }
 
-    /// Hash of everything that decides a shard's content, except the pixels of its pictures.
-    fn hash(&self, entries: &[&Entry], index: usize) -> String {
+    /// Hash of everything that decides a shard's content.
+    fn hash(&self, source: &Source, entries: &[&Entry], index: usize) -> String {
         let mut sha = Sha256::new();
         sha.update(format!(
-            "{FORMAT} {FACE_MARGIN} {STORE_MARGIN} {:?} {:?} {:?} {} {} {index}",
+            "{FORMAT} {VERSION} {FACE_MARGIN} {STORE_MARGIN} {:?} {:?} {:?} {} {} {index}",
             self.part, self.naming, self.labels, self.side, self.grey
         ));
         if !self.folders.is_empty() {
             sha.update(format!("{:?}", self.folders));
         }
+        if self.naming == Naming::File {
+            sha.update(own_name(&self.source));
+        }
         for entry in entries {
             sha.update(entry.name.as_bytes());
+            sha.update([0]);
+            sha.update(source.stamp(entry));
             sha.update([0]);
         }
         sha.finalize()[..16].iter().map(|b| format!("{b:02x}")).collect()
@@ -320,6 +327,7 @@ fn push(data: &mut ShardData, counts: &mut Counts, job: &StillsJob, entry: &Entr
     data.has_face.push(u8::from(sample.has_face));
     data.label.push(label as u8);
     data.subject.push(job.subject(entry));
+    data.picture.push(sample.picture);
     counts.samples += 1;
     counts.faces += usize::from(sample.has_face);
     *counts.per_label.entry(entry.expression.name().to_owned()).or_default() += 1;

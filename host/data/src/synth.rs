@@ -1,7 +1,7 @@
 //! The job: rendered clips into shards.
 
 use crate::cut::{CutClip, cut};
-use crate::hash::fingerprint;
+use crate::hash::{fingerprint, picture_hash};
 use crate::reader::{remove_shards, shard_path};
 use crate::writer::ShardData;
 use crate::{
@@ -62,7 +62,7 @@ pub fn synthesize(job: &SynthJob, mut progress: impl FnMut(Progress)) -> Result<
         let path = shard_path(&job.out, &job.name, index);
         let id = job.hash(&identity, first, end);
         let info = match Shard::open(&path) {
-            Ok(shard) if shard.info().job == id => {
+            Ok(shard) if shard.info().job == id && shard.picture(0).is_some() => {
                 outcome.skipped += 1;
                 at.done += end - first;
                 progress(at);
@@ -158,6 +158,9 @@ impl SynthJob {
     }
 }
 
+/// Boxes and landmarks of a clip, and the hash of its frames.
+type Known = (Vec<Rect>, Vec<f32>, u64);
+
 /// Renders clips `first..end` on the job's threads and collects them in order.
 fn render_all(
     job: &SynthJob,
@@ -172,7 +175,7 @@ fn render_all(
     let (send, receive) = mpsc::sync_channel(8);
     let bytes = job.frames * job.side * job.side * 3;
     let mut data = ShardData { images: vec![0; (end - first) * bytes], ..ShardData::default() };
-    let mut known: Vec<Option<(Vec<Rect>, Vec<f32>)>> = vec![None; end - first];
+    let mut known: Vec<Option<Known>> = vec![None; end - first];
     let mut failed = None;
     std::thread::scope(|scope| {
         for _ in 0..job.workers.min(end - first) {
@@ -190,9 +193,9 @@ fn render_all(
         drop(send);
         for (clip, rendered) in receive {
             match rendered {
-                Ok(stored) => {
+                Ok((stored, picture)) => {
                     data.images[(clip - first) * bytes..][..bytes].copy_from_slice(&stored.pixels);
-                    known[clip - first] = Some((stored.boxes, stored.landmarks));
+                    known[clip - first] = Some((stored.boxes, stored.landmarks, picture));
                     progress();
                 }
                 Err(e) => {
@@ -205,13 +208,14 @@ fn render_all(
     if let Some(e) = failed {
         return Err(e);
     }
-    for (clip, (boxes, landmarks)) in (first..end).zip(known.into_iter().flatten()) {
+    for (clip, (boxes, landmarks, picture)) in (first..end).zip(known.into_iter().flatten()) {
         let (label, spec) = job.spec(clip);
         data.boxes.extend(boxes.iter().flat_map(|b| [b.x, b.y, b.w, b.h]));
         data.landmarks.extend(landmarks);
         data.has_face.extend(vec![1; job.frames]);
         data.label.push(job.labels.index_of(label).unwrap_or(0) as u8);
         data.subject.push(spec.subject);
+        data.picture.push(picture);
         counts.samples += 1;
         counts.faces += 1;
         *counts.per_label.entry(label.name().to_owned()).or_default() += 1;
@@ -219,7 +223,14 @@ fn render_all(
     Ok(data)
 }
 
-fn render(job: &SynthJob, renderer: &Renderer<'_>, clip: usize, cropper: &mut Cropper) -> Result<CutClip, DataError> {
+/// A clip as it is stored, and the hash of its frames as they were rendered.
+fn render(
+    job: &SynthJob,
+    renderer: &Renderer<'_>,
+    clip: usize,
+    cropper: &mut Cropper,
+) -> Result<(CutClip, u64), DataError> {
     let rendered = renderer.render(&job.spec(clip).1, subject_hash(&format!("{} clip {clip}", job.seed)))?;
-    Ok(cut(&rendered.frames, &rendered.boxes, &rendered.landmarks, Stored::Face, job.side, cropper))
+    let stored = cut(&rendered.frames, &rendered.boxes, &rendered.landmarks, Stored::Face, job.side, cropper);
+    Ok((stored, picture_hash(&rendered.frames)))
 }

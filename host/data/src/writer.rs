@@ -15,6 +15,7 @@ pub(crate) struct ShardData {
     pub has_face: Vec<u8>,
     pub label: Vec<u8>,
     pub subject: Vec<u64>,
+    pub picture: Vec<u64>,
 }
 
 impl ShardData {
@@ -27,13 +28,15 @@ impl ShardData {
         let boxes = le_bytes(&self.boxes, f32::to_le_bytes);
         let landmarks = le_bytes(&self.landmarks, f32::to_le_bytes);
         let subject = le_bytes(&self.subject, u64::to_le_bytes);
-        let tensors: [(&str, Dtype, Vec<usize>, &[u8]); 6] = [
+        let picture = le_bytes(&self.picture, u64::to_le_bytes);
+        let tensors: [(&str, Dtype, Vec<usize>, &[u8]); 7] = [
             ("images", Dtype::U8, shape(&[info.side, info.side, info.channels]), &self.images),
             ("boxes", Dtype::F32, shape(&[4]), &boxes),
             ("landmarks", Dtype::F32, shape(&[LANDMARKS, 2]), &landmarks),
             ("has_face", Dtype::U8, shape(&[]), &self.has_face),
             ("label", Dtype::U8, vec![n], &self.label),
             ("subject_hash", Dtype::U64, vec![n], &subject),
+            ("picture_hash", Dtype::U64, vec![n], &picture),
         ];
         let bad = |e: &dyn std::fmt::Display| DataError::Shard { path: path.to_owned(), why: e.to_string() };
         let mut views = Vec::with_capacity(tensors.len());

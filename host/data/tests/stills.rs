@@ -143,3 +143,93 @@ fn a_truncated_shard_is_refused() {
     std::fs::write(&outcome.shards[0], &bytes[..bytes.len() - 100]).unwrap();
     assert!(matches!(Shard::open(&outcome.shards[0]), Err(DataError::Shard { .. })));
 }
+
+/// A folder with one portrait for each name, each a little different.
+fn portraits(root: &Path, names: &[&str]) {
+    let portrait = image::load_from_memory(PORTRAIT).unwrap();
+    for (i, name) in names.iter().enumerate() {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        portrait.crop_imm(124 + i as u32, 17, 200, 200).save(path).unwrap();
+    }
+}
+
+#[test]
+fn files_without_persons_are_strangers_wherever_they_lie() {
+    let dir = tempfile::tempdir().unwrap();
+    portraits(dir.path(), &["train/happy/0001.png", "train/sad/0001.png", "test/happy/0001.png"]);
+    let subjects = |split: &str| {
+        let job = StillsJob {
+            source: dir.path().join(split),
+            name: split.to_owned(),
+            naming: Naming::File,
+            ..job(dir.path())
+        };
+        let stills = Stills::open(&prepare_stills(&job, |_| {}).unwrap().shards).unwrap();
+        (0..stills.len()).map(|i| stills.sample(i).subject).collect::<Vec<_>>()
+    };
+    let all: std::collections::BTreeSet<u64> = [subjects("train"), subjects("test")].concat().into_iter().collect();
+    assert_eq!(all.len(), 3, "happy/0001 and sad/0001, or train and test, are one person");
+}
+
+#[test]
+fn a_picture_is_known_again_under_another_name_and_size() {
+    let dir = tempfile::tempdir().unwrap();
+    portraits(&dir.path().join("in"), &["happy/Ann_Lee_0001.png", "happy/Bo_0001.png"]);
+    let first = prepare_stills(&job(dir.path()), |_| {}).unwrap().shards;
+    let other = dir.path().join("other/sad/Cy_0007.png");
+    std::fs::create_dir_all(other.parent().unwrap()).unwrap();
+    std::fs::copy(dir.path().join("in/happy/Bo_0001.png"), &other).unwrap();
+    let other = StillsJob { source: dir.path().join("other"), name: "other".to_owned(), side: 48, ..job(dir.path()) };
+    let second = prepare_stills(&other, |_| {}).unwrap().shards;
+    let (first_stills, second_stills) = (Stills::open(&first).unwrap(), Stills::open(&second).unwrap());
+    assert_eq!(first_stills.also_in(&second_stills).unwrap(), [1]);
+    assert_eq!(second_stills.also_in(&first_stills).unwrap(), [0]);
+    assert!(first_stills.select(&[0]).unwrap().also_in(&second_stills).unwrap().is_empty());
+
+    // An older shard is read, and says what it lacks.
+    let bytes = std::fs::read(&second[0]).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = file.tensors().into_iter().filter(|(name, _)| name != "picture_hash");
+    let old = dir.path().join("old-000.safetensors");
+    safetensors::serialize_to_file(tensors, header.metadata().clone(), &old).unwrap();
+    let old = Stills::open(&[old]).unwrap();
+    assert_eq!((old.len(), old.sample(0).image), (1, second_stills.sample(0).image));
+    let said = first_stills.also_in(&old).unwrap_err().to_string().replace(&dir.path().display().to_string(), "DIR");
+    insta::assert_snapshot!(said, @"DIR/old-000.safetensors: the shard keeps no hashes of its pictures; make it again with `mtcae data`");
+}
+
+#[test]
+fn a_picture_that_was_replaced_makes_its_shard_again() {
+    let dir = tempfile::tempdir().unwrap();
+    portraits(&dir.path().join("in"), &["happy/Ann_Lee_0001.png", "happy/Bo_0001.png"]);
+    let (a, b) = ("in/happy/Ann_Lee_0001.png", "in/happy/Bo_0001.png");
+    let skipped = |source: &str| {
+        let job = StillsJob { source: dir.path().join(source), ..job(dir.path()) };
+        prepare_stills(&job, |_| {}).unwrap().skipped
+    };
+    assert_eq!((skipped("in"), skipped("in")), (0, 1));
+    std::fs::copy(dir.path().join(b), dir.path().join(a)).unwrap();
+    assert_eq!((skipped("in"), skipped("in")), (0, 1));
+    // An archive whose entries are all of the same size and time.
+    let archive = |bytes: [&[u8]; 2]| {
+        let mut archive = tar::Builder::new(Vec::new());
+        let size = bytes.iter().map(|b| b.len()).max().unwrap();
+        for (name, bytes) in ["happy/Ann_Lee_0001.png", "happy/Bo_0001.png"].into_iter().zip(bytes) {
+            let mut padded = bytes.to_vec();
+            padded.resize(size, 0);
+            let mut header = tar::Header::new_gnu();
+            header.set_size(size as u64);
+            header.set_cksum();
+            archive.append_data(&mut header, name, &padded[..]).unwrap();
+        }
+        std::fs::write(dir.path().join("in.tar"), archive.into_inner().unwrap()).unwrap();
+    };
+    portraits(&dir.path().join("in"), &["happy/Ann_Lee_0001.png", "happy/Bo_0001.png"]);
+    let [a, b] = [a, b].map(|name| std::fs::read(dir.path().join(name)).unwrap());
+    archive([&a, &b]);
+    assert_eq!((skipped("in.tar"), skipped("in.tar")), (0, 1));
+    archive([&b, &a]);
+    assert_eq!(skipped("in.tar"), 0);
+}

@@ -15,13 +15,15 @@ pub(super) fn read(path: &str, naming: Naming, contempt: bool) -> Result<Named, 
         return Err(NameFault::Unwanted(format!("expression {expression}")));
     }
     let stem = stem(path);
-    let subject = match naming {
+    let person = match naming {
         Naming::File => stem,
         Naming::PersonNumber => stem.rsplit_once('_').map_or(stem, |(person, _)| person),
     };
-    if subject.is_empty() {
+    if person.is_empty() {
         return Err(misnamed("name", stem, "a name before the underscore and the extension"));
     }
+    // Two files may be called alike in two folders.
+    let subject = if naming == Naming::File { path } else { person };
     Ok(Named { expression, subject: subject.to_owned(), recording: path.to_owned() })
 }
 
@@ -45,7 +47,7 @@ mod tests {
         Misnamed("path is \"x.mp4\"; accepted: a folder named by expression, such as happy/0001.mp4")
         Misnamed("name is \"_1\"; accepted: a name before the underscore and the extension")
         "#);
-        assert_eq!(read("sad/Bo_2.mp4", Naming::File, false).unwrap().subject, "Bo_2");
+        assert_eq!(read("set/sad/Bo_2.mp4", Naming::File, false).unwrap().subject, "set/sad/Bo_2.mp4");
         assert_eq!(read("contempt/Bo_2.mp4", Naming::File, true).unwrap().expression, Expression::Contempt);
     }
 }

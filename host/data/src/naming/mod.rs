@@ -64,6 +64,11 @@ impl Scheme {
         }
     }
 
+    /// Whether nobody knows who is in a video, so that each is its own person.
+    pub(crate) fn is_by_file(&self) -> bool {
+        matches!(self, Scheme::Folder { naming: Naming::File, .. })
+    }
+
     /// The classes, in the order of a network's logits.
     pub fn labels(&self) -> LabelSet {
         use Expression::*;
