@@ -31,5 +31,5 @@ pub use quantize::{
 };
 pub use tract::{Outputs, TractModel};
 pub use verify::{
-    Burn, Difference, EngineName, Engines, Finding, Parts, Severity, Verdict, Verification, traps, verify,
+    Burn, Difference, EngineName, Engines, Finding, NoBurn, Parts, Severity, Verdict, Verification, traps, verify,
 };

@@ -7,8 +7,8 @@ use crate::reference::face_clip;
 use clap::ValueHint;
 use mtcae_contract::{Manifest, Precision};
 use mtcae_deploy::{
-    Agreement, Difference, EngineName, Engines, ExportError, Finding, Outputs, Parts, Severity, Verdict, Verification,
-    read_artifact, read_checkpoint, read_manifest, seeded_clip, verify,
+    Agreement, Difference, EngineName, Engines, ExportError, Finding, NoBurn, Outputs, Parts, Severity, Verdict,
+    Verification, read_artifact, read_checkpoint, read_manifest, seeded_clip, verify,
 };
 use mtcae_drivers::{ONNXRUNTIME_FOLDERS, find_onnxruntime};
 use serde_json::{Value, json};
@@ -144,15 +144,19 @@ impl Args {
 }
 
 /// What the trainer's own program answers with the checkpoint in `model`.
-fn in_burn(model: &Path, clips: &[Vec<u8>]) -> Result<Vec<Outputs>, String> {
-    let (program, _) = trainer::program();
-    let mut command = Command::new(&program);
+fn in_burn(model: &Path, clips: &[Vec<u8>]) -> Result<Vec<Outputs>, NoBurn> {
+    asked((&trainer::program().0, model), clips)
+}
+
+/// What `program` answers with the checkpoint in `model`.
+fn asked((program, model): (&Path, &Path), clips: &[Vec<u8>]) -> Result<Vec<Outputs>, NoBurn> {
+    let failed = |e: io::Error| NoBurn::Failed(format!("{}: {e}", program.display()));
+    let mut command = Command::new(program);
     command.arg("answers").arg(model).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => "build it with `cargo build --release -p mtcae-train`".to_owned(),
-        _ => format!("{}: {e}", program.display()),
+        io::ErrorKind::NotFound => NoBurn::Absent("build it with `cargo build --release -p mtcae-train`".to_owned()),
+        _ => failed(e),
     })?;
-    let failed = |e: io::Error| format!("{}: {e}", program.display());
     if let Some(mut stdin) = child.stdin.take() {
         // One that ends early says why on its own.
         let _ = clips.iter().try_for_each(|clip| stdin.write_all(clip));
@@ -160,10 +164,11 @@ fn in_burn(model: &Path, clips: &[Vec<u8>]) -> Result<Vec<Outputs>, String> {
     let output = child.wait_with_output().map_err(failed)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("mtcae-train: {:.300}", said.lines().next().unwrap_or("no answer")));
+        return Err(NoBurn::Failed(format!("mtcae-train: {:.300}", said.lines().next().unwrap_or("no answer"))));
     }
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    lines.lines().map(|line| answer(line).ok_or_else(|| format!("mtcae-train said {line:.60}"))).collect()
+    let unread = |line: &str| NoBurn::Failed(format!("mtcae-train said {line:.60}"));
+    lines.lines().map(|line| answer(line).ok_or_else(|| unread(line))).collect()
 }
 
 /// One line of the trainer's; a task that the network has not is empty there.
@@ -285,4 +290,18 @@ fn json_text(found: &Verification, library: Option<&Path>) -> Value {
         "failures": found.failures.iter().map(failure).collect::<Vec<_>>(),
         "findings": found.findings.iter().map(finding).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trainer_that_is_not_there_is_told_from_one_that_fails() {
+        let said = |program: &str| asked((Path::new(program), Path::new("model")), &[vec![0; 4]]).unwrap_err();
+        assert!(matches!(said("/nowhere/mtcae-train"), NoBurn::Absent(why) if why.contains("cargo build")));
+        assert_eq!(said("/bin/false"), NoBurn::Failed("mtcae-train: no answer".to_owned()));
+        // It repeats what it was told, which are no answers.
+        assert_eq!(said("/bin/echo"), NoBurn::Failed("mtcae-train said answers model".to_owned()));
+    }
 }

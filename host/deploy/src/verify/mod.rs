@@ -86,8 +86,17 @@ impl Verification {
     }
 }
 
+/// Why burn gives no answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoBurn {
+    /// Its program is not there, and what to do about that.
+    Absent(String),
+    /// It is there and did not answer as it should.
+    Failed(String),
+}
+
 /// Answers a model's checkpoint to clips, in burn; or why there are none.
-pub type Burn<'a> = &'a dyn Fn(&[Vec<u8>]) -> Result<Vec<Outputs>, String>;
+pub type Burn<'a> = &'a dyn Fn(&[Vec<u8>]) -> Result<Vec<Outputs>, NoBurn>;
 
 /// The parts of a model that are compared.
 #[derive(Clone, Copy)]
@@ -165,8 +174,11 @@ pub fn verify(parts: &Parts<'_>, progress: &mut dyn FnMut(Precision, EngineName)
                 Ok(answers) if answers.len() == want.len() => {
                     found.differences.insert(1, difference((own, arithmetic, GATE), &answers, &want));
                 }
-                Ok(answers) => found.absent.push((own.1, format!("{} answers to {} clips", answers.len(), want.len()))),
-                Err(why) => found.absent.push((own.1, why)),
+                Ok(answers) => {
+                    found.failures.push((own.0, own.1, format!("{} answers to {} clips", answers.len(), want.len())));
+                }
+                Err(NoBurn::Failed(why)) => found.failures.push((own.0, own.1, why)),
+                Err(NoBurn::Absent(why)) => found.absent.push((own.1, why)),
             }
         }
     }

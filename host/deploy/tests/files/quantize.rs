@@ -3,8 +3,9 @@
 use crate::{cases, onnxruntime};
 use mtcae_contract::{Manifest, Precision};
 use mtcae_deploy::{
-    Device, EngineName, Engines, Form, Job, Keep, Model, OnnxRuntime, Parts, QuantizeError, QuantizeStep, Quantized,
-    RangeMethod, TractModel, Verdict, agreement, onnx_bytes, quantize, read_artifact, reference, seeded_clip, verify,
+    Burn, Device, EngineName, Engines, Form, Job, Keep, Model, NoBurn, OnnxRuntime, Parts, QuantizeError, QuantizeStep,
+    Quantized, RangeMethod, TractModel, Verdict, agreement, onnx_bytes, quantize, read_artifact, reference,
+    seeded_clip, verify,
 };
 use mtcae_network::{Checkpoint, NetworkConfig, StoredAs};
 use std::path::Path;
@@ -223,25 +224,35 @@ fn a_model_is_verified_in_every_engine() {
     let mut files = vec![(Precision::Fp32, fp32), (Precision::Int8, int8)];
     let right = |clips: &[Vec<u8>]| {
         let one = |clip: &Vec<u8>| reference(&checkpoint, clip, manifest.mean, manifest.std);
-        clips.iter().map(one).collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())
+        clips.iter().map(one).collect::<Result<Vec<_>, _>>().map_err(|e| NoBurn::Failed(e.to_string()))
     };
-    let check = |files: &[(Precision, Vec<u8>)]| {
+    let check_with = |burn: Burn<'_>, files: &[(Precision, Vec<u8>)]| {
         let parts = Parts {
             manifest: &manifest,
             checkpoint: Some(&checkpoint),
             files,
             clips: &clips,
             onnxruntime: library.as_deref(),
-            burn: Some(&right),
+            burn: Some(burn),
             engines: Engines::There,
         };
         verify(&parts, &mut |_, _| ()).unwrap()
     };
+    let check = |files: &[(Precision, Vec<u8>)]| check_with(&right, files);
     let found = check(&files);
     assert_eq!(found.verdict(), Verdict::Good, "{found:?}");
     assert_eq!(found.differences.len(), if library.is_some() { 5 } else { 3 });
     let first = &found.differences[0];
     assert_eq!((first.against.1, first.relative.worst().1 < 1e-5), (EngineName::Arithmetic, true));
+    // A trainer that is not there says nothing of a model; one that breaks, or answers too little, does.
+    let absent = check_with(&|_| Err(NoBurn::Absent("build it".to_owned())), &files);
+    assert_eq!((absent.verdict(), absent.absent.len(), absent.failures.len()), (Verdict::Good, 1, 0), "{absent:?}");
+    let broken: [Burn<'_>; 2] =
+        [&|_| Err(NoBurn::Failed("it crashed".to_owned())), &|clips| right(&clips[..clips.len() - 1])];
+    for burn in broken {
+        let found = check_with(burn, &files);
+        assert_eq!((found.verdict(), found.failures[0].1), (Verdict::Wrong, EngineName::Burn), "{found:?}");
+    }
     // Another network's int8 file.
     let other = Checkpoint::random(checkpoint.config.clone(), 10).unwrap();
     files[1].1 = onnx_bytes(&other, &manifest).unwrap();
