@@ -3,6 +3,7 @@
 use crate::desk::Desk;
 use crate::made::{Cast, encode, ffmpeg};
 use mtcae_contract::Expression::{self, *};
+use mtcae_network::{Network, NetworkConfig, count};
 use serde_json::Value;
 
 /// Frames of a video.
@@ -123,6 +124,10 @@ fn ablation(desk: &Desk) {
     assert_eq!(rows.len(), 2);
     assert!(rows[0]["box_iou"].is_null() && rows[1]["box_iou"].is_number(), "{table}");
     assert!(rows[0]["parameters"].as_u64() < rows[1]["parameters"].as_u64() && rows[0]["minus_cascade"].is_array());
+    // Statistics of norms are not learnt.
+    let whole = NetworkConfig { classes: 7, ..NetworkConfig::preset("tiny").unwrap() };
+    let learnt = count(&Network::new(whole).unwrap()).parameters();
+    assert_eq!(rows[1]["parameters"].as_u64(), Some(learnt as u64));
     // What is trained is not trained again.
     let stamp = || {
         std::fs::metadata(desk.path("ablation/single-task/fold-1/checkpoint.safetensors")).unwrap().modified().unwrap()

@@ -10,7 +10,7 @@ use crate::value::at_least_one;
 use anyhow::{Context, Result, bail};
 use mtcae_contract::Precision;
 use mtcae_data::{Folds, Stills};
-use mtcae_network::{Network, Strategy, parameters};
+use mtcae_network::{Network, Strategy, count};
 use mtcae_train::{Answered, Place, Recipe, difference, intervals, score};
 use std::path::PathBuf;
 
@@ -67,9 +67,9 @@ impl Args {
         let mut ablation = self.heading(&recipe, &data, folds, &numbers);
         for strategy in strategies {
             let recipe = Recipe { strategy, ..recipe.clone() };
-            let count = parameters(&Network::new(recipe.network(data.labels().len())?)?).iter().map(|p| p.len()).sum();
+            let parameters = count(&Network::new(recipe.network(data.labels().len())?)?).parameters();
             let answered = self.strategy(&recipe, &data, folds, &numbers)?;
-            results.push((strategy, count, answered));
+            results.push((strategy, parameters, answered));
             // Written after each strategy: what is there can be looked at while the others train.
             ablation.rows = rows(&results, data.labels().len());
             ablation.write(&self.out)?;
