@@ -146,11 +146,6 @@ fn beta(alpha: f32, random: &mut SplitMix) -> f32 {
     }
 }
 
-/// A still's framing square as the board would cut it: `size * size * 3` bytes.
-pub fn crop_still(still: &StillRef<'_>, margin: f32, size: usize, cropper: &mut Cropper) -> Vec<u8> {
-    crop_at(still, still.framing(margin), size, cropper)
-}
-
 /// The square `view` (fractions of the stored square) of a still: `size * size * 3` bytes.
 pub fn crop_at(still: &StillRef<'_>, view: Rect, size: usize, cropper: &mut Cropper) -> Vec<u8> {
     let rgb = match still.channels {

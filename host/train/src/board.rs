@@ -3,6 +3,7 @@
 use crate::clips::sample_clip;
 use crate::error::TrainError;
 use crate::evaluate::ClipAnswer;
+use crate::view::View;
 use mtcae_contract::{Clip, Cropper, Framing, Manifest, Precision};
 use mtcae_core::{Engine, Mirrored};
 use mtcae_data::{Stills, Stored};
@@ -10,7 +11,8 @@ use mtcae_drivers::{ModelFile, TractEngine, read_manifest};
 use std::path::Path;
 
 /// Answers of the model in `folder` to all of `data`, clips with their own frames, stills the same in all frames, in
-/// `workers` threads; with `mirror` as a board with `model.mirror` answers. `done` is told how many more samples are answered.
+/// `workers` threads; with `mirror` as a board with `model.mirror` answers; framed by a view of the model's margin that `view`
+/// makes, which is given back. `done` is told how many more samples are answered.
 ///
 /// # Errors
 /// When the model cannot be used, does not fit `data`, or a run fails.
@@ -19,20 +21,21 @@ pub fn board_answers(
     precision: Precision,
     mirror: bool,
     data: &Stills,
+    view: fn(f32) -> View,
     workers: usize,
     done: &(dyn Fn(u64) + Sync),
-) -> Result<(Manifest, Vec<ClipAnswer>), TrainError> {
+) -> Result<(Manifest, View, Vec<ClipAnswer>), TrainError> {
     face_margin(&read_manifest(folder).map_err(model)?, data)?;
     let file = ModelFile::read(folder, precision).map_err(model)?;
     let all: Vec<usize> = (0..data.len()).collect();
-    let margin = face_margin(&file.manifest, data)?;
+    let view = view(face_margin(&file.manifest, data)?);
     let spec = file.manifest.clip;
-    let clip = |i: usize, cropper: &mut Cropper| sample_clip(data, i, margin, spec, cropper);
+    let clip = |i: usize, cropper: &mut Cropper| sample_clip(data, i, view, spec, cropper);
     let answers = looked_at(&file, mirror, &all, workers, &clip, done)?;
-    Ok((file.manifest, answers))
+    Ok((file.manifest, view, answers))
 }
 
-/// The same of a model file in memory to some `samples` of `data`, in their order.
+/// The same of a model file in memory to some `samples` of `data`, in their order, each face in the middle.
 ///
 /// # Errors
 /// As [`board_answers`].
@@ -43,9 +46,9 @@ pub fn file_answers(
     workers: usize,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<ClipAnswer>, TrainError> {
-    let margin = face_margin(&file.manifest, data)?;
+    let view = View::centred(face_margin(&file.manifest, data)?);
     let spec = file.manifest.clip;
-    answers_to(file, samples, workers, &|i, cropper| sample_clip(data, i, margin, spec, cropper), done)
+    answers_to(file, samples, workers, &|i, cropper| sample_clip(data, i, view, spec, cropper), done)
 }
 
 /// The same where `clip` gives what the model is to see of each sample: bytes `[T, S, S, 3]`.

@@ -1,6 +1,7 @@
 //! Samples as clips of bytes, and which of them a model is calibrated and judged on.
 
-use crate::batch::{crop_at, crop_still};
+use crate::batch::crop_at;
+use crate::view::View;
 use mtcae_contract::{ClipSpec, Cropper, Rect, sample_uniform};
 use mtcae_data::{StillRef, Stills};
 use mtcae_network::SplitMix;
@@ -9,9 +10,9 @@ use std::f32::consts::TAU;
 /// How far a hand-held camera sways, as a fraction of the framing square.
 const SWAY: f32 = 0.04;
 
-/// A still as the board would cut it, the same in every frame: bytes `[T, S, S, 3]`.
-pub fn still_clip(still: &StillRef<'_>, margin: f32, spec: ClipSpec, cropper: &mut Cropper) -> Vec<u8> {
-    crop_still(still, margin, spec.size, cropper).repeat(spec.frames)
+/// What `square` (fractions of the stored picture) holds of a still, the same in every frame: bytes `[T, S, S, 3]`.
+pub fn still_clip(still: &StillRef<'_>, square: Rect, spec: ClipSpec, cropper: &mut Cropper) -> Vec<u8> {
+    crop_at(still, square, spec.size, cropper).repeat(spec.frames)
 }
 
 /// The frames of sample `i` that a clip of `frames` holds, spread evenly over what is stored; a still alone.
@@ -22,12 +23,13 @@ pub fn clip_frames(data: &Stills, i: usize, frames: usize) -> Vec<StillRef<'_>> 
     }
 }
 
-/// Sample `i` as the board would see it, a clip with its own frames, a still the same in every frame: bytes `[T, S, S, 3]`.
-pub fn sample_clip(data: &Stills, i: usize, margin: f32, spec: ClipSpec, cropper: &mut Cropper) -> Vec<u8> {
+/// Sample `i` as a board with this `view` would see it, a clip with its own frames, a still the same in every frame: bytes
+/// `[T, S, S, 3]`.
+pub fn sample_clip(data: &Stills, i: usize, view: View, spec: ClipSpec, cropper: &mut Cropper) -> Vec<u8> {
+    let framing = view.of(data, i);
     if data.frames(i) == 1 {
-        return still_clip(&data.sample(i), margin, spec, cropper);
+        return still_clip(&data.sample(i), framing, spec, cropper);
     }
-    let framing = data.framing(i, margin);
     clip_frames(data, i, spec.frames).iter().flat_map(|frame| crop_at(frame, framing, spec.size, cropper)).collect()
 }
 
@@ -105,7 +107,7 @@ mod tests {
         let mut cropper = Cropper::new();
         let clip = swaying_clip(&still, 0.1, spec, 0.0, &mut cropper);
         let frames: Vec<&[u8]> = clip.chunks(16 * 16 * 3).collect();
-        let plain = still_clip(&still, 0.1, spec, &mut cropper);
+        let plain = still_clip(&still, still.framing(0.1), spec, &mut cropper);
         assert_eq!((clip.len(), plain.len()), (spec.bytes(), spec.bytes()));
         // Brightness rises to the right: the view is furthest right after a quarter and furthest left after three.
         let mean = |frame: &[u8]| frame.iter().map(|v| f64::from(*v)).sum::<f64>() / frame.len() as f64;
@@ -132,7 +134,7 @@ mod tests {
         };
         let data = Stills::open(&mtcae_data::synthesize(&job, |_| {}).unwrap().shards).unwrap();
         let (spec, mut cropper) = (ClipSpec { frames: 2, size: 16, seconds: 1.0 }, Cropper::new());
-        let clip = sample_clip(&data, 0, 0.1, spec, &mut cropper);
+        let clip = sample_clip(&data, 0, View::centred(0.1), spec, &mut cropper);
         let framing = data.framing(0, 0.1);
         let frames: Vec<Vec<u8>> = [1, 3].map(|t| crop_at(&data.frame(0, t), framing, 16, &mut cropper)).to_vec();
         assert!(frames[0] != frames[1]);

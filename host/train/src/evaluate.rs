@@ -2,14 +2,17 @@
 
 use crate::batch::Batch;
 use crate::clips::clip_frames;
+use crate::constant::Truth;
 use crate::interpreter::{Interpreter, Mode, Parameters};
 use crate::metrics::{Answered, Scores, score};
 use crate::state::Slot;
 use crate::step::{leaves, numbers, tensor};
+use crate::view::View;
 use burn::tensor::Device;
 use mtcae_contract::{Cropper, LANDMARKS, Point, Rect};
-use mtcae_data::{FACE_MARGIN, StillRef, Stills};
+use mtcae_data::{StillRef, Stills};
 use mtcae_network::Network;
+use std::ops::Range;
 
 /// A network's answer for one clip: boxes and landmarks of all frames (fractions of the crop), and logits.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,22 +38,22 @@ impl Weights {
     }
 }
 
-/// The weights' answers for samples `from..to`: a clip in all frames that the network has, a still the same in each of them.
-/// `still`: one picture stands for both frames of a tubelet.
+/// The weights' answers for `samples`: a clip in all frames that the network has, a still the same in each of them, framed as
+/// `view` says. `still`: one picture stands for both frames of a tubelet.
 pub fn answers(
     network: &Network,
     weights: &Weights,
     data: &Stills,
-    from: usize,
-    to: usize,
+    samples: Range<usize>,
+    view: View,
     still: bool,
 ) -> Vec<ClipAnswer> {
     let mut cropper = Cropper::new();
     let config = network.config();
     let mut batch = Batch::new(config.frames, config.size, still);
-    for i in from..to {
+    for i in samples {
         let shown = clip_frames(data, i, batch.stored_frames);
-        batch.push_plain(&shown, data.framing(i, FACE_MARGIN), &mut cropper);
+        batch.push_plain(&shown, view.of(data, i), &mut cropper);
     }
     forward(network, weights, &batch.pixels, (batch.clips, batch.stored_frames))
 }
@@ -94,23 +97,23 @@ fn forward(network: &Network, weights: &Weights, pixels: &[f32], (clips, stored)
         .collect()
 }
 
-/// Scores `answers` to all of `data`, in order; each was framed with `margin`.
-pub fn evaluate(data: &Stills, answers: &[ClipAnswer], margin: f32) -> Scores {
+/// Scores `answers` to all of `data`, in order; each was framed as `view` says.
+pub fn evaluate(data: &Stills, answers: &[ClipAnswer], view: View) -> Scores {
     let all: Vec<usize> = (0..data.len()).collect();
-    evaluate_samples(data, &all, answers, margin)
+    evaluate_samples(data, &all, answers, view)
 }
 
-/// Scores `answers` to the `samples` of `data`, in their order; each was framed with `margin`.
-pub fn evaluate_samples(data: &Stills, samples: &[usize], answers: &[ClipAnswer], margin: f32) -> Scores {
-    let answered: Vec<Answered> = samples.iter().zip(answers).map(|(i, a)| answered(data, *i, a, margin)).collect();
+/// Scores `answers` to the `samples` of `data`, in their order; each was framed as `view` says.
+pub fn evaluate_samples(data: &Stills, samples: &[usize], answers: &[ClipAnswer], view: View) -> Scores {
+    let answered: Vec<Answered> = samples.iter().zip(answers).map(|(i, a)| answered(data, *i, a, view)).collect();
     score(&answered, data.labels().len())
 }
 
 /// The answer to sample `i` of `data` beside the truth: of a clip in every frame whose face was found, of a still in the
 /// newest.
-pub fn answered(data: &Stills, i: usize, answer: &ClipAnswer, margin: f32) -> Answered {
+pub fn answered(data: &Stills, i: usize, answer: &ClipAnswer, view: View) -> Answered {
     let frames = answer.boxes.len() / 4;
-    answered_frames(&data.sample(i), &clip_frames(data, i, frames), data.framing(i, margin), answer)
+    answered_frames(&data.sample(i), &clip_frames(data, i, frames), view.of(data, i), answer)
 }
 
 /// The same of a sample `of` which the newest frames were `shown`, all cut at `crop`.
@@ -123,16 +126,13 @@ pub fn answered_frames(of: &StillRef<'_>, shown: &[StillRef<'_>], crop: Rect, an
         if !truth.has_face || truth.filled {
             continue;
         }
+        let landmarks = truth.landmarks.map(|p| crop.to_fraction(p));
+        let truth = Truth { face: crop.rect_to_fraction(truth.face), landmarks };
         let b = &answer.boxes[4 * t..4 * t + 4];
-        one.ious.push(crop.rect_from_fraction(Rect { x: b[0], y: b[1], w: b[2], h: b[3] }).iou(&truth.face));
-        let eyes = truth.landmarks[0].distance(truth.landmarks[1]).max(1e-6);
-        let points = answer.landmarks[2 * LANDMARKS * t..].chunks(2);
-        let errors = truth
-            .landmarks
-            .iter()
-            .zip(points)
-            .map(|(want, got)| want.distance(crop.from_fraction(Point { x: got[0], y: got[1] })) / eyes);
-        one.nmes.push(errors.sum::<f32>() / LANDMARKS as f32);
+        one.ious.push(Rect { x: b[0], y: b[1], w: b[2], h: b[3] }.iou(&truth.face));
+        let points = &answer.landmarks[2 * LANDMARKS * t..];
+        one.nmes.push(truth.error(&std::array::from_fn(|k| Point { x: points[2 * k], y: points[2 * k + 1] })));
+        one.truths.push(truth);
     }
     one
 }
@@ -141,7 +141,7 @@ pub fn answered_frames(of: &StillRef<'_>, shown: &[StillRef<'_>], crop: Rect, an
 mod tests {
     use super::*;
     use mtcae_contract::LabelSet;
-    use mtcae_data::{SynthJob, synthesize};
+    use mtcae_data::{FACE_MARGIN, SynthJob, synthesize};
 
     fn clips(folder: &std::path::Path) -> Stills {
         let job = SynthJob {
@@ -170,16 +170,45 @@ mod tests {
             truths.iter().map(|f| crop.rect_to_fraction(f.face)).flat_map(|b| [b.x, b.y, b.w, b.h]).collect();
         let points = truths.iter().flat_map(|f| f.landmarks).map(|p| crop.to_fraction(p)).flat_map(|p| [p.x, p.y]);
         let mut answer = ClipAnswer { boxes, landmarks: points.collect(), logits: vec![0.0; 7] };
-        let right = answered(&data, 1, &answer, FACE_MARGIN);
+        let right = answered(&data, 1, &answer, View::centred(FACE_MARGIN));
         assert!(right.ious.len() == 3 && right.ious.iter().all(|iou| *iou > 0.999), "{:?}", right.ious);
         assert!(right.nmes.iter().all(|nme| *nme < 1e-3), "{:?}", right.nmes);
         assert_eq!((right.label, right.subject), (1, data.sample(1).subject));
         // One frame's box moved by its own width is wrong in that frame alone.
         answer.boxes[4] += answer.boxes[6];
-        let wrong = answered(&data, 1, &answer, FACE_MARGIN);
+        let wrong = answered(&data, 1, &answer, View::centred(FACE_MARGIN));
         assert!(wrong.ious[0] > 0.999 && wrong.ious[1] < 0.01 && wrong.ious[2] > 0.999, "{:?}", wrong.ious);
         let single = ClipAnswer { boxes: Vec::new(), landmarks: Vec::new(), ..answer };
-        assert!(answered(&data, 1, &single, FACE_MARGIN).ious.is_empty());
+        assert!(answered(&data, 1, &single, View::centred(FACE_MARGIN)).ious.is_empty());
+    }
+
+    #[test]
+    fn a_constant_box_is_told_from_one_that_was_looked_for_off_the_centre() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = clips(dir.path());
+        let scored = |view: View, answer: &dyn Fn(usize) -> Truth| -> Vec<Answered> {
+            let one = |i: usize| {
+                let Truth { face, landmarks } = answer(i);
+                let boxes = vec![face.x, face.y, face.w, face.h];
+                let landmarks = landmarks.iter().flat_map(|p| [p.x, p.y]).collect();
+                let clip = ClipAnswer { boxes, landmarks, logits: vec![0.0; 7] };
+                answered_frames(&data.sample(i), &[data.sample(i)], view.of(&data, i), &clip)
+            };
+            (0..data.len()).map(one).collect()
+        };
+        let truth = |view: View, i: usize| scored(view, &|_| Truth::default())[i].truths[0];
+        let (centred, off) = (View::centred(FACE_MARGIN), View::off_centre(FACE_MARGIN));
+        // Whoever looks is right wherever the face is; the box of another view is not.
+        for (view, least, most) in [(centred, 0.999, 1.001), (off, 0.999, 1.001)] {
+            let looked = scored(view, &|i| truth(view, i));
+            assert!(looked.iter().all(|a| (least..most).contains(&a.ious[0]) && a.nmes[0] < 1e-3), "{looked:?}");
+        }
+        let blind = scored(off, &|i| truth(centred, i));
+        assert!(blind.iter().all(|a| a.ious[0] < 0.98 && a.nmes[0] > 0.01), "{blind:?}");
+        // The same picture is always seen at the same place, wherever it stands.
+        let alone = data.select(&[1]).unwrap();
+        assert_eq!(off.of(&alone, 0), off.of(&data, 1));
+        assert!(off.of(&data, 0) != off.of(&data, 1));
     }
 
     #[test]
@@ -192,12 +221,12 @@ mod tests {
         let state = crate::State::from_checkpoint(&checkpoint).unwrap();
         let network = Network::new(config).unwrap();
         let weights = Weights::averaged(&state.slots, &Device::flex());
-        let of = |still: bool| answers(&network, &weights, &data, 0, 2, still);
+        let of = |still: bool| answers(&network, &weights, &data, 0..2, View::centred(FACE_MARGIN), still);
         let (moving, again) = (of(false), of(false));
         assert_eq!(moving, again);
         assert_eq!((moving[0].boxes.len(), moving[0].landmarks.len(), moving[0].logits.len()), (24, 60, 7));
         // Alone, each clip has the answer that it has beside others.
-        let alone = answers(&network, &weights, &data, 1, 2, false);
+        let alone = answers(&network, &weights, &data, 1..2, View::centred(FACE_MARGIN), false);
         let gap = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(gap(&alone[0].logits, &moving[1].logits) < 1e-4);
         // The same picture in all frames is another clip.

@@ -13,6 +13,7 @@ mod batch;
 mod board;
 mod calibrate;
 mod clips;
+mod constant;
 mod convolution;
 mod convolve;
 mod device;
@@ -34,12 +35,14 @@ mod run;
 mod spoil;
 mod state;
 mod step;
+mod view;
 
 pub use augment::{Augment, Warp};
 pub use batch::Batch;
 pub use board::{answers_to, board_answers, face_margin, file_answers};
 pub use calibrate::{Bin, calibration_bins, expected_error, fit_temperature};
 pub use clips::{Split, clip_frames, held_out, sample_clip, split, still_clip, swaying_clip};
+pub use constant::{Constant, Truth};
 pub use device::{Place, Precision};
 pub use error::TrainError;
 pub use evaluate::{
@@ -62,3 +65,4 @@ pub use run::{Progress, Setting, best_file, train};
 pub use spoil::{Harm, Spoiled};
 pub use state::State;
 pub use step::{StepLosses, gradients};
+pub use view::View;

@@ -1,5 +1,6 @@
 //! How right answers are, and how sure that is. Pure.
 
+use crate::constant::Truth;
 use mtcae_network::SplitMix;
 use std::collections::BTreeMap;
 
@@ -19,9 +20,16 @@ pub struct Answered {
     pub ious: Vec<f32>,
     /// Landmark error of each such frame, in eye distances.
     pub nmes: Vec<f32>,
+    /// Where the face was in what the network saw of each such frame.
+    pub truths: Vec<Truth>,
 }
 
 impl Answered {
+    /// What `off`, an answer to the same sample in another view, says of box and landmarks in the place of this one's.
+    pub fn take_boxes(&mut self, off: Answered) {
+        (self.ious, self.nmes, self.truths) = (off.ious, off.nmes, off.truths);
+    }
+
     /// The class that is named.
     pub fn best(&self) -> usize {
         (0..self.logits.len()).max_by(|a, b| self.logits[*a].total_cmp(&self.logits[*b])).unwrap_or(0)
@@ -180,7 +188,7 @@ mod tests {
     fn sample(label: usize, subject: u64, right: bool) -> Answered {
         let best = if right { label } else { (label + 1) % 3 };
         let logits = (0..3).map(|c| f32::from(u8::from(c == best))).collect();
-        Answered { label, subject, logits, ious: vec![0.5, 0.7], nmes: vec![0.1, 0.3] }
+        Answered { label, subject, logits, ious: vec![0.5, 0.7], nmes: vec![0.1, 0.3], truths: Vec::new() }
     }
 
     #[test]

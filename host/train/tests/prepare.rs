@@ -136,6 +136,16 @@ fn pictures_become_shards_that_a_model_is_scored_on() {
     let answers: Vec<u64> = cells.map(|row| row.iter().map(|n| n.as_u64().unwrap()).sum()).collect();
     assert_eq!((object["samples"].as_u64(), answers[1] + answers[2]), (Some(3), 3), "{scored}");
     assert!(object["confusion"].as_array().unwrap().iter().all(|row| row[0] == 0), "neutral is no answer: {scored}");
+    // Boxes are those of faces off the middle, beside what the same box always would score there.
+    let looked = |more: &[&str]| -> serde_json::Value {
+        let said = desk.said(&[&["evaluate", zoo, "--data", "out/eight", "--json"], more].concat());
+        serde_json::from_str(said.strip_prefix("exit code: 0\n").expect(&said)).unwrap()
+    };
+    let (off, centred) = (looked(&[]), looked(&["--centred"]));
+    assert_eq!((off["off_centre"].as_bool(), centred["off_centre"].as_bool()), (Some(true), Some(false)));
+    assert_eq!((&off["war"], &off["ece"]), (&centred["war"], &centred["ece"]), "expressions are those of the middle");
+    let constant = |scored: &serde_json::Value| scored["constant"]["box_iou"].as_f64().unwrap();
+    assert!(off["box_iou"] != centred["box_iou"] && constant(&off) < constant(&centred), "{off} {centred}");
     let scored = desk.said(&["evaluate", zoo, "--data", "out/eight", "--classes", "glad"]);
     assert!(scored.contains("--classes names `glad`; accepted: neutral, happy, sad, "), "{scored}");
 
@@ -205,4 +215,66 @@ fn what_cannot_be_prepared_is_named_and_leaves_nothing() {
     assert!(desk.names("out").is_empty(), "{:?}", desk.names("out"));
     assert!(desk.prepare(&["--root", "in"]).starts_with("exit code: 2\n"));
     assert!(desk.said(&["evaluate", "x", "--data", "out/mine"]).contains("mtcae data prepare"));
+}
+
+/// As little training as there can be.
+const RECIPE: &str = r#"
+preset = "tiny"
+seed = 1
+weight_decay = 0.05
+label_smoothing = 0.1
+balance = 0.0
+average = 0.9
+losses = { boxes = 10.0, landmarks = 10.0, expression = 1.5 }
+augment = { flip = 0.5, rotate = 5.0, scale = 0.05, shift = 0.05, contrast = 0.2, tint = 0.1, erase = 0.1, motion = 0.3 }
+phase = [{ frames = 2, still = true, size = 32, batch = 2, steps = 1, lr = 1e-3, warmup = 0 }]
+"#;
+
+#[test]
+fn pictures_that_were_trained_on_are_told_and_can_be_left_out() {
+    let desk = Desk::new();
+    desk.file("recipe.toml", RECIPE.as_bytes());
+    desk.file("train/happy/0001.png", PORTRAIT);
+    desk.file("train/sad/0001.jpg", FACE);
+    // The one again under another name, and a picture that is nowhere else.
+    desk.file("test/happy/0001.png", PORTRAIT);
+    desk.file("test/sad/0001.png", b"");
+    let other = image::load_from_memory(PORTRAIT).unwrap().crop_imm(124, 17, 200, 200);
+    other.save(desk.0.path().join("test/sad/0001.png")).unwrap();
+    for name in ["train", "test"] {
+        let said = desk.prepare(&["--root", name, "--out", "out", "--name", name]);
+        assert!(said.contains("2 samples, a face found in 2 "), "{said}");
+    }
+    let train = ["train", "--recipe", "recipe.toml", "--data", "out/train", "--test", "out/test", "--out", "run"];
+    let said = desk.said(&train);
+    assert!(said.starts_with("exit code: 0\n"), "{said}");
+    assert!(said.contains("warning: 1 of 2 test pictures are trained on, too: "), "{said}");
+    let apart = desk.said(&[&train[..8], &["apart", "--without", "out/train"]].concat());
+    assert!(apart.contains("\n1 of 2 test pictures left out") && !apart.contains("warning"), "{apart}");
+    let nothing = desk.said(&[&train[..5], &["--out", "no", "--without", "out/train"]].concat());
+    assert!(nothing.contains("Error: --without leaves pictures out of --test, which was not given"), "{nothing}");
+    let other = desk.said(&[&train[..], &["--workers", "1"]].concat());
+    assert!(other.contains("Error: run holds a run of other --workers; accepted: what it was begun with"), "{other}");
+
+    let model = "run/checkpoint.safetensors";
+    let scored = |more: &[&str]| desk.said(&[&["evaluate", model, "--json", "--data"], more].concat());
+    let json = |said: &str| -> serde_json::Value {
+        let object = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("{said}"));
+        serde_json::from_str(object).unwrap()
+    };
+    let rest = json(&scored(&["out/test", "--without", "out/train"]));
+    assert_eq!((rest["samples"].as_u64(), rest["left_out"].as_u64()), (Some(1), Some(1)), "{rest}");
+    assert_eq!(rest["trained_on"], false);
+    let said = scored(&["out/train", "--without", "out/train"]);
+    assert!(said.contains("Error: --without leaves no sample: "), "{said}");
+    // What it learnt from, and nothing said which persons it has not seen.
+    let said = scored(&["out/train"]);
+    assert!(said.contains("warning: run/checkpoint.safetensors was trained on this very data: "), "{said}");
+    assert_eq!(json(&said)["trained_on"], true);
+
+    let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge");
+    let curves = ["curves", zoo, "--data", "out/test", "--without", "out/train", "--harms", "dark", "--json"];
+    let points = json(&desk.said(&curves));
+    assert_eq!((points["left_out"].as_u64(), points["curves"][0]["samples"].as_u64()), (Some(1), Some(1)), "{points}");
+    assert!(points["curves"][0]["constant_box_iou"].is_number(), "{points}");
 }

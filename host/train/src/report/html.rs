@@ -20,6 +20,12 @@ pub(super) fn page(r: &Report) -> String {
             None => "No folds: every sample is answered by one model".to_owned(),
         }
     );
+    if s.trained_on {
+        page += "<p><b>Trained on this very data: these scores say nothing of other people.</b></p>\n";
+    }
+    if let Some(n) = s.left_out {
+        page += &format!("<p>{n} samples left out, whose pictures are in other shards, too.</p>\n");
+    }
     page += &section("Scores", &table(r));
     let mut spans: Vec<_> =
         r.groups.iter().map(|g| (g.name.clone(), g.scores.war, g.intervals.war.low, g.intervals.war.high)).collect();
@@ -40,7 +46,11 @@ pub(super) fn page(r: &Report) -> String {
     );
     page += &section("Reliability: accuracy (bars) by confidence", &(reliability(&bins) + &words));
     if !r.ious.is_empty() {
-        let frames = format!("<p class=\"small\">{} frames whose face is known</p>\n", r.ious.len());
+        let same = r.constant.map_or(String::new(), |c| {
+            format!("; the same box and points always: IoU {:.3}, NME {:.3}", c.box_iou, c.landmark_nme)
+        });
+        let seen = if s.off_centre { "off the middle" } else { "in the middle" };
+        let frames = format!("<p class=\"small\">{} frames whose face is known, {seen}{same}</p>\n", r.ious.len());
         let plots = format!(
             "<div class=\"beside\"><div>Box IoU<br>{}</div><div>Landmark error, eye distances<br>{}</div></div>\n",
             histogram("box IoU", &r.ious, 1.0),

@@ -4,6 +4,7 @@ mod html;
 mod svg;
 
 use crate::calibrate::{Bin, calibration_bins, expected_error, fit_temperature};
+use crate::constant::{Constant, Truth};
 use crate::metrics::{Answered, Interval, Intervals, Scores, intervals, person_count, score};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -26,6 +27,12 @@ pub struct Subject {
     pub temperature: f32,
     /// Whether the data holds clips.
     pub clips: bool,
+    /// Whether boxes and landmarks are those of faces off the middle.
+    pub off_centre: bool,
+    /// Samples left out as their pictures are elsewhere, too, where that was asked for.
+    pub left_out: Option<usize>,
+    /// Whether the model learnt from this very data.
+    pub trained_on: bool,
 }
 
 /// Scores of a part of the samples.
@@ -69,6 +76,8 @@ pub struct Report {
     pub ious: Vec<f32>,
     /// Landmark error of these frames, in eye distances.
     pub nmes: Vec<f32>,
+    /// What an answer that is always the same would score there.
+    pub constant: Option<Constant>,
 }
 
 impl Report {
@@ -102,6 +111,7 @@ impl Report {
             calibration,
             ious: flat(|a| &a.ious),
             nmes: flat(|a| &a.nmes),
+            constant: Constant::of(&all),
             subject,
         }
     }
@@ -129,6 +139,14 @@ impl Report {
                 s.box_iou, s.landmark_nme
             ),
         };
+        if let Some(c) = &self.constant {
+            let seen = if self.subject.off_centre { "off the middle" } else { "in the middle" };
+            let _ = writeln!(
+                text,
+                "  of faces {seen}; the same box and points always: IoU {:.3}, NME {:.3}",
+                c.box_iou, c.landmark_nme
+            );
+        }
         let c = &self.calibration;
         let _ = writeln!(
             text,
@@ -151,6 +169,9 @@ impl Report {
                 s.landmark_nme
             );
         }
+        if let Some(n) = self.subject.left_out {
+            let _ = writeln!(text, "{n} left out, whose pictures are in --without, too");
+        }
         for (label, (recall, row)) in self.subject.labels.iter().zip(s.recall.iter().zip(&s.confusion)) {
             let _ = writeln!(text, "{label:10} recall {recall:.3}  answers {row:?}");
         }
@@ -170,6 +191,17 @@ impl Report {
         object["best_ece"] = c.best_ece.into();
         let bin = |b: &Bin| json!({ "samples": b.samples, "confidence": b.confidence, "accuracy": b.accuracy });
         object["bins"] = c.bins.iter().map(bin).collect();
+        let constant = |c: &Constant| {
+            let Truth { face, landmarks } = c.answer;
+            json!({
+                "box_iou": c.box_iou, "landmark_nme": c.landmark_nme, "box": [face.x, face.y, face.w, face.h],
+                "landmarks": landmarks.map(|p| [p.x, p.y]),
+            })
+        };
+        object["constant"] = self.constant.as_ref().map(constant).into();
+        object["off_centre"] = self.subject.off_centre.into();
+        object["left_out"] = json!(self.subject.left_out);
+        object["trained_on"] = self.subject.trained_on.into();
         object["fold_names"] = json!(self.subject.folds);
         object["folds"] = self.groups.iter().map(group_json).collect();
         object
@@ -200,6 +232,7 @@ fn group_json(g: &Group) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mtcae_contract::Rect;
 
     fn report() -> Report {
         let answered = |subject: u64, label: usize, best: usize| Answered {
@@ -208,6 +241,7 @@ mod tests {
             logits: (0..2).map(|c| if c == best { 2.0 } else { 0.0 }).collect(),
             ious: vec![0.8],
             nmes: vec![0.05],
+            truths: vec![Truth { face: Rect { x: 0.2, y: 0.1, w: 0.6, h: 0.8 }, ..Truth::default() }],
         };
         let subject = Subject {
             models: vec!["a<b>".to_owned()],
@@ -216,6 +250,9 @@ mod tests {
             labels: vec!["happy".to_owned(), "sad".to_owned()],
             temperature: 1.0,
             clips: true,
+            off_centre: true,
+            left_out: Some(2),
+            trained_on: true,
         };
         let one = vec![answered(1, 0, 0), answered(1, 1, 1), answered(2, 1, 0)];
         let two = vec![answered(3, 0, 0), answered(4, 1, 1)];
@@ -226,6 +263,11 @@ mod tests {
     fn the_table_has_pooled_scores_folds_and_classes() {
         let text = report().text();
         assert!(text.starts_with("5 clips of 4 persons  WAR 0.8000 ["), "{text}");
+        assert!(
+            text.contains("\n  of faces off the middle; the same box and points always: IoU 1.000, NME 0.000\n"),
+            "{text}"
+        );
+        assert!(text.contains("\n2 left out, whose pictures are in --without, too\n"), "{text}");
         assert!(text.contains("\nfold 1/2          3 of   2  WAR 0.6667 ["), "{text}");
         assert!(
             text.ends_with("happy      recall 1.000  answers [2, 0]\nsad        recall 0.667  answers [1, 2]\n"),
@@ -238,6 +280,11 @@ mod tests {
         let object = report().json();
         assert_eq!(object["samples"], 5);
         assert_eq!(object["folds"][1]["war"], 1.0);
+        assert_eq!(object["constant"]["box_iou"], 1.0);
+        assert_eq!(
+            (&object["off_centre"], &object["left_out"], &object["trained_on"]),
+            (&json!(true), &json!(2), &json!(true))
+        );
         assert_eq!(object["confusion"], json!([[2, 0], [1, 2]]));
         assert!(object["intervals"]["war"][0].as_f64() <= object["war"].as_f64());
         assert_eq!(object["bins"].as_array().map(Vec::len), Some(15));

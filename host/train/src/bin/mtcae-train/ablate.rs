@@ -1,10 +1,9 @@
 //! `mtcae-train ablate`.
 
 use crate::ablation::{Ablation, Row};
-use crate::answer::model_answers;
+use crate::answer::{How, model_answers};
 use crate::fold::{FoldArgs, TrainedOn};
 use crate::open;
-use crate::run_of::RunOf;
 use crate::train::{Run, train_run};
 use crate::value::at_least_one;
 use anyhow::{Context, Result, bail};
@@ -114,14 +113,15 @@ impl Args {
                 place: self.device,
                 precision: Default::default(),
             };
-            RunOf::new(run.recipe, run.data, run.init).check(&out)?;
+            run.of().check(&out)?;
             if !checkpoint.exists() {
                 eprintln!("{}, fold {k}/{}", recipe.strategy, folds.count());
                 TrainedOn::new(folds, *k, data).write(&out)?;
                 train_run(&run)?;
             }
             let test = data.select(&fold.test)?;
-            let answers = model_answers(&checkpoint, (Precision::Fp32, false), &test, self.workers, &|_| ());
+            let how = How { precision: Precision::Fp32, mirror: false, centred: false, workers: self.workers };
+            let answers = model_answers(&checkpoint, how, &test, &|_| ());
             all.extend(answers.with_context(|| checkpoint.display().to_string())?.answered);
         }
         Ok(all)

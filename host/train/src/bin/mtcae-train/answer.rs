@@ -4,15 +4,40 @@ use crate::read_checkpoint;
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use mtcae_contract::Precision;
-use mtcae_data::{FACE_MARGIN, Stills};
+use mtcae_data::{FACE_MARGIN, Stills, Stored};
 use mtcae_network::{Network, NetworkConfig};
-use mtcae_train::{Answered, ClipAnswer, Place, State, Weights, answered, answers, board_answers, face_margin};
+use mtcae_train::{Answered, ClipAnswer, Place, State, View, Weights, answered, answers, board_answers};
 use std::path::Path;
 
 /// Answers beside the truth, and the temperature that the model's manifest says.
 pub struct Answers {
     pub answered: Vec<Answered>,
     pub temperature: f32,
+}
+
+/// How a model is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// File of a model folder.
+    pub precision: Precision,
+    /// Each clip also in a mirror.
+    pub mirror: bool,
+    /// Boxes and landmarks, too, come from faces in the middle: half the time, and of little worth.
+    pub centred: bool,
+    /// Threads.
+    pub workers: usize,
+}
+
+impl How {
+    /// How often each sample of `data` is answered: expressions in the middle, boxes and landmarks off it.
+    pub fn passes(&self, data: &Stills) -> usize {
+        if around_faces(data) && !self.centred { 2 } else { 1 }
+    }
+}
+
+/// Whether `data` shows squares around faces, and no whole frames alone.
+pub fn around_faces(data: &Stills) -> bool {
+    data.shards().iter().any(|s| s.info().stored == Stored::Face)
 }
 
 /// Refuses a folder of `mtcae train` in the place of a model folder, with what to score instead.
@@ -29,17 +54,34 @@ pub fn check_no_run(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the model at `path`, a checkpoint or a model folder, answers to `data`.
-pub fn model_answers(
+/// What the model at `path`, a checkpoint or a model folder, answers to `data`: expressions of faces in the middle, boxes and
+/// landmarks of faces off it.
+pub fn model_answers(path: &Path, how: How, data: &Stills, done: &(dyn Fn(u64) + Sync)) -> Result<Answers> {
+    let mut answers = seen_answers(path, how, data, View::centred, done)?;
+    if how.passes(data) == 1 {
+        return Ok(answers);
+    }
+    if answers.answered.iter().all(|a| a.ious.is_empty()) {
+        done(data.len() as u64);
+        return Ok(answers);
+    }
+    let off = seen_answers(path, how, data, View::off_centre, done)?;
+    answers.answered.iter_mut().zip(off.answered).for_each(|(one, off)| one.take_boxes(off));
+    Ok(answers)
+}
+
+/// The same in one view.
+fn seen_answers(
     path: &Path,
-    (precision, mirror): (Precision, bool),
+    how: How,
     data: &Stills,
-    workers: usize,
+    view: fn(f32) -> View,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Answers> {
-    let (answers, margin, temperature) = if path.is_dir() {
-        let (manifest, answers) = board_answers(path, precision, mirror, data, workers, done)?;
-        (answers, face_margin(&manifest, data)?, manifest.temperature)
+    let How { precision, mirror, workers, .. } = how;
+    let (answers, view, temperature) = if path.is_dir() {
+        let (manifest, view, answers) = board_answers(path, precision, mirror, data, view, workers, done)?;
+        (answers, view, manifest.temperature)
     } else if mirror {
         bail!("{}: `--mirror` was given with a checkpoint; accepted: a model folder", path.display());
     } else {
@@ -50,19 +92,20 @@ pub fn model_answers(
             bail!("{}: the network has {has} classes, the data {needs}, {data:?}", path.display());
         }
         let state = State::from_checkpoint(&checkpoint)?;
-        let answers = all_answers(&checkpoint.config, &state, data, false, workers, &Place::Cpu.open()?)?;
+        let view = view(FACE_MARGIN);
+        let answers = all_answers(&checkpoint.config, &state, (data, view), false, workers, &Place::Cpu.open()?)?;
         done(data.len() as u64);
-        (answers, FACE_MARGIN, 1.0)
+        (answers, view, 1.0)
     };
-    let answered = answers.iter().enumerate().map(|(i, a)| answered(data, i, a, margin)).collect();
+    let answered = answers.iter().enumerate().map(|(i, a)| answered(data, i, a, view)).collect();
     Ok(Answers { answered, temperature })
 }
 
-/// Answers in `workers` threads, a few clips at a time; on a card in one.
+/// Answers to `data`, framed as the view says, in `workers` threads, a few clips at a time; on a card in one.
 pub fn all_answers(
     config: &NetworkConfig,
     state: &State,
-    data: &Stills,
+    (data, view): (&Stills, View),
     still: bool,
     workers: usize,
     device: &Device,
@@ -75,7 +118,7 @@ pub fn all_answers(
         let weights = Weights::averaged(&state.slots, device);
         let end = ((w + 1) * share).min(data.len());
         let starts = (w * share..end).step_by(step);
-        starts.flat_map(|i| answers(&network, &weights, data, i, (i + step).min(end), still)).collect::<Vec<_>>()
+        starts.flat_map(|i| answers(&network, &weights, data, i..(i + step).min(end), view, still)).collect::<Vec<_>>()
     };
     let part = &part;
     Ok(std::thread::scope(|scope| {

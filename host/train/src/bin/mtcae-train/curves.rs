@@ -1,5 +1,8 @@
 //! `mtcae-train curves`: what a model still reads from pictures that were made worse.
 
+use crate::answer::around_faces;
+use crate::fold::{TrainedOn, warn_trained_on};
+use crate::shared::WithoutArgs;
 use crate::value::at_least_one;
 use crate::{labelled_for, open, precision};
 use anyhow::{Context, Result};
@@ -7,7 +10,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_contract::Cropper;
 use mtcae_data::{StillRef, Stills};
 use mtcae_drivers::ModelFile;
-use mtcae_train::{Harm, Scores, Spoiled, answered_frames, answers_to, face_margin, score, still_clip};
+use mtcae_train::{
+    Answered, Constant, Harm, Scores, Spoiled, View, answered_frames, answers_to, face_margin, score, still_clip,
+};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -15,7 +20,8 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Every amount of every harm is done to the same samples, evenly spread over the data set; the board's own engine and \
-preprocessing answer. The first row is the samples as they are.
+preprocessing answer. The first row is the samples as they are. Expressions are scored with the face in the middle of what the network \
+sees; boxes and landmarks with the face off the middle, as far as a board's may be.
 
 Example:
   mtcae curves models/zoo/edge --data shards/mine --samples 500 --plot curves.svg")]
@@ -25,6 +31,11 @@ pub struct Args {
     /// Shards to take samples from
     #[arg(long = "data", required = true)]
     data: Vec<PathBuf>,
+    #[command(flatten)]
+    without: WithoutArgs,
+    /// Faces in the middle for boxes and landmarks, too, as older figures are: half the time, and of little worth
+    #[arg(long)]
+    centred: bool,
     /// Samples for each amount; fewer are faster and less sure
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     samples: u32,
@@ -50,12 +61,19 @@ struct Point {
     /// `None` for the samples as they are.
     harm: Option<(Harm, f32)>,
     scores: Scores,
+    /// What an answer that is always the same would score.
+    constant: Option<Constant>,
 }
 
 impl Args {
     /// Answers all samples under all harms and prints the scores.
     pub fn run(&self) -> Result<()> {
         let data = labelled_for(&self.model, open(&self.data)?)?;
+        let trained_on = TrainedOn::check(&self.model, &data, None)?;
+        if trained_on {
+            warn_trained_on(&self.model);
+        }
+        let (data, left_out) = self.without.leave_out(data)?;
         let file = ModelFile::read(&self.model, precision(&self.model, &self.precision)?)?;
         let n = (self.samples as usize).min(data.len());
         let samples: Vec<usize> = (0..n).map(|i| i * data.len() / n).collect();
@@ -63,16 +81,29 @@ impl Args {
         let harms = Harm::ALL.into_iter().filter(wanted);
         let cases: Vec<_> =
             std::iter::once(None).chain(harms.flat_map(|h| h.amounts().map(|amount| Some((h, amount))))).collect();
-        let bar = ProgressBar::new((cases.len() * n) as u64)
+        let bar = ProgressBar::new((cases.len() * n * self.views(&data).len()) as u64)
             .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} clips, {per_sec}, {eta} left")?);
         let score = |harm| self.score(&file, &data, &samples, harm, &bar);
         let points = cases.into_iter().map(score).collect::<Result<Vec<_>>>()?;
         bar.finish_and_clear();
-        say!("{}", if self.json { format!("{}\n", json(&points)) } else { table(&points) });
+        let left_out = self.without.is_given().then_some(left_out);
+        say!(
+            "{}",
+            if self.json {
+                format!("{}\n", json(&points, self.views(&data).len() > 1, left_out, trained_on))
+            } else {
+                table(&points, left_out)
+            }
+        );
         if let Some(path) = &self.plot {
             std::fs::write(path, plot(&points)).with_context(|| format!("write {}", path.display()))?;
         }
         Ok(())
+    }
+
+    /// Who sees a sample: for the expression, and for box and landmarks where that is another one.
+    fn views(&self, data: &Stills) -> &'static [fn(f32) -> View] {
+        if around_faces(data) && !self.centred { &[View::centred, View::off_centre] } else { &[View::centred] }
     }
 
     fn score(
@@ -84,6 +115,25 @@ impl Args {
         bar: &ProgressBar,
     ) -> Result<Point> {
         let margin = face_margin(&file.manifest, data)?;
+        let mut seen = self.views(data).iter().map(|view| self.seen(file, data, samples, harm, view(margin), bar));
+        let mut answered = seen.next().transpose()?.unwrap_or_default();
+        if let Some(off) = seen.next() {
+            answered.iter_mut().zip(off?).for_each(|(one, off)| one.take_boxes(off));
+        }
+        let scores = score(&answered, data.labels().len());
+        Ok(Point { harm, scores, constant: Constant::of(&answered) })
+    }
+
+    /// The answers in one view.
+    fn seen(
+        &self,
+        file: &ModelFile,
+        data: &Stills,
+        samples: &[usize],
+        harm: Option<(Harm, f32)>,
+        view: View,
+        bar: &ProgressBar,
+    ) -> Result<Vec<Answered>> {
         let spoiled = |i: usize| harm.map(|(harm, amount)| Spoiled::new(&data.sample(i), harm, amount, i as u64));
         let shown = |i: usize, act: &mut dyn FnMut(&StillRef<'_>)| match spoiled(i) {
             Some(worse) => act(&worse.still(&data.sample(i))),
@@ -91,23 +141,23 @@ impl Args {
         };
         let clip = |i: usize, cropper: &mut Cropper| {
             let mut bytes = Vec::new();
-            shown(i, &mut |still| bytes = still_clip(still, margin, file.manifest.clip, cropper));
+            shown(i, &mut |still| bytes = still_clip(still, view.of(data, i), file.manifest.clip, cropper));
             bytes
         };
         let answers = answers_to(file, samples, self.workers.max(1), &clip, &|n| bar.inc(n))?;
         let mut answered = Vec::with_capacity(answers.len());
         for (i, answer) in samples.iter().zip(&answers) {
             shown(*i, &mut |still| {
-                answered.push(answered_frames(still, std::slice::from_ref(still), still.framing(margin), answer));
+                answered.push(answered_frames(still, std::slice::from_ref(still), view.of(data, *i), answer));
             });
         }
-        Ok(Point { harm, scores: score(&answered, data.labels().len()) })
+        Ok(answered)
     }
 }
 
-fn table(points: &[Point]) -> String {
+fn table(points: &[Point], left_out: Option<usize>) -> String {
     let mut text = format!("{:34}{:>8}{:>8}{:>9}{:>9}\n", "", "WAR", "UAR", "box IoU", "NME");
-    for Point { harm, scores } in points {
+    for Point { harm, scores, .. } in points {
         let what = harm.map_or("as they are".to_owned(), |(h, a)| format!("{:9} {a} {}", h.name(), h.unit()));
         let _ = writeln!(
             text,
@@ -115,18 +165,27 @@ fn table(points: &[Point]) -> String {
             scores.war, scores.uar, scores.box_iou, scores.landmark_nme
         );
     }
+    if let Some(c) = points.first().and_then(|p| p.constant) {
+        let what = "the same box always, as they are";
+        let _ = writeln!(text, "{what:34}{:>8}{:>8}{:>9.3}{:>9.3}", "", "", c.box_iou, c.landmark_nme);
+    }
+    if let Some(n) = left_out {
+        let _ = writeln!(text, "{n} left out, whose pictures are in --without, too");
+    }
     text
 }
 
-fn json(points: &[Point]) -> serde_json::Value {
-    let one = |Point { harm, scores }: &Point| {
+fn json(points: &[Point], off_centre: bool, left_out: Option<usize>, trained_on: bool) -> serde_json::Value {
+    let one = |Point { harm, scores, constant }: &Point| {
         serde_json::json!({
             "harm": harm.map(|(h, _)| h.name()), "amount": harm.map(|(_, a)| a), "unit": harm.map(|(h, _)| h.unit()),
             "samples": scores.samples, "war": scores.war, "uar": scores.uar, "recall": scores.recall,
             "box_iou": scores.box_iou, "landmark_nme": scores.landmark_nme,
+            "constant_box_iou": constant.map(|c| c.box_iou), "constant_landmark_nme": constant.map(|c| c.landmark_nme),
         })
     };
-    serde_json::json!({ "curves": points.iter().map(one).collect::<Vec<_>>() })
+    let points: Vec<_> = points.iter().map(one).collect();
+    serde_json::json!({ "curves": points, "off_centre": off_centre, "left_out": left_out, "trained_on": trained_on })
 }
 
 /// One small picture a harm: WAR (dark) and UAR (light) over the amounts, from the samples as they are on the left.

@@ -1,7 +1,8 @@
 //! `mtcae-train evaluate`.
 
-use crate::answer::{check_no_run, model_answers};
-use crate::fold::{FoldArgs, TrainedOn};
+use crate::answer::{How, check_no_run, model_answers};
+use crate::fold::{FoldArgs, TrainedOn, warn_trained_on};
+use crate::shared::WithoutArgs;
 use crate::value::at_least_one;
 use crate::{labelled_for, open, precision};
 use anyhow::{Context, Result, bail};
@@ -14,10 +15,14 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[command(after_help = "\
 With --folds, each model is scored on the fold that it has not seen: MODEL is the --out folder of `train --folds`, or one \
-model for each fold in their order. Intervals are bootstraps over persons.
+model for each fold in their order. A single model is scored on every fold, which is right for one that was trained on none of this \
+data. Intervals are bootstraps over persons.
+
+Expressions are scored with the face in the middle of what the network sees; boxes and landmarks with the face off the middle, as \
+far as a board's may be, since a box that is always the same is nearly right in the middle. What such a box would score is said.
 
 Examples:
-  mtcae evaluate models/zoo/edge --data shards/fer-test
+  mtcae evaluate models/zoo/edge --data shards/fer-test --without shards/fer-train
   mtcae train --recipe paper.toml --data shards/ravdess --folds paper-5fold --out run
   mtcae evaluate run --data shards/ravdess --folds paper-5fold --html run/report.html")]
 pub struct Args {
@@ -35,6 +40,11 @@ pub struct Args {
     /// Each clip of a model folder also in a mirror, and both answers averaged, as on a board with `model.mirror`.
     #[arg(long)]
     mirror: bool,
+    #[command(flatten)]
+    without: WithoutArgs,
+    /// Faces in the middle for boxes and landmarks, too, as older figures are: half the time, and of little worth.
+    #[arg(long)]
+    centred: bool,
     /// Only samples of these expressions, and only these for an answer: a question among fewer. Commas between.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     classes: Vec<String>,
@@ -52,6 +62,14 @@ pub struct Args {
 /// A fold's name and the answers to it.
 type Part = (String, Vec<Answered>);
 
+/// The answers to each fold, or to everything.
+struct Found {
+    parts: Vec<Part>,
+    temperature: f32,
+    left_out: usize,
+    trained_on: bool,
+}
+
 impl Args {
     /// Answers all samples, prints the scores, writes the page.
     pub fn run(&self) -> Result<()> {
@@ -59,17 +77,20 @@ impl Args {
         if let Some(model) = self.models.first() {
             data = labelled_for(model, data)?;
         }
-        let (folds, temperature) = self.answers(&data)?;
+        let found = self.answers(&data)?;
         let names = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect();
         let subject = Subject {
             models: names(&self.models),
             data: names(&self.data),
             folds: self.fold.folds.map(|f| f.to_string()),
             labels: data.labels().labels().iter().map(|l| l.name().to_owned()).collect(),
-            temperature,
+            temperature: found.temperature,
             clips: data.frames(0) > 1,
+            off_centre: self.how(Precision::Fp32).passes(&data) > 1,
+            left_out: self.without.is_given().then_some(found.left_out),
+            trained_on: found.trained_on,
         };
-        let report = Report::new(subject, &folds);
+        let report = Report::new(subject, &found.parts);
         match self.json {
             true => sayln!("{}", report.json()),
             false => say!("{}", report.text()),
@@ -82,37 +103,58 @@ impl Args {
         Ok(())
     }
 
-    /// The answers to each fold, or to everything, and the models' temperature.
-    fn answers(&self, data: &Stills) -> Result<(Vec<Part>, f32)> {
+    fn how(&self, precision: Precision) -> How {
+        How { precision, mirror: self.mirror, centred: self.centred, workers: self.workers }
+    }
+
+    fn answers(&self, data: &Stills) -> Result<Found> {
         let Some(folds) = self.fold.folds else {
             let [model] = &self.models[..] else {
                 bail!("{} models and no folds; accepted: one model, or `--folds NAME`", self.models.len())
             };
-            TrainedOn::check(model, data, None)?;
-            let bar = bar(data.len())?;
-            let answers = self.one(model, data, &bar)?;
+            let trained_on = TrainedOn::check(model, data, None)?;
+            if trained_on {
+                warn_trained_on(model);
+            }
+            let (data, left_out) = self.without.leave_out(data.clone())?;
+            let bar = self.bar(&data)?;
+            let (answered, temperature) = self.one(model, &data, &bar)?;
             bar.finish_and_clear();
-            return Ok((vec![(String::new(), answers.0)], answers.1));
+            return Ok(Found { parts: vec![(String::new(), answered)], temperature, left_out, trained_on });
         };
         let numbers = self.fold.numbers(folds, data)?;
         let models = models_of_folds(&self.models, &numbers, folds)?;
-        let bar = bar(data.len())?;
-        let (mut all, mut temperature) = (Vec::new(), 1.0);
+        let kept = self.without.kept(data)?;
+        let bar = self.bar(data)?;
+        let mut found = Found { parts: Vec::new(), temperature: 1.0, left_out: 0, trained_on: false };
         for (k, model) in numbers.into_iter().zip(models) {
-            TrainedOn::check(&model, data, Some((folds, k)))?;
-            let test = data.select(&folds.fold(data, k)?.test)?;
-            let answers = self.one(&model, &test, &bar)?;
-            temperature = answers.1;
-            all.push((format!("fold {k}/{}", folds.count()), answers.0));
+            if TrainedOn::check(&model, data, Some((folds, k)))? && !found.trained_on {
+                warn_trained_on(&model);
+                found.trained_on = true;
+            }
+            // Persons are divided before pictures are left out: who is in which fold must not change by it.
+            let mut test = folds.fold(data, k)?.test;
+            let all = test.len();
+            test.retain(|i| kept.as_ref().is_none_or(|kept| kept[*i]));
+            found.left_out += all - test.len();
+            let (answered, temperature) = self.one(&model, &data.select(&test)?, &bar)?;
+            found.temperature = temperature;
+            found.parts.push((format!("fold {k}/{}", folds.count()), answered));
         }
         bar.finish_and_clear();
-        Ok((all, temperature))
+        Ok(found)
+    }
+
+    fn bar(&self, data: &Stills) -> Result<ProgressBar> {
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} samples, {per_sec}, {eta} left")?;
+        let looks = data.len() * self.how(Precision::Fp32).passes(data);
+        Ok(ProgressBar::new(looks as u64).with_style(style))
     }
 
     fn one(&self, model: &Path, data: &Stills, bar: &ProgressBar) -> Result<(Vec<Answered>, f32)> {
         check_no_run(model)?;
         let file = if model.is_dir() { precision(model, &self.precision)? } else { Precision::Fp32 };
-        let answers = model_answers(model, (file, self.mirror), data, self.workers.max(1), &|n| bar.inc(n))?;
+        let answers = model_answers(model, self.how(file), data, &|n| bar.inc(n))?;
         Ok((self.among(answers.answered, data)?, answers.temperature))
     }
 
@@ -137,17 +179,12 @@ impl Args {
     }
 }
 
-fn bar(samples: usize) -> Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} samples, {per_sec}, {eta} left")?;
-    Ok(ProgressBar::new(samples as u64).with_style(style))
-}
-
 /// The model of each fold: from a folder of runs, from as many models as there are folds, or one for all of them.
 fn models_of_folds(models: &[PathBuf], numbers: &[usize], folds: Folds) -> Result<Vec<PathBuf>> {
     let [one] = models else {
         if models.len() != numbers.len() {
             bail!(
-                "{} models for {} folds of `{folds}`; accepted: a model for each, or one",
+                "{} models for {} folds of `{folds}`; accepted: a model for each, or one that was trained on none of them",
                 models.len(),
                 numbers.len()
             );

@@ -1,5 +1,6 @@
 //! `--folds` and `--fold`, and the note beside a checkpoint that says which persons it knows.
 
+use crate::run_of::RunOf;
 use anyhow::{Context, Result, bail};
 use mtcae_data::{Folds, Stills};
 use serde::{Deserialize, Serialize};
@@ -81,10 +82,13 @@ impl TrainedOn {
         std::fs::write(&path, serde_json::to_vec_pretty(self)?).with_context(|| path.display().to_string())
     }
 
-    /// Refuses to score `checkpoint` on a part of `data` that it was trained on.
-    pub fn check(checkpoint: &Path, data: &Stills, fold: Option<(Folds, usize)>) -> Result<()> {
+    /// Refuses to score `checkpoint` on a part of `data` that its folds trained it on. Whether a run without folds, in whose folder
+    /// it lies, learnt from `data`.
+    pub fn check(checkpoint: &Path, data: &Stills, fold: Option<(Folds, usize)>) -> Result<bool> {
         let path = checkpoint.with_file_name(NOTE);
-        let Ok(bytes) = std::fs::read(&path) else { return Ok(()) };
+        let Ok(bytes) = std::fs::read(&path) else {
+            return Ok(RunOf::beside(checkpoint)?.is_some_and(|run| run.shares(data)));
+        };
         let note: TrainedOn = serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?;
         let same_data = data.shards().iter().any(|s| note.jobs.contains(&s.info().job));
         let unseen = fold.is_some_and(|(folds, k)| folds.to_string() == note.folds && k == note.fold);
@@ -94,8 +98,14 @@ impl TrainedOn {
                 "{name} was trained on this data, all but fold {fold} of `{folds}`; score it with `--folds {folds} --fold {fold}`"
             );
         }
-        Ok(())
+        Ok(false)
     }
+}
+
+/// Says of a model that learnt from what it is scored on what its scores are worth.
+pub fn warn_trained_on(model: &Path) {
+    let name = model.display();
+    eprintln!("warning: {name} was trained on this very data: these scores say nothing of other people");
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod pretrain;
 mod quantize;
 mod quantize_text;
 mod run_of;
+mod shared;
 mod stop;
 mod tables;
 mod train;

@@ -1,7 +1,7 @@
 //! `mtcae-train pretrain`.
 
 use crate::plot::plot_losses;
-use crate::run_of::{RunOf, cut_log};
+use crate::run_of::{Means, RunOf, cut_log};
 use crate::train::QUIET;
 use crate::value::at_least_one;
 use crate::{open, read_checkpoint};
@@ -73,7 +73,8 @@ impl Args {
         self.device.open()?;
         let recipe = PretrainRecipe::read(&self.recipe)?;
         let data = open(&self.data)?;
-        let run_of = RunOf::new(&recipe, &data, self.init.as_deref());
+        let means = Means { workers: self.workers, every: None, device: self.device, precision: self.precision };
+        let run_of = RunOf::new(&recipe, &data, self.init.as_deref(), means);
         run_of.check(&self.out)?;
         std::fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
         let classes = self.classes.unwrap_or(data.labels().len());

@@ -12,7 +12,7 @@ use mtcae_deploy::{
     quantize,
 };
 use mtcae_drivers::ModelFile;
-use mtcae_train::{Split, evaluate_samples, face_margin, file_answers, sample_clip, split, swaying_clip};
+use mtcae_train::{Split, View, evaluate_samples, face_margin, file_answers, sample_clip, split, swaying_clip};
 use std::path::PathBuf;
 
 /// Held-out clips that fp32 and int8 are compared on number by number.
@@ -180,7 +180,7 @@ impl Judge {
         let spec = self.manifest.clip;
         let clip = |(n, i): (usize, &usize)| match (self.data.frames(*i), n % 2) {
             (1, 1) => swaying_clip(&self.data.sample(*i), self.margin, spec, n as f32 * 0.13, &mut cropper),
-            _ => sample_clip(&self.data, *i, self.margin, spec, &mut cropper),
+            _ => sample_clip(&self.data, *i, View::centred(self.margin), spec, &mut cropper),
         };
         self.split.calibration.iter().enumerate().map(clip).collect()
     }
@@ -193,7 +193,9 @@ impl Judge {
         // The first ones are tried on each layer, and data sets are sorted by expression: a stride mixes them.
         let stride = if n.is_multiple_of(7) { 5 } else { 7 };
         let mixed = (0..n).map(|i| all[i * stride % n * all.len() / n]);
-        mixed.map(|i| sample_clip(&self.data, i, self.margin, self.manifest.clip, &mut cropper)).collect()
+        mixed
+            .map(|i| sample_clip(&self.data, i, View::centred(self.margin), self.manifest.clip, &mut cropper))
+            .collect()
     }
 
     fn scored(&self, model: &Model, int8: &[u8]) -> Result<Scored> {
@@ -206,7 +208,7 @@ impl Judge {
             let (manifest, bytes) = (self.manifest.clone(), bytes.to_vec());
             let file = ModelFile { manifest, precision, path: PathBuf::from(&self.manifest.name), bytes };
             let answers = file_answers(&file, &self.data, &self.split.held_out, self.workers, &|n| bar.inc(n))?;
-            let s = evaluate_samples(&self.data, &self.split.held_out, &answers, self.margin);
+            let s = evaluate_samples(&self.data, &self.split.held_out, &answers, View::centred(self.margin));
             scores.push(Accuracy { war: s.war, uar: s.uar, box_iou: s.box_iou });
         }
         bar.finish_and_clear();

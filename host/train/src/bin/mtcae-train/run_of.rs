@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use mtcae_data::Stills;
+use mtcae_train::{Place, Precision};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::path::Path;
@@ -20,11 +21,36 @@ pub struct RunOf {
     samples: String,
     /// Where the weights started.
     init: Option<String>,
+    /// Threads: each draws clips of its own, and finds statistics of its own.
+    #[serde(default)]
+    workers: Option<usize>,
+    /// Updates between two scores, where scores say how fast it learns.
+    #[serde(default)]
+    every: Option<usize>,
+    /// Where it is computed: a card draws its own dropout.
+    #[serde(default)]
+    device: Option<String>,
+    /// In what format.
+    #[serde(default)]
+    precision: Option<String>,
+}
+
+/// By what means a run learns.
+#[derive(Debug, Clone, Copy)]
+pub struct Means {
+    /// Threads.
+    pub workers: usize,
+    /// Updates between two scores, for a recipe with a plateau.
+    pub every: Option<usize>,
+    /// Where it is computed.
+    pub device: Place,
+    /// In what format.
+    pub precision: Precision,
 }
 
 impl RunOf {
-    /// A run of `recipe` on `data` from the weights in `init`.
-    pub fn new(recipe: &impl Debug, data: &Stills, init: Option<&Path>) -> RunOf {
+    /// A run of `recipe` on `data` from the weights in `init`, by these `means`.
+    pub fn new(recipe: &impl Debug, data: &Stills, init: Option<&Path>, means: Means) -> RunOf {
         let jobs = data.shards().iter().map(|s| s.info().job.clone()).collect();
         // FNV-1a over words.
         let mix = |hash: u64, i: usize| (hash ^ data.sample(i).subject).wrapping_mul(0x0100_0000_01b3);
@@ -34,27 +60,48 @@ impl RunOf {
             jobs,
             samples: format!("{} {hash:016x}", data.len()),
             init: init.map(|path| path.display().to_string()),
+            workers: Some(means.workers),
+            every: means.every,
+            device: Some(means.device.to_string()),
+            precision: Some(means.precision.to_string()),
         }
+    }
+
+    /// The run in whose folder `checkpoint` lies.
+    pub fn beside(checkpoint: &Path) -> Result<Option<RunOf>> {
+        RunOf::read(&checkpoint.with_file_name(NOTE))
+    }
+
+    fn read(path: &Path) -> Result<Option<RunOf>> {
+        let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).with_context(|| path.display().to_string())
+    }
+
+    /// Whether it learnt from some of the shards of `data`.
+    pub fn shares(&self, data: &Stills) -> bool {
+        data.shards().iter().any(|s| self.jobs.contains(&s.info().job))
     }
 
     /// Refuses to go on in `out` with another run; a folder without a note may be gone on in.
     pub fn check(&self, out: &Path) -> Result<()> {
-        let path = out.join(NOTE);
-        let Ok(bytes) = std::fs::read(&path) else { return Ok(()) };
-        let before: RunOf = serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?;
+        let Some(before) = RunOf::read(&out.join(NOTE))? else { return Ok(()) };
         let differs = [
             ("recipe", before.recipe != self.recipe),
             ("data", before.jobs != self.jobs),
             ("folds", before.jobs == self.jobs && before.samples != self.samples),
             ("--init", before.init != self.init),
+            ("--workers", other(&before.workers, &self.workers)),
+            ("--every", other(&before.every, &self.every)),
+            ("--device", other(&before.device, &self.device)),
+            ("--precision", other(&before.precision, &self.precision)),
         ];
-        let other: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(what, _)| *what).collect();
-        match other.is_empty() {
+        let others: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(what, _)| *what).collect();
+        match others.is_empty() {
             true => Ok(()),
             false => bail!(
                 "{} holds a run of other {}; accepted: what it was begun with, which goes on, or another --out",
                 out.display(),
-                other.join(" and other ")
+                others.join(" and other ")
             ),
         }
     }
@@ -64,6 +111,11 @@ impl RunOf {
         let path = out.join(NOTE);
         std::fs::write(&path, serde_json::to_vec_pretty(self)?).with_context(|| path.display().to_string())
     }
+}
+
+/// Whether two known values differ; notes of earlier runs lack some.
+fn other<T: PartialEq>(before: &Option<T>, now: &Option<T>) -> bool {
+    before.is_some() && now.is_some() && before != now
 }
 
 /// Lets go of what a run that was cut wrote into its log after its last state.
@@ -78,4 +130,45 @@ pub fn cut_log(path: &Path, updates: usize) -> Result<()> {
         std::fs::write(path, kept).with_context(|| path.display().to_string())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> RunOf {
+        RunOf {
+            recipe: "r".to_owned(),
+            jobs: vec!["j".to_owned()],
+            samples: "1 0".to_owned(),
+            init: None,
+            workers: Some(2),
+            every: Some(200),
+            device: Some("cpu".to_owned()),
+            precision: Some("f32".to_owned()),
+        }
+    }
+
+    #[test]
+    fn only_what_decides_nothing_may_change() {
+        let out = tempfile::tempdir().unwrap();
+        run().keep(out.path()).unwrap();
+        run().check(out.path()).unwrap();
+        for (other, word) in [
+            (RunOf { workers: Some(3), ..run() }, "--workers"),
+            (RunOf { every: Some(100), ..run() }, "--every"),
+            (RunOf { device: Some("cuda".to_owned()), ..run() }, "--device"),
+            (RunOf { precision: Some("bf16".to_owned()), ..run() }, "--precision"),
+            (RunOf { init: Some("x".to_owned()), ..run() }, "--init"),
+        ] {
+            let said = other.check(out.path()).unwrap_err().to_string();
+            assert!(said.contains(&format!("holds a run of other {word}; accepted: ")), "{said}");
+        }
+        // Without a plateau scores change nothing.
+        RunOf { every: None, ..run() }.check(out.path()).unwrap();
+        // A note of an earlier trainer, which kept less.
+        let note = r#"{ "recipe": "r", "jobs": ["j"], "samples": "1 0", "init": null }"#;
+        std::fs::write(out.path().join(NOTE), note).unwrap();
+        RunOf { workers: Some(5), ..run() }.check(out.path()).unwrap();
+    }
 }

@@ -3,14 +3,17 @@
 use crate::answer::all_answers;
 use crate::fold::{FoldArgs, TrainedOn};
 use crate::plot::plot_losses;
-use crate::run_of::{RunOf, cut_log};
+use crate::run_of::{Means, RunOf, cut_log};
+use crate::shared::WithoutArgs;
 use crate::value::at_least_one;
 use crate::{open, read_checkpoint};
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_data::{FACE_MARGIN, Stills, check_apart};
 use mtcae_network::{Checkpoint, Network, NetworkConfig, StoredAs};
-use mtcae_train::{Place, Precision, Progress, Recipe, Scores, Setting, State, best_file, evaluate, held_out, train};
+use mtcae_train::{
+    Place, Precision, Progress, Recipe, Scores, Setting, State, View, best_file, evaluate, held_out, train,
+};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -29,6 +32,8 @@ pub struct Args {
     /// Shards to score on now and then, with nobody in them who is in the others.
     #[arg(long = "test")]
     test: Vec<PathBuf>,
+    #[command(flatten)]
+    without: WithoutArgs,
     /// Folder for state, log and checkpoint; with --folds, the folders fold-1, fold-2, ... in it.
     #[arg(long)]
     out: PathBuf,
@@ -59,11 +64,15 @@ impl Args {
         self.device.open()?;
         let recipe = Recipe::read(&self.recipe)?;
         let data = open(&self.data)?;
+        if self.without.is_given() && self.test.is_empty() {
+            bail!("--without leaves pictures out of --test, which was not given");
+        }
         let test = (!self.test.is_empty()).then(|| open(&self.test)).transpose()?;
         if let Some(test) = &test {
             let all = |data: &Stills| (0..data.len()).collect::<Vec<_>>();
             check_apart(&data, &all(&data), test, &all(test)).context("--test")?;
         }
+        let test = test.map(|test| self.tested(&data, test)).transpose()?;
         let Some(folds) = self.fold.folds else {
             sayln!("wrote {}", train_run(&self.one(&recipe, &data, test.as_ref(), &self.out))?.display());
             return Ok(());
@@ -79,11 +88,32 @@ impl Args {
             let out = self.out.join(format!("fold-{k}"));
             let (train, unseen) = (data.select(&fold.train)?, data.select(&fold.test)?);
             let run = self.one(&recipe, &train, test.as_ref().or(Some(&unseen)), &out);
-            RunOf::new(run.recipe, run.data, run.init).check(&out)?;
+            run.of().check(&out)?;
             TrainedOn::new(folds, k, &data).write(&out)?;
             sayln!("wrote {}", train_run(&run)?.display());
         }
         Ok(())
+    }
+
+    /// What of `test` is scored on, with a word on pictures that are trained on as well.
+    fn tested(&self, data: &Stills, test: Stills) -> Result<Stills> {
+        if self.without.is_given() {
+            let all = test.len();
+            let (test, left_out) = self.without.leave_out(test)?;
+            sayln!("{left_out} of {all} test pictures left out, as they are in --without, too");
+            return Ok(test);
+        }
+        match test.also_in(data) {
+            Ok(shared) if shared.is_empty() => {}
+            Ok(shared) => eprintln!(
+                "warning: {} of {} test pictures are trained on, too: their scores say nothing of other pictures; `--without DATA` \
+                 leaves them out",
+                shared.len(),
+                test.len()
+            ),
+            Err(unknown) => eprintln!("warning: test pictures may be trained on, too: {unknown}"),
+        }
+        Ok(test)
     }
 
     fn one<'a>(&'a self, recipe: &'a Recipe, data: &'a Stills, test: Option<&'a Stills>, out: &'a Path) -> Run<'a> {
@@ -114,10 +144,20 @@ pub struct Run<'a> {
     pub precision: Precision,
 }
 
+impl Run<'_> {
+    /// What decides what it learns.
+    pub fn of(&self) -> RunOf {
+        // Scores set a plateau's clock; without one they change nothing.
+        let every = self.recipe.plateau.is_some().then_some(self.every);
+        let means = Means { workers: self.workers, every, device: self.place, precision: self.precision };
+        RunOf::new(self.recipe, self.data, self.init, means)
+    }
+}
+
 /// Trains to the recipe's end and writes the averaged weights into the checkpoint whose path it gives.
 pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
     let (recipe, data) = (args.recipe, args.data);
-    let run_of = RunOf::new(recipe, data, args.init);
+    let run_of = args.of();
     run_of.check(args.out)?;
     std::fs::create_dir_all(args.out).with_context(|| args.out.display().to_string())?;
     let config = recipe.network(data.labels().len())?;
@@ -154,9 +194,10 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
         let due = state.updates.is_multiple_of(args.every) || p.step == p.steps;
         let phase = &recipe.phase[p.phase];
         let score = |test: &Stills| {
+            let view = View::centred(FACE_MARGIN);
             // A network that trains evaluates, so there is always an answer.
-            let answers = all_answers(&phase.network(&config), state, test, phase.still, args.workers, &device);
-            evaluate(test, &answers.unwrap_or_default(), FACE_MARGIN)
+            let answers = all_answers(&phase.network(&config), state, (test, view), phase.still, args.workers, &device);
+            evaluate(test, &answers.unwrap_or_default(), view)
         };
         if let Some(test) = args.test.filter(|_| due) {
             let scores = score(test);
