@@ -4,7 +4,7 @@ use crate::error::InstallError;
 use crate::plan::plan;
 use crate::sink::{Copier, SlotSink, Sum};
 use mtcae_bundle::{BundleManifest, Content, DeviceKey, Discard, Reader, Target, Trust};
-use mtcae_update::{Confirm, Digest, Kind, Permit, Plan, Standing, Store, Updater};
+use mtcae_update::{Confirm, Digest, Permit, Plan, Store, Updater};
 use std::io::{Read, Seek};
 
 /// What a board takes, and how.
@@ -47,7 +47,7 @@ pub fn install<S: Store, R: Read + Seek>(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Installed, InstallError> {
     let (manifest, len, origin) = verify(bundle, rules)?;
-    if let Some(version) = confirmed_from(updater, &manifest, origin)? {
+    if let Some(version) = updater.confirmed_from(origin)? {
         return Err(InstallError::Already { version });
     }
     let plan = plan(&manifest, len, origin, rules.confirm);
@@ -93,31 +93,6 @@ fn check_processor(manifest: &BundleManifest, rules: &Rules<'_>) -> Result<(), I
         }
     }
     Ok(())
-}
-
-/// Name of the version, when all that the bundle brings is confirmed and runs.
-fn confirmed_from<S: Store>(
-    updater: &mut Updater<S>,
-    manifest: &BundleManifest,
-    origin: Digest,
-) -> Result<Option<String>, InstallError> {
-    let status = updater.status()?;
-    let Some(confirmed) = status.confirmed else { return Ok(None) };
-    let slots = updater.slots()?;
-    let with = |kind: Kind| match kind {
-        Kind::Model => manifest.model.is_some(),
-        Kind::Daemon => manifest.parts.iter().any(|part| matches!(part.content, Content::Firmware { .. })),
-    };
-    let mut version = None;
-    for kind in Kind::ALL.into_iter().filter(|kind| with(*kind)) {
-        match &slots[kind as usize][confirmed.pair.slot(kind) as usize] {
-            Some(held) if held.origin == origin && held.standing == Standing::Confirmed => {
-                version = Some(held.version.clone());
-            }
-            _ => return Ok(None),
-        }
-    }
-    Ok(version)
 }
 
 fn write<S: Store, R: Read + Seek>(

@@ -174,6 +174,26 @@ fn a_bundle_gets_into_its_slots_and_runs() {
 }
 
 #[test]
+fn a_file_is_there_already_only_while_all_that_it_brought_runs() {
+    let mut board = Board::new();
+    let both = Recipe::new(4).build();
+    let origin = board.take(&both).unwrap().plan.origin;
+    board.try_out();
+    assert_eq!(board.updater.confirmed_from(origin).unwrap().as_deref(), Some("edge 0.4.0"));
+    for counter in [5, 6] {
+        let daemon_alone = Recipe { with: [false, true], ..Recipe::new(counter) }.build();
+        let alone = board.take(&daemon_alone).unwrap().plan.origin;
+        board.try_out();
+        assert!(board.updater.confirmed_from(alone).unwrap().is_some());
+        // Its model runs still.
+        assert_eq!(board.updater.confirmed_from(origin).unwrap(), None);
+    }
+    board.take_with(&both, Some(Permit { lowest_counter: 4 })).unwrap();
+    board.try_out();
+    assert!(matches!(board.take(&both), Err(InstallError::Already { .. })));
+}
+
+#[test]
 fn what_is_not_for_this_board_touches_nothing() {
     let mut board = Board::running();
     let before = board.files();

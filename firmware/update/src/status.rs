@@ -106,6 +106,27 @@ impl<S: Store> Updater<S> {
         Ok(slots)
     }
 
+    /// Name of the version, when all that the file with the SHA-256 `origin` brought is confirmed and runs; a later update of
+    /// one kind may have taken the place of half of it. Writes nothing.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn confirmed_from(&mut self, origin: Digest) -> Result<Option<String>, UpdateError> {
+        let record = self.record()?;
+        let Some(confirmed) = record.confirmed else { return Ok(None) };
+        let (mut runs, mut brought) = (Vec::new(), None);
+        for kind in Kind::ALL {
+            let slot = confirmed.slot(kind);
+            let seal = seal::read(&mut self.store, kind, slot)?.filter(|(seal, _)| seal.origin == origin);
+            if let Some((seal, _)) = seal.filter(|_| record.seal(kind, slot).is_some()) {
+                runs.push(kind);
+                brought = Some(seal);
+            }
+        }
+        let all = brought.filter(|seal| seal.kinds.iter().all(|kind| runs.contains(kind)));
+        Ok(all.map(|seal| seal.version))
+    }
+
     fn version(&mut self, pair: Option<Pair>) -> Result<Option<Version>, UpdateError> {
         let Some(pair) = pair else { return Ok(None) };
         let mut names = [const { String::new() }; 2];

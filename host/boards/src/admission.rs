@@ -37,13 +37,23 @@ pub struct Brings {
     pub daemon: bool,
 }
 
+/// The one of a kind that runs and is confirmed.
+fn confirmed(pair: &SlotPair) -> Option<&Slot> {
+    let runs = pair.slots[pair.active? as usize].as_ref()?;
+    (runs.state == SlotState::Confirmed).then_some(runs)
+}
+
 /// The lowest security counter of a model and of a daemon that a board accepts: that of the one which runs and is
 /// confirmed. `None` where none is.
 pub fn lowest_counters(slots: &Slots) -> [Option<u32>; 2] {
-    [&slots.model, &slots.daemon].map(|pair| {
-        let runs = pair.slots[pair.active? as usize].as_ref()?;
-        (runs.state == SlotState::Confirmed).then_some(runs.security_counter)
-    })
+    [&slots.model, &slots.daemon].map(|pair| confirmed(pair).map(|slot| slot.security_counter))
+}
+
+/// Whether all that a bundle brings runs and is confirmed. A later bundle of one kind may have taken the place of half of it.
+pub(crate) fn runs_confirmed(slots: &Slots, transfer: u32, brings: Brings) -> bool {
+    let from = |pair: &SlotPair| confirmed(pair).is_some_and(|slot| slot.transfer == transfer);
+    let Brings { model, daemon } = brings;
+    (model || daemon) && (!model || from(&slots.model)) && (!daemon || from(&slots.daemon))
 }
 
 /// A bundle, as far as a board that is asked beforehand must be told.
@@ -72,16 +82,14 @@ pub fn course(asked: &Asked<'_>, slots: &Slots) -> Result<Course, (Refusal, Stri
         let detail = format!("this board's family is {family:?}; the bundle is for {}", boards.join(", "));
         return Err((Refusal::WrongBoard, detail));
     }
-    let states: Vec<(SlotState, bool)> =
-        slots_with(slots, offer.transfer()).map(|(slot, active)| (slot.state, active)).collect();
-    if states.iter().any(|(state, _)| *state == SlotState::Trial) {
+    if slots_with(slots, offer.transfer()).any(|(slot, _)| slot.state == SlotState::Trial) {
         return Ok(Course::Follow);
     }
     if let Some((other, _)) = slots_of(slots).find(|(slot, _)| slot.state == SlotState::Trial) {
         let detail = format!("version {} is on trial there, and one of them at a time", other.version);
         return Err((Refusal::Busy, detail));
     }
-    if !states.is_empty() && states.iter().all(|&(state, active)| state == SlotState::Confirmed && active) {
+    if runs_confirmed(slots, offer.transfer(), brings) {
         return Ok(Course::Nothing);
     }
     let [model, daemon] = lowest_counters(slots);
@@ -121,10 +129,10 @@ mod tests {
         Some(Slot { transfer, version: "1.0.0".into(), security_counter: 5, state })
     }
 
+    /// Both kinds of release 1 in A, and `b` of both in B.
     fn slots(b: Option<Slot>, active: SlotName) -> Slots {
-        let model = SlotPair { active: Some(active), slots: [slot(1, SlotState::Confirmed), b] };
-        let daemon = SlotPair { active: Some(SlotName::A), slots: [slot(1, SlotState::Confirmed), None] };
-        let family = "pc".into();
+        let pair = SlotPair { active: Some(active), slots: [slot(1, SlotState::Confirmed), b] };
+        let (family, model, daemon) = ("pc".into(), pair.clone(), pair);
         Slots { token: 0, family, model, daemon, trial_starts_left: None, security_counter: 5, free_bytes: 600 }
     }
 
@@ -148,6 +156,24 @@ mod tests {
         assert_eq!(on(&slots(slot(9, SlotState::Confirmed), SlotName::B)), Ok(Course::Nothing));
         // Confirmed once, and gone back from.
         assert_eq!(on(&slots(slot(9, SlotState::Confirmed), SlotName::A)), Ok(Course::Send));
+    }
+
+    #[test]
+    fn there_is_nothing_to_do_only_where_each_kind_runs_from_that_file() {
+        // Its model runs still; two bundles of a daemon alone have come since.
+        let mut board = slots(None, SlotName::A);
+        board.model.slots = [slot(9, SlotState::Confirmed), None];
+        board.daemon.slots = [slot(8, SlotState::Confirmed), slot(7, SlotState::Confirmed)];
+        assert_eq!(on(&board), Ok(Course::Send));
+        let model = Brings { daemon: false, ..BOTH };
+        assert_eq!(with(&board, model, None), Ok(Course::Nothing), "a bundle of that model alone");
+        board.daemon.slots[1] = slot(9, SlotState::Confirmed);
+        assert_eq!(on(&board), Ok(Course::Send), "its daemon is there, and another runs");
+        board.daemon.active = Some(SlotName::B);
+        assert_eq!(on(&board), Ok(Course::Nothing));
+        board.model.slots[1] = slot(9, SlotState::Confirmed);
+        assert_eq!(on(&board), Ok(Course::Nothing), "an older copy of it does not matter");
+        assert!(!runs_confirmed(&board, 9, Brings { model: false, daemon: false }));
     }
 
     #[test]

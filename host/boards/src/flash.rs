@@ -1,6 +1,6 @@
 //! A bundle to one board, from the first question to a version that is confirmed there.
 
-use crate::admission::{Asked, Course, course, slots_with};
+use crate::admission::{Asked, Course, course, runs_confirmed, slots_with};
 use crate::ask::Patience;
 use crate::session::{Heard, Session};
 use crate::watch::{End, Phase, Step, Watch};
@@ -153,12 +153,12 @@ struct Flight<'a> {
 impl Flight<'_> {
     fn follow(&mut self, board: &Hello, course: Course) -> Result<Outcome, BoardError> {
         let token = self.session.new_token();
-        let transfer = self.offer.transfer();
+        let (transfer, brings) = (self.offer.transfer(), self.bundle.brings());
         match course {
             Course::Nothing => return Ok(Outcome::AlreadyThere),
             Course::Follow if self.options.no_wait => return Ok(Outcome::Installed),
             Course::Follow => {
-                let watch = Watch::of_trial(transfer, board.boot, token, self.session.now());
+                let watch = Watch::of_trial(transfer, brings, board.boot, token, self.session.now());
                 if let Some(outcome) = self.watch(watch)? {
                     return Ok(outcome);
                 }
@@ -169,7 +169,8 @@ impl Flight<'_> {
         for _ in 0..=MAX_AGAIN {
             let watch = match self.send(&mut boot) {
                 Ok(phase) => {
-                    let mut watch = Watch::new(transfer, boot, self.session.new_token(), !self.options.no_wait);
+                    let token = self.session.new_token();
+                    let mut watch = Watch::new(transfer, brings, boot, token, !self.options.no_wait);
                     if phase == UpdatePhase::Installed {
                         watch.installed();
                     }
@@ -177,7 +178,7 @@ impl Flight<'_> {
                 }
                 Err(BoardError::Refused { by, bundle, refusal, detail }) => match self.went_on(refusal)? {
                     Some(Course::Follow) => {
-                        Watch::of_trial(transfer, boot, self.session.new_token(), self.session.now())
+                        Watch::of_trial(transfer, brings, boot, self.session.new_token(), self.session.now())
                     }
                     Some(_) => return Ok(Outcome::Confirmed),
                     None => return Err(BoardError::Refused { by, bundle, refusal, detail }),
@@ -197,13 +198,11 @@ impl Flight<'_> {
             return Ok(None);
         }
         let slots = self.session.slots()?;
-        let states: Vec<(SlotState, bool)> =
-            slots_with(&slots, self.offer.transfer()).map(|(slot, active)| (slot.state, active)).collect();
-        let confirmed = |&(state, active): &(SlotState, bool)| active && state == SlotState::Confirmed;
-        if states.iter().any(|(state, _)| *state == SlotState::Trial) {
+        let transfer = self.offer.transfer();
+        if slots_with(&slots, transfer).any(|(slot, _)| slot.state == SlotState::Trial) {
             return Ok(Some(Course::Follow));
         }
-        Ok((!states.is_empty() && states.iter().all(confirmed)).then_some(Course::Nothing))
+        Ok(runs_confirmed(&slots, transfer, self.bundle.brings()).then_some(Course::Nothing))
     }
 
     /// Sends until the board has verified the file; `boot` becomes that of the daemon which has.

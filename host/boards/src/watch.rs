@@ -1,7 +1,7 @@
 //! From a whole file on the board to a version that is confirmed there, or gone: what to ask meanwhile, and what the answers
 //! come to. No I/O, no clock.
 
-use crate::admission::{slots_of, slots_with};
+use crate::admission::{Brings, runs_confirmed, slots_of, slots_with};
 use mtcae_transfer::Micros;
 use mtcae_wire::{Down, Nack, Reason, Refusal, Request, SlotState, Slots, Up, UpdatePhase};
 
@@ -71,6 +71,7 @@ pub enum Step {
 /// Watches one bundle on one board.
 pub struct Watch {
     transfer: u32,
+    brings: Brings,
     /// Of the daemon that took the file.
     old_boot: u32,
     /// To the end of the trial, or to the installation only.
@@ -89,10 +90,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches `transfer`, taken by the daemon of `boot`. Tokens are counted from `first_token`.
-    pub fn new(transfer: u32, boot: u32, first_token: u32, to_the_end: bool) -> Watch {
+    /// Watches `transfer`, which `brings` that, taken by the daemon of `boot`. Tokens are counted from `first_token`.
+    pub fn new(transfer: u32, brings: Brings, boot: u32, first_token: u32, to_the_end: bool) -> Watch {
         Watch {
             transfer,
+            brings,
             old_boot: boot,
             to_the_end,
             phase: Phase::Installing,
@@ -109,9 +111,9 @@ impl Watch {
     }
 
     /// The same for a bundle that is on trial already.
-    pub fn of_trial(transfer: u32, boot: u32, first_token: u32, now: Micros) -> Watch {
+    pub fn of_trial(transfer: u32, brings: Brings, boot: u32, first_token: u32, now: Micros) -> Watch {
         let new_boot = Some((boot, now));
-        Watch { installed: true, new_boot, starts: 1, ..Watch::new(transfer, boot, first_token, true) }
+        Watch { installed: true, new_boot, starts: 1, ..Watch::new(transfer, brings, boot, first_token, true) }
     }
 
     /// What the board is at.
@@ -210,10 +212,12 @@ impl Watch {
                 left => self.take_trial(since, left.unwrap_or(0)),
             };
         }
-        if !states.is_empty() && states.iter().all(|&(state, active)| state == SlotState::Confirmed && active) {
+        if runs_confirmed(slots, self.transfer, self.brings) {
             return self.finish(End::Confirmed);
         }
-        let gone = any(SlotState::Failed) || (self.installed && since.is_some() && states.is_empty());
+        // Half of it may run since an earlier flash.
+        let nothing_new = states.iter().all(|&(state, active)| state == SlotState::Confirmed && active);
+        let gone = any(SlotState::Failed) || (self.installed && since.is_some() && nothing_new);
         if gone {
             return self.finish(End::RolledBack { runs: running(slots) });
         }
@@ -263,6 +267,7 @@ mod tests {
     use mtcae_wire::{Hello, Slot, SlotName, SlotPair, UpdateRefused};
 
     const S: Micros = 1_000_000;
+    const BOTH: Brings = Brings { model: true, daemon: true };
 
     fn hello(boot: u32) -> Up {
         Up::Hello(Hello {
@@ -277,12 +282,15 @@ mod tests {
         })
     }
 
+    fn slot(transfer: u32, state: SlotState) -> Option<Slot> {
+        let version = if transfer == 9 { "new" } else { "old" };
+        Some(Slot { transfer, version: version.into(), security_counter: 1, state })
+    }
+
     /// The old version in A; in B, if anything, the one that is watched.
     fn slots(token: u32, b: Option<SlotState>, active: SlotName) -> Up {
-        let slot =
-            |transfer, version: &str, state| Slot { transfer, version: version.into(), security_counter: 1, state };
-        let a = Some(slot(1, "old", SlotState::Confirmed));
-        let pair = SlotPair { active: Some(active), slots: [a, b.map(|state| slot(9, "new", state))] };
+        let a = slot(1, SlotState::Confirmed);
+        let pair = SlotPair { active: Some(active), slots: [a, b.and_then(|state| slot(9, state))] };
         let trial_starts_left = (b == Some(SlotState::Trial)).then_some(2);
         let (model, daemon, family) = (pair.clone(), pair, "pc".into());
         Up::Slots(Slots { token, family, model, daemon, trial_starts_left, security_counter: 1, free_bytes: 0 })
@@ -311,7 +319,7 @@ mod tests {
     }
 
     fn installed(now: &mut Micros, to_the_end: bool) -> Watch {
-        let mut watch = Watch::new(9, 1, 77, to_the_end);
+        let mut watch = Watch::new(9, BOTH, 1, 77, to_the_end);
         assert_eq!(run(&mut watch, now, 2, 1, None, SlotName::A), None);
         assert_eq!(watch.phase(), Phase::Installing);
         watch.installed();
@@ -363,7 +371,7 @@ mod tests {
 
     #[test]
     fn silence_and_time_have_an_end() {
-        let (mut now, mut watch) = (0, Watch::new(9, 1, 77, true));
+        let (mut now, mut watch) = (0, Watch::new(9, BOTH, 1, 77, true));
         watch.poll(now);
         watch.installed();
         while !matches!(watch.poll(now), Step::End(_)) {
@@ -371,14 +379,14 @@ mod tests {
         }
         assert_eq!((watch.poll(now), now), (Step::End(End::Silent), SILENT_US));
         // One that answers, and whose installation never ends.
-        let (mut now, mut watch) = (0, Watch::new(9, 1, 77, true));
+        let (mut now, mut watch) = (0, Watch::new(9, BOTH, 1, 77, true));
         let end = run(&mut watch, &mut now, 2000, 1, None, SlotName::A);
         assert!(matches!(end, Some(End::Held(_))) && now >= LIMIT_US, "{end:?} {now}");
     }
 
     #[test]
     fn a_board_that_forgot_the_file_gets_it_again() {
-        let (mut now, mut watch) = (0, Watch::new(9, 1, 77, true));
+        let (mut now, mut watch) = (0, Watch::new(9, BOTH, 1, 77, true));
         assert_eq!(run(&mut watch, &mut now, 2, 1, None, SlotName::A), None);
         assert_eq!(run(&mut watch, &mut now, 20, 2, None, SlotName::A), Some(End::Again));
     }
@@ -389,12 +397,33 @@ mod tests {
             let (refusal, detail) = (Refusal::NotTrusted, "unknown key".into());
             Up::UpdateRefused(UpdateRefused { token: 3, transfer, refusal, detail })
         };
-        let mut watch = Watch::new(9, 1, 77, true);
+        let mut watch = Watch::new(9, BOTH, 1, 77, true);
         watch.take(0, &refused(8));
         watch.take(0, &slots(5, Some(SlotState::Confirmed), SlotName::B));
         assert!(matches!(watch.poll(0), Step::Send(_)), "another file, and an answer to somebody else");
         watch.take(0, &refused(9));
         assert_eq!(watch.poll(0), Step::End(End::Refused(Refusal::NotTrusted, "unknown key".to_owned())));
+    }
+
+    #[test]
+    fn half_of_it_from_an_earlier_flash_is_neither_confirmed_nor_new() {
+        // Its model runs since it was flashed first; another bundle has replaced its daemon.
+        let half = |token, b| {
+            let Up::Slots(slots) = slots(token, b, SlotName::A) else { panic!("slots are slots") };
+            let model = SlotPair { active: Some(SlotName::B), slots: [None, slot(9, SlotState::Confirmed)] };
+            Slots { model, ..slots }
+        };
+        let mut watch = Watch::new(9, BOTH, 1, 77, true);
+        watch.installed();
+        watch.take(0, &hello(2));
+        watch.take_slots(0, &half(5, Some(SlotState::Trial)));
+        assert!(matches!(watch.poll(0), Step::Send(_)), "on trial");
+        watch.take_slots(0, &half(5, None));
+        assert_eq!(watch.poll(0), Step::End(End::RolledBack { runs: "new and old".to_owned() }));
+        // To a bundle of a model alone the daemon is nothing.
+        let mut watch = Watch::new(9, Brings { daemon: false, ..BOTH }, 1, 77, true);
+        watch.take_slots(0, &half(5, None));
+        assert_eq!(watch.poll(0), Step::End(End::Confirmed));
     }
 
     #[test]

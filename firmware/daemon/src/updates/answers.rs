@@ -4,7 +4,9 @@ use mtcae_bundle::{BundleError, Refusal as NotForUs};
 use mtcae_drivers::DirStore;
 use mtcae_install::InstallError;
 use mtcae_transfer::StorageError;
-use mtcae_update::{Held, Inbox, Kind, MAX_STARTS, Pair, Standing, State, Store, StoreError, UpdateError, Updater};
+use mtcae_update::{
+    Digest, Held, Inbox, Kind, MAX_STARTS, Pair, Standing, State, Store, StoreError, UpdateError, Updater,
+};
 use mtcae_wire::{Offer, Refusal, Slot, SlotName, SlotPair, SlotState, Slots, Text};
 
 /// The answer to a question about the slots.
@@ -74,12 +76,8 @@ pub(crate) fn admit(
     if status.state == State::Trial {
         return Err((Refusal::Busy, "a version is on trial; confirm it or roll it back first".into()));
     }
-    let held = updater.slots().map_err(|e| refused(&e))?;
-    if let Some(confirmed) = &status.confirmed {
-        let runs = Kind::ALL.map(|kind| held[kind as usize][confirmed.pair.slot(kind) as usize].as_ref());
-        if let Some(held) = runs.into_iter().flatten().find(|held| held.origin.0 == offer.sha256) {
-            return Err((Refusal::AlreadyInstalled, format!("{} of this very file is confirmed here", held.version)));
-        }
+    if let Some(version) = updater.confirmed_from(Digest(offer.sha256)).map_err(|e| refused(&e))? {
+        return Err((Refusal::AlreadyInstalled, format!("{version} of this very file is confirmed here")));
     }
     let lowest = status.lowest.into_iter().min().unwrap_or(0);
     let found = u64::from(offer.security_counter);
