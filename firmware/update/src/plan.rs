@@ -118,7 +118,9 @@ impl Part {
         let fits = (1..=MAX_NAME).contains(&name.len()) && name.chars().all(allowed) && !name.starts_with('.');
         if !fits || crate::seal::RESERVED.contains(&name.as_str()) {
             let accepted = format!("1 to {MAX_NAME} letters, digits, '.', '_' and '-', not starting with '.'");
-            return bad(format!("a part is named {name:?}; accepted are {accepted}, and not seal or seal.new"));
+            return bad(format!(
+                "a part is named {name:?}; accepted are {accepted}, and not seal, seal.new or seal.with"
+            ));
         }
         if self.len == 0 {
             return bad(format!("part {name:?} is empty; accepted are parts of at least one byte"));
@@ -152,7 +154,8 @@ mod tests {
     #[test]
     fn what_cannot_lie_in_a_slot_is_refused() {
         let long = "x".repeat(MAX_NAME + 1);
-        for name in ["", "../up", "a/b", ".hidden", "seal", "seal.new", "ä", "a b", "nul\0", long.as_str()] {
+        for name in ["", "../up", "a/b", ".hidden", "seal", "seal.new", "seal.with", "ä", "a b", "nul\0", long.as_str()]
+        {
             assert!(plan(&[(Kind::Model, name, 1)]).check().is_err(), "{name:?}");
         }
         let refused: [&[(Kind, &str, u64)]; 5] = [

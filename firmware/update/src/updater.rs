@@ -5,7 +5,7 @@ use crate::journal::{self, Layout, Progress, WINDOW, Writer};
 use crate::record::{self, Outcome, Record, Update, Why, Work, allow, commit};
 use crate::seal::{self, Depth, Seal};
 use crate::slot::folder;
-use crate::{Confirm, Event, Kind, Pair, Permit, Plan, Slot, State, Store, StoreError, UpdateError, rebuild};
+use crate::{Confirm, Digest, Event, Kind, Pair, Permit, Plan, Slot, State, Store, StoreError, UpdateError, rebuild};
 
 const JOURNAL: &str = "journal";
 /// Room for records, seals and the journal, beyond an update's own bytes.
@@ -201,6 +201,11 @@ impl<S: Store> Updater<S> {
         }
         let mut new = Record { work: Work::Ready(update.clone()), ..record.clone() };
         for kind in plan.kinds() {
+            let slot = update.pair.slot(kind);
+            let mut parts = parts_of(plan, kind);
+            if let Some(partner) = partner_of(&record, &update, plan) {
+                parts.push(seal::write_partner(&mut self.store, kind, slot, partner)?);
+            }
             let seal = Seal {
                 update: update.id,
                 sequence: record.generation,
@@ -208,9 +213,8 @@ impl<S: Store> Updater<S> {
                 version: plan.version.clone(),
                 origin: plan.origin,
                 counter: plan.counter,
-                parts: parts_of(plan, kind),
+                parts,
             };
-            let slot = update.pair.slot(kind);
             new.seals[kind.index()][slot.index()] = Some(seal::write(&mut self.store, kind, slot, &seal)?);
         }
         commit(&mut self.store, &record, Event::Finish, new)?;
@@ -353,6 +357,13 @@ fn allowed(record: &Record, plan: &Plan, permit: Option<&Permit>) -> Result<(Pai
 /// The record without its update.
 pub(crate) fn went_back(record: &Record, why: Why) -> Record {
     Record { work: Work::None, last: Outcome::RolledBack(why), ..record.clone() }
+}
+
+/// The seal that an update of one kind runs with.
+fn partner_of(record: &Record, update: &Update, plan: &Plan) -> Option<Digest> {
+    let kinds = plan.kinds();
+    let other = Kind::ALL.into_iter().find(|kind| !kinds.contains(kind))?;
+    record.seal(other, update.pair.slot(other))
 }
 
 fn parts_of(plan: &Plan, kind: Kind) -> Vec<crate::Part> {

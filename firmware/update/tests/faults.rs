@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Release, install, open, running, send, starts, try_out};
+use common::{Release, install, open, running, send, starts, starts_of, try_out};
 use mtcae_update::sim::{CutMode, SimStore, Trouble};
 use mtcae_update::{
     Choice, Confirm, Depth, Event, FAULTS, Fault, FaultRow, Kind, MAX_STARTS, Note, Outcome, Permit, State,
@@ -386,6 +386,60 @@ fn a_lost_record_is_made_anew() {
     }
     println!("{lost} damaged or missing records, every board started");
     assert_eq!(lost, 18);
+}
+
+/// What starts, start after start, once both copies of the record are lost.
+fn without_record(store: &SimStore, releases: &[Release]) -> Vec<Option<(u8, u8)>> {
+    let mut store = store.clone();
+    store.lose("slots.0");
+    store.lose("slots.1");
+    let mut seen = Vec::new();
+    for _ in 0..=MAX_STARTS {
+        let mut updater = open(store);
+        let choice = updater.choose(Depth::Bytes).unwrap();
+        store = updater.into_store();
+        seen.push(starts_of(releases, &store, &choice));
+    }
+    seen
+}
+
+#[test]
+fn a_lost_record_of_updates_of_one_kind_is_made_anew() {
+    const WAYS: [&[Kind]; 3] = [&Kind::ALL, &[Kind::Model], &[Kind::Daemon]];
+    let mut lost = 0;
+    for history in 0..WAYS.len().pow(4) {
+        let kinds =
+            |number: usize| if number < 2 { WAYS[0] } else { WAYS[history / WAYS.len().pow(number as u32 - 2) % 3] };
+        let releases: Vec<Release> = (0..6).map(|number| Release::new(number as u8, kinds(number))).collect();
+        let mut updater = open(SimStore::new(1));
+        let (mut runs, mut before) = ((0, 0), (0, 0));
+        for (number, release) in releases.iter().enumerate() {
+            install(&mut updater, release).unwrap();
+            let on_trial = updater.store_mut().clone();
+            try_out(&mut updater).unwrap();
+            before = runs;
+            let of = |kind, so_far| if kinds(number).contains(&kind) { number as u8 } else { so_far };
+            runs = (of(Kind::Model, runs.0), of(Kind::Daemon, runs.1));
+            for store in [&on_trial, updater.store_mut()] {
+                let seen = without_record(store, &releases);
+                let what = format!("history {history}, release {number}: {seen:?}");
+                assert_eq!(seen[0], Some(runs), "{what}");
+                let back = if number == 0 { runs } else { before };
+                assert_eq!(seen[usize::from(MAX_STARTS)], Some(back), "{what}");
+                lost += 1;
+            }
+        }
+        // After a way back the newest version is tried once more, and the one before it comes back.
+        if updater.rollback(Some(&Permit { lowest_counter: 0 })).is_ok() {
+            let seen = without_record(updater.store_mut(), &releases);
+            assert_eq!((seen[0], seen[usize::from(MAX_STARTS)]), (Some(runs), Some(before)), "history {history}, back");
+            lost += 1;
+        }
+    }
+    println!(
+        "{lost} times both copies lost, each time the newest version started, and the one before it when that failed"
+    );
+    assert!(lost >= 1_000, "{lost}");
 }
 
 #[test]

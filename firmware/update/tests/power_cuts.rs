@@ -2,15 +2,15 @@
 
 mod common;
 
-use common::{Release, install, open, releases, running, send, starts};
+use common::{Release, install, open, releases, running, send, starts, try_out};
 use mtcae_update::sim::{CutMode, SimStore, Trouble};
 use mtcae_update::{Choice, Depth, State, UpdateError, Updater, Verdict};
 
 /// Rolls of the dice for each place and each mode whose outcome is left to chance.
 const ROLLS: u64 = 4;
 /// Fewer cuts than these and the simulation no longer tests what it says.
-const FEWEST_CUTS: u64 = 7_800;
-const FEWEST_NESTED: u64 = 160_000;
+const FEWEST_CUTS: u64 = 10_700;
+const FEWEST_NESTED: u64 = 230_000;
 
 type Doing = fn(&mut Updater<SimStore>) -> Result<(), UpdateError>;
 /// Numbers of a model's and a daemon's release.
@@ -42,6 +42,14 @@ fn update_to(updater: &mut Updater<SimStore>, number: usize) -> Result<(), Updat
 fn on_trial() -> SimStore {
     let mut updater = open(running());
     install(&mut updater, &Release::both(2)).unwrap();
+    updater.into_store()
+}
+
+/// Releases 0 and 1, then the daemon of release 5: its model came with another daemon, whose slot the next update takes.
+fn with_daemon_5() -> SimStore {
+    let mut updater = open(running());
+    install(&mut updater, &releases()[5]).unwrap();
+    try_out(&mut updater).unwrap();
     updater.into_store()
 }
 
@@ -98,6 +106,23 @@ fn acts() -> Vec<Act> {
     vec![
         act("update", running, |u| update_to(u, 2), |u| update_to(u, 2), &[OLD, NEW], (2, 2)),
         act("update of the model", running, |u| update_to(u, 3), |u| update_to(u, 3), &[OLD, Some((3, 1))], (3, 1)),
+        act("update of the daemon", running, |u| update_to(u, 5), |u| update_to(u, 5), &[OLD, Some((1, 5))], (1, 5)),
+        act(
+            "update of both after one of the daemon",
+            with_daemon_5,
+            |u| update_to(u, 2),
+            |u| update_to(u, 2),
+            &[Some((1, 5)), NEW],
+            (2, 2),
+        ),
+        act(
+            "update of the model after one of the daemon",
+            with_daemon_5,
+            |u| update_to(u, 3),
+            |u| update_to(u, 3),
+            &[Some((1, 5)), Some((3, 5))],
+            (3, 5),
+        ),
         act("first update", || SimStore::new(1), |u| update_to(u, 2), |u| update_to(u, 2), &[None, NEW], (2, 2)),
         act("rest of an update", half_written, |u| update_to(u, 2), |u| update_to(u, 2), &[OLD, NEW], (2, 2)),
         act("another update", half_written, |u| update_to(u, 4), |u| update_to(u, 4), &[OLD, Some((4, 4))], (4, 4)),
@@ -154,6 +179,23 @@ fn check_start(act: &Act, store: &SimStore, place: &str) -> SimStore {
     store
 }
 
+/// What starts when both copies of the record are lost, too: an older version or the new one, and never a mix.
+fn check_lost_record(act: &Act, store: &SimStore, place: &str) {
+    let mut store = store.clone();
+    store.lose("slots.0");
+    store.lose("slots.1");
+    let mut updater = open(store);
+    for start in 1..=4 {
+        let choice = updater.choose(Depth::Bytes).expect("the store works");
+        let store = updater.into_store();
+        let found = starts(&store, &choice);
+        let one_release = found.is_some_and(|(model, daemon)| model == daemon);
+        let good = one_release || act.may_start.contains(&found);
+        assert!(good, "{} cut at {place}, record lost: {found:?} is start {start} ({choice:?})", act.name);
+        updater = open(store);
+    }
+}
+
 fn check_retry(act: &Act, store: SimStore, place: &str) {
     let mut updater = open(store);
     (act.again)(&mut updater).unwrap_or_else(|e| panic!("{} cut at {place}, again: {e}", act.name));
@@ -177,6 +219,7 @@ fn cut_everywhere(act: &Act, count: &mut Count) {
                 let place = format!("operation {at}, {mode:?}, roll {roll}");
                 if longer {
                     count.cuts += 1;
+                    check_lost_record(act, &store, &place);
                     if roll == 0 {
                         cut_the_recovery(act, &store, &place, count);
                     }

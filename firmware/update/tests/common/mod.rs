@@ -40,11 +40,14 @@ impl Release {
     }
 }
 
-/// Releases 0 to 4; 3 has a model only.
+/// Releases 0 to 5; 3 has a model only, 5 a daemon only, which any of the others may follow.
 pub fn releases() -> &'static [Release] {
     static ALL: LazyLock<Vec<Release>> = LazyLock::new(|| {
         let release = |n| if n == 3 { Release::new(n, &[Kind::Model]) } else { Release::both(n) };
-        (0..5).map(release).collect()
+        let mut all: Vec<Release> = (0..5).map(release).collect();
+        all.push(Release::new(5, &[Kind::Daemon]));
+        all[5].plan.counter = 1;
+        all
     });
     &ALL
 }
@@ -90,6 +93,11 @@ pub fn running() -> SimStore {
 
 /// The numbers of the releases whose model and daemon start, from every byte of their files; `None` when nothing starts.
 pub fn starts(store: &SimStore, choice: &Choice) -> Option<(u8, u8)> {
+    starts_of(releases(), store, choice)
+}
+
+/// The same of other releases, by their places.
+pub fn starts_of(releases: &[Release], store: &SimStore, choice: &Choice) -> Option<(u8, u8)> {
     let Choice::Start { pair, .. } = choice else { return None };
     let number = |kind: Kind, folder: &str| {
         let whole = |release: &Release| {
@@ -100,7 +108,7 @@ pub fn starts(store: &SimStore, choice: &Choice) -> Option<(u8, u8)> {
                 part.kind != kind || store.bytes(&format!("{folder}/{}", part.name)) == Some(expected)
             }) && release.plan.kinds().contains(&kind)
         };
-        releases().iter().position(whole).unwrap_or_else(|| panic!("{folder} is a mix")) as u8
+        releases.iter().position(whole).unwrap_or_else(|| panic!("{folder} is a mix")) as u8
     };
     Some((number(Kind::Model, pair.model_folder()), number(Kind::Daemon, pair.daemon_folder())))
 }
