@@ -33,7 +33,8 @@ pub enum TrustError {
     },
 }
 
-/// The keys in `folder`: one in each `*.pub`, and the rotations in `*.rotation`. Other files are left alone.
+/// The keys in `folder`: one in each `*.pub`, and the rotations in `*.rotation`. Other files are left alone. A key may lie there
+/// under two names, as a person copies it under one and `mtcae provision` under another.
 ///
 /// # Errors
 /// When there is no key, or any of the files is no good: a board with a damaged key does not guess.
@@ -50,7 +51,10 @@ pub fn trusted_in(folder: &Path) -> Result<Trust, TrustError> {
     for path in &files {
         let wrong = |error| TrustError::Key { path: path.clone(), error };
         if ending(path, "pub") {
-            keys.push(read_public(path).and_then(|text| text.parse()).map_err(wrong)?);
+            let key = read_public(path).and_then(|text| text.parse()).map_err(wrong)?;
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
         } else if ending(path, "rotation") {
             rotations.push(read_public(path).and_then(|text| text.parse()).map_err(wrong)?);
         }

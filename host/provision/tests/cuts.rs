@@ -2,8 +2,10 @@
 
 mod common;
 
+use common::bundle::signing_key;
 use common::tree::{Tree, assert_same, touched, tree};
 use common::{Desk, go_on, run};
+use mtcae_bundle::{Rotation, SigningKey, Standing, write_public};
 use mtcae_provision::{ProvisionError, Root};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -59,6 +61,24 @@ fn a_mounted_root_is_finished_after_a_cut_at_any_change() {
     }
     println!("{cuts} cuts, each finished by the next run");
     assert!(cuts >= 120, "fewer cuts: {cuts}");
+}
+
+#[test]
+fn a_board_trusts_what_it_is_given_beside_what_it_had() {
+    let desk = Desk::new();
+    let mut root = Root::new(&desk.root(), rustix::process::geteuid().is_root()).unwrap();
+    let (folder, old, new) = (desk.root().join("etc/mtcae/trusted"), SigningKey::from_seed(&[3; 32]), signing_key());
+    std::fs::create_dir_all(&folder).unwrap();
+    let put = |name: &str, text: &dyn ToString| write_public(&folder.join(name), &text.to_string()).unwrap();
+    // The same key under another name, and a rotation to it.
+    put("release.key.pub", &new.public());
+    put("old.pub", &old.public());
+    put("old.rotation", &Rotation::sign(&old, new.public(), 7).unwrap());
+    run(&mut root, &desk, &mut go_on).unwrap();
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4);
+    let trust = mtcae_install::trusted_in(&folder).unwrap();
+    let worth = [&old, &new].map(|key| trust.standing(key.public().as_bytes(), 7));
+    assert_eq!(worth, [Standing::Retired, Standing::Trusted]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub enum KeyError {
         /// Key ids that are trusted.
         trusted: String,
     },
-    /// Two rotations that contradict each other, or one back to a key known before.
+    /// Two rotations that contradict each other, or some that lead in a circle.
     #[error("the rotation from {old} to {new} contradicts another: {reason}; remove the wrong one")]
     Conflict {
         /// Key id of the old key.

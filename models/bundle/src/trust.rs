@@ -134,11 +134,12 @@ impl Trust {
         Ok(Trust { keys: keys.iter().map(|&key| TrustedKey { key, retired_by: None }).collect() })
     }
 
-    /// The same with `rotations` applied, whatever their order.
+    /// The same with `rotations` applied, whatever their order. The new key of one may be trusted already: somebody who brings
+    /// the key brings no rotation.
     ///
     /// # Errors
     /// When one starts from a key that is neither trusted nor introduced by another of them, when two contradict each
-    /// other, or when there are too many keys then.
+    /// other, when some lead in a circle, or when there are too many keys then.
     pub fn rotated(mut self, rotations: &[Rotation]) -> Result<Trust, KeyError> {
         let mut open: Vec<&Rotation> = rotations.iter().collect();
         while let Some(&first) = open.first() {
@@ -165,15 +166,28 @@ impl Trust {
             }
             None => {}
         }
-        if self.keys.iter().any(|known| known.key == rotation.new) {
+        if self.leads_to(rotation.new, rotation.old) {
             return Err(conflict(format!("{new_id} was trusted before")));
         }
-        if self.keys.len() >= MAX_TRUSTED_KEYS {
-            return Err(KeyError::Count { found: self.keys.len() + 1, limit: MAX_TRUSTED_KEYS });
+        if self.find(rotation.new.as_bytes()).is_none() {
+            if self.keys.len() >= MAX_TRUSTED_KEYS {
+                return Err(KeyError::Count { found: self.keys.len() + 1, limit: MAX_TRUSTED_KEYS });
+            }
+            self.keys.push(TrustedKey { key: rotation.new, retired_by: None });
         }
         self.keys[at].retired_by = Some(rotation);
-        self.keys.push(TrustedKey { key: rotation.new, retired_by: None });
         Ok(())
+    }
+
+    /// Whether `to` has taken the place of `from`, or of a key that has. It ends, as no rotation that closes a circle gets in.
+    fn leads_to(&self, mut from: PublicKey, to: PublicKey) -> bool {
+        while let Some(rotation) = self.find(from.as_bytes()).and_then(|known| known.retired_by) {
+            if rotation.new == to {
+                return true;
+            }
+            from = rotation.new;
+        }
+        false
     }
 
     /// What a signature by the key with these bytes is worth on a bundle with security counter `counter`.
@@ -255,6 +269,38 @@ mod tests {
         let backward = start.rotated(&[chain[1], chain[0]]).unwrap();
         assert_eq!(forward, backward);
         assert_eq!((standing(&forward, 2, 9), standing(&forward, 3, 9)), (Standing::Retired, Standing::Trusted));
+    }
+
+    #[test]
+    fn a_rotation_to_a_key_that_is_trusted_already_retires_the_old_one() {
+        let public = |n| key(n).public();
+        let keys = [public(1), public(2)];
+        let trust = Trust::new(&keys).unwrap().rotated(&[rotation(1, 2, 5)]).unwrap();
+        assert_eq!((standing(&trust, 1, 5), standing(&trust, 2, 5)), (Standing::Retired, Standing::Trusted));
+        // The same when the new key is itself replaced, whichever of the two is read first.
+        for chain in [[rotation(1, 2, 5), rotation(2, 3, 9)], [rotation(2, 3, 9), rotation(1, 2, 5)]] {
+            let trust = Trust::new(&keys).unwrap().rotated(&chain).unwrap();
+            let worth = [1, 2, 3].map(|n| standing(&trust, n, 9));
+            assert_eq!(worth, [Standing::Retired, Standing::Retired, Standing::Trusted]);
+        }
+        let full: Vec<PublicKey> = (1..=MAX_TRUSTED_KEYS as u8).map(public).collect();
+        let full = Trust::new(&full).unwrap();
+        assert!(full.clone().rotated(&[rotation(1, 2, 5)]).is_ok(), "it brings no key more");
+        assert!(matches!(full.rotated(&[rotation(1, 99, 5)]), Err(KeyError::Count { .. })));
+    }
+
+    #[test]
+    fn rotations_in_a_circle_are_refused_wherever_one_begins() {
+        let circle = [rotation(1, 2, 5), rotation(2, 3, 6), rotation(3, 1, 7)];
+        for known in 1..=3_u8 {
+            let keys: Vec<PublicKey> = (1..=known).map(|n| key(n).public()).collect();
+            for first in 0..3 {
+                let mut rotations = circle;
+                rotations.rotate_left(first);
+                let error = Trust::new(&keys).unwrap().rotated(&rotations).unwrap_err();
+                assert!(matches!(error, KeyError::Conflict { .. }), "{error}");
+            }
+        }
     }
 
     #[test]
