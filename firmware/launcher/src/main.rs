@@ -84,7 +84,8 @@ impl Rollback {
 struct Run {
     #[command(flatten)]
     root: Root,
-    /// Time from the start of a version on trial to its good self-test or its confirmation; then the start has failed.
+    /// Time from the start of a version on trial to its good self-test or its confirmation, unless it asks for more
+    /// (EXTEND_TIMEOUT_USEC); then the start has failed.
     #[arg(long, default_value_t = 120_000, value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
     trial_ms: u64,
     /// Longest time between two heartbeats (WATCHDOG=1) of a daemon that has sent one.

@@ -15,6 +15,26 @@ const LONGEST: usize = 4096;
 /// Messages taken at a time, so that a daemon that floods the socket cannot keep the launcher from its work.
 const MOST: usize = 64;
 
+/// What a daemon has said since it was last listened to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// It lives.
+    pub heartbeat: bool,
+    /// Its trial takes so long from now on, milliseconds.
+    pub extend_ms: Option<u64>,
+}
+
+impl Heard {
+    fn take(&mut self, message: &[u8]) {
+        for line in message.split(|byte| *byte == b'\n') {
+            self.heartbeat |= line == b"WATCHDOG=1";
+            let more = line.strip_prefix(b"EXTEND_TIMEOUT_USEC=").and_then(|digits| str::from_utf8(digits).ok());
+            let more = more.and_then(|digits| digits.parse::<u64>().ok()).map(|microseconds| microseconds / 1000);
+            self.extend_ms = self.extend_ms.max(more);
+        }
+    }
+}
+
 /// Where a daemon tells how it is.
 pub struct Ear {
     socket: UnixDatagram,
@@ -44,26 +64,26 @@ impl Ear {
         &self.path
     }
 
-    /// Waits for at most `wait`, and says whether a heartbeat came.
-    pub fn heartbeat(&self, wait: Duration) -> bool {
+    /// Waits for at most `wait`, and gives what came.
+    pub fn hear(&self, wait: Duration) -> Heard {
         let mut buffer = [0; LONGEST];
-        let mut came = false;
+        let mut heard = Heard::default();
         // Zero would mean forever; and where no timeout can be set, the loop around this still goes on.
         let _ = self.socket.set_nonblocking(false);
         let _ = self.socket.set_read_timeout(Some(wait.max(Duration::from_millis(1))));
         for _ in 0..MOST {
             match self.socket.recv(&mut buffer) {
-                Ok(len) => came |= buffer[..len].split(|byte| *byte == b'\n').any(|line| line == b"WATCHDOG=1"),
+                Ok(len) => heard.take(&buffer[..len]),
                 Err(_) => break,
             }
             let _ = self.socket.set_nonblocking(true);
         }
-        came
+        heard
     }
 
     /// Forgets what an earlier daemon said.
     pub fn clear(&self) {
-        while self.heartbeat(Duration::from_millis(1)) {}
+        while self.hear(Duration::from_millis(1)) != Heard::default() {}
     }
 }
 
@@ -92,4 +112,30 @@ pub fn tell(text: &str) -> Result<(), LaunchError> {
 pub fn tell_if_asked(text: &str) {
     // Without systemd there is nobody; and with it there is nothing to do about it.
     let _ = tell(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(messages: &[&[u8]]) -> Heard {
+        let mut heard = Heard::default();
+        messages.iter().for_each(|message| heard.take(message));
+        heard
+    }
+
+    #[test]
+    fn a_message_is_taken_line_by_line() {
+        let more = |ms| Heard { extend_ms: Some(ms), ..Heard::default() };
+        assert_eq!(heard(&[b"READY=1\nSTATUS=fine"]), Heard::default());
+        assert_eq!(heard(&[b"EXTEND_TIMEOUT_USEC=2500000"]), more(2500));
+        let both = Heard { heartbeat: true, ..more(7000) };
+        assert_eq!(heard(&[b"WATCHDOG=1\nEXTEND_TIMEOUT_USEC=7000000\n", b"EXTEND_TIMEOUT_USEC=1000"]), both);
+        for wrong in
+            [&b"EXTEND_TIMEOUT_USEC="[..], b"EXTEND_TIMEOUT_USEC=-1", b"EXTEND_TIMEOUT_USEC=\xff", b"WATCHDOG=2"]
+        {
+            assert_eq!(heard(&[wrong]), Heard::default());
+        }
+        assert_eq!(heard(&[b"EXTEND_TIMEOUT_USEC=99999999999999999999"]), Heard::default());
+    }
 }

@@ -162,8 +162,12 @@ impl Launcher<'_> {
     fn watch(&mut self, child: &mut Child, mut watch: Watch) -> Result<ExitStatus, LaunchError> {
         loop {
             self.look();
-            if self.ear.heartbeat(LOOK) {
-                watch.heartbeat(self.now());
+            let (heard, now) = (self.ear.hear(LOOK), self.now());
+            if heard.heartbeat {
+                watch.heartbeat(now);
+            }
+            if let Some(more_ms) = heard.extend_ms {
+                watch.extend(now, more_ms);
             }
             if let Some(status) = child.try_wait().map_err(LaunchError::system("cannot wait for the daemon"))? {
                 return Ok(status);
@@ -173,11 +177,11 @@ impl Launcher<'_> {
             }
             match watch.late(self.now()) {
                 None => {}
-                Some(Late::Trial) if slots::settled(self.root).unwrap_or(false) => watch.settle(),
+                Some(Late::Trial(_)) if slots::settled(self.root).unwrap_or(false) => watch.settle(),
                 Some(late) => {
-                    let Limits { trial_ms, heartbeat_ms, .. } = self.limits;
+                    let heartbeat_ms = self.limits.heartbeat_ms;
                     say(&match late {
-                        Late::Trial => format!("not confirmed within {trial_ms} ms; the daemon is stopped"),
+                        Late::Trial(within_ms) => format!("not confirmed within {within_ms} ms; the daemon is stopped"),
                         Late::Heartbeat => format!("no heartbeat for {heartbeat_ms} ms; the daemon is stopped"),
                     });
                     return self.end(child);

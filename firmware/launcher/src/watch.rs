@@ -16,16 +16,21 @@ pub struct Limits {
 /// What a daemon is late with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Late {
-    /// Its confirmation; look into the record before believing it.
-    Trial,
+    /// Its confirmation, so many milliseconds after its start; look into the record before believing it.
+    Trial(u64),
     /// Its heartbeat.
     Heartbeat,
 }
+
+/// Longest time that a daemon on trial gets at a time, milliseconds: more than the longest self-test that a board file can ask
+/// for. It may ask again for as long as its heart beats.
+const MOST_AHEAD: u64 = 900_000;
 
 /// Watches one daemon.
 #[derive(Debug)]
 pub struct Watch {
     limits: Limits,
+    started: u64,
     /// Until then it has to be confirmed.
     trial_until: Option<u64>,
     /// The last heartbeat. A daemon that never sends one is not asked for it.
@@ -34,11 +39,17 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(limits: Limits, now: u64, on_trial: bool) -> Watch {
-        Watch { limits, trial_until: on_trial.then_some(now + limits.trial_ms), heartbeat: None }
+        Watch { limits, started: now, trial_until: on_trial.then_some(now + limits.trial_ms), heartbeat: None }
     }
 
     pub fn heartbeat(&mut self, now: u64) {
         self.heartbeat = Some(now);
+    }
+
+    /// The daemon says that its trial takes so long from now on.
+    pub fn extend(&mut self, now: u64, more_ms: u64) {
+        let until = now.saturating_add(more_ms.min(MOST_AHEAD));
+        self.trial_until = self.trial_until.map(|before| before.max(until));
     }
 
     /// It is confirmed, or waits for the user.
@@ -50,7 +61,7 @@ impl Watch {
         if self.heartbeat.is_some_and(|last| now.saturating_sub(last) > self.limits.heartbeat_ms) {
             return Some(Late::Heartbeat);
         }
-        self.trial_until.is_some_and(|until| now > until).then_some(Late::Trial)
+        self.trial_until.filter(|until| now > *until).map(|until| Late::Trial(until - self.started))
     }
 }
 
@@ -91,10 +102,26 @@ mod tests {
     #[test]
     fn a_trial_has_an_end_unless_it_is_settled() {
         let mut watch = Watch::new(LIMITS, 5, true);
-        assert_eq!((watch.late(1005), watch.late(1006)), (None, Some(Late::Trial)));
+        assert_eq!((watch.late(1005), watch.late(1006)), (None, Some(Late::Trial(1000))));
         watch.settle();
         assert_eq!(watch.late(u64::MAX), None);
         assert_eq!(Watch::new(LIMITS, 5, false).late(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_trial_ends_later_when_the_daemon_asks_and_its_heart_beats() {
+        let mut watch = Watch::new(LIMITS, 5, true);
+        watch.extend(10, 100);
+        assert_eq!(watch.late(1006), Some(Late::Trial(1000)), "asking for less takes nothing away");
+        watch.extend(900, 700);
+        assert_eq!((watch.late(1600), watch.late(1601)), (None, Some(Late::Trial(1595))));
+        watch.extend(1000, u64::MAX);
+        assert_eq!(watch.late(1000 + MOST_AHEAD + 1), Some(Late::Trial(995 + MOST_AHEAD)));
+        watch.heartbeat(2000);
+        assert_eq!(watch.late(2101), Some(Late::Heartbeat));
+        let mut confirmed = Watch::new(LIMITS, 5, false);
+        confirmed.extend(10, 100);
+        assert_eq!(confirmed.late(u64::MAX), None);
     }
 
     #[test]

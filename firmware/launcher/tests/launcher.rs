@@ -195,6 +195,24 @@ fn a_version_whose_heart_stops_is_gone_after_three_starts() {
 }
 
 #[test]
+fn a_version_that_asks_for_more_time_gets_it_while_its_heart_beats() {
+    let board = with_version_1();
+    let signs = "\"$LAUNCHER\" notify \"WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000\"";
+    // It confirms itself long after the time that the launcher gives by itself.
+    board.install(2, Confirm::BySelfTest, &format!("{signs}\nsleep 6\n{GOOD}"));
+    let launcher = board.launch(4_000, 90_000);
+    board.wait_for("an end of the trial", |board| board.status().new.is_none());
+    assert!(launcher.stop().success());
+    assert_eq!(board.status().last, Outcome::Confirmed, "{}{}", board.diary(), board.said());
+    // One that hangs is stopped for its heart, whatever time it has.
+    board.install(3, Confirm::BySelfTest, &format!("{signs}\nexec sleep 1000"));
+    let launcher = board.launch(90_000, 500);
+    board.wait_for("an end of the trial", |board| board.status().new.is_none());
+    assert!(launcher.stop().success());
+    assert_eq!(board.status().last, Outcome::RolledBack(Why::Starts), "{}", board.said());
+}
+
+#[test]
 fn a_good_version_is_confirmed_and_stays() {
     let board = with_version_1();
     board.install(2, Confirm::BySelfTest, ALIVE);
