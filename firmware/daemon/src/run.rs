@@ -13,7 +13,7 @@ use crate::shared::{Mail, Shared, lock};
 use crate::source::{Opener, start_error};
 use crate::updates::trial::{self, Trial};
 use crate::updates::{Place, Updates};
-use crate::{DaemonError, Live, Overrides, StartUp, Summary, Watch, machine};
+use crate::{DaemonError, Live, Overrides, StartUp, Summary, machine};
 use mtcae_board_configs::{Board, ConfirmChoice, MAX_SINKS};
 use mtcae_contract::Manifest;
 use mtcae_core::{Clock, FrameSource, Pipeline};
@@ -68,6 +68,10 @@ pub fn run(
 ) -> Result<Summary, DaemonError> {
     overrides.apply(&mut board);
     let trial = trial::find(&board)?;
+    let signs = Signs::new(overrides.watch.clone());
+    if let Some(trial) = &trial {
+        signs.needs(trial.left(0));
+    }
     let parts = open(&board, Start::Run { self_test: trial.is_some() }, &stop)?;
     if let (Some(trial), Some(Err(why))) = (&trial, &parts.model.self_test) {
         return Err(trial.wrong(why));
@@ -95,7 +99,7 @@ pub fn run(
         .map_err(|e| DaemonError::Internal(format!("no threads for the sinks: {e}")))?;
     let workers = Workers::start(&shared, parts.opener, parts.source, parts.pins, parts.model.minds)?;
     let updates = updates(&shared, &board)?;
-    let watched = Watched { trial, watch: overrides.watch.clone() };
+    let watched = Watched { trial, signs };
     supervise(&talk, &shared, &board, updates, workers, watched);
     // Without waiting: a sink's thread may hang in a write to a pipe that nobody reads.
     talk.shutdown_background();
@@ -241,7 +245,7 @@ fn updates(shared: &Arc<Shared>, board: &Board) -> Result<Option<Arc<Updates>>, 
 /// What the supervisor looks after besides the threads.
 struct Watched {
     trial: Option<Trial>,
-    watch: Option<Watch>,
+    signs: Signs,
 }
 
 /// Looks after the threads until the daemon has to end, and ends them.
@@ -251,17 +255,18 @@ fn supervise(
     board: &Board,
     updates: Option<Arc<Updates>>,
     workers: Workers,
-    mut watched: Watched,
+    watched: Watched,
 ) {
     let closing = Arc::new(AtomicBool::new(false));
-    let mut signs = Signs::new(watched.watch.take());
+    let Watched { mut trial, mut signs } = watched;
+    signs.ready();
     talk.block_on(async {
         let mut links = start_links(shared, board, &updates, &closing);
         let mut looks: u32 = 0;
         // The inference threads are the last to end after the source has ended.
         while !shared.stopping() && !workers.thought() {
-            signs.look(shared);
-            self_test(&mut watched.trial, shared);
+            signs.look(shared, trial.as_ref().map(|trial| trial.left(shared.now())));
+            self_test(&mut trial, shared);
             if let Some(updates) = &updates {
                 updates.advance(shared.now(), shared);
             }

@@ -12,8 +12,8 @@ pub const EVERY_US: Micros = 500_000;
 pub const SILENT_US: Micros = 400_000_000;
 /// The whole watch, microseconds.
 pub const LIMIT_US: Micros = 900_000_000;
-/// A start that is still on trial after so long was not stopped by the launcher (which does that after two minutes), so its
-/// self-test was good and it waits for a person, microseconds.
+/// A start that is still on trial after so long is not waited for, microseconds: its self-test takes longer than usual, as it does
+/// while a privacy switch is on.
 pub const HELD_US: Micros = 150_000_000;
 /// A board that started anew and has the file in no slot after so long has forgotten about it, microseconds.
 const FORGOTTEN_US: Micros = 5_000_000;
@@ -233,7 +233,8 @@ impl Watch {
             self.finish(End::Installed);
         } else if since.is_some_and(|since| since >= HELD_US) {
             let seconds = HELD_US / 1_000_000;
-            self.finish(End::Held(format!("it has run on trial for {seconds} s and waits for somebody to confirm it")));
+            let slow = "its self-test has not ended; a privacy switch that is on makes it wait";
+            self.finish(End::Held(format!("it has run on trial for {seconds} s, and {slow}")));
         }
     }
 
@@ -361,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_waits_for_a_person_is_not_waited_for() {
+    fn a_trial_that_takes_long_is_not_waited_for() {
         let mut now = 0;
         let mut watch = installed(&mut now, true);
         let end = run(&mut watch, &mut now, 200, 2, Some(SlotState::Trial), SlotName::B);
