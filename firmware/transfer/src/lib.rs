@@ -21,6 +21,7 @@ mod storage;
 
 pub use receiver::{
     BUSY_US, Counts, READ_AT_ONCE, REPORT_AFTER_US, REPORT_CHUNKS, Receiver, SYNC_AFTER_US, SYNC_CHUNKS,
+    is_about_a_file,
 };
 pub use sender::{Action, FIRST_WAIT_US, GIVE_UP_US, LONGEST_WAIT_US, MAX_RESTARTS, Progress, SendError, Sender};
 pub use storage::{File, Storage, StorageError};

@@ -69,6 +69,12 @@ struct Job {
     hash: Sha256,
 }
 
+/// Whether a message is about an update's file, and for a [`Receiver`].
+pub fn is_about_a_file(message: &FromHost) -> bool {
+    use Down::{UpdateBegin, UpdateFinish, UpdateQuery};
+    matches!(message, FromHost::Chunk(_) | FromHost::Request(UpdateBegin(_) | UpdateQuery(_) | UpdateFinish(_)))
+}
+
 impl<S: Storage> Receiver<S> {
     /// A receiver that knows of no file until one is offered.
     pub fn new(storage: S) -> Receiver<S> {
@@ -76,7 +82,7 @@ impl<S: Storage> Receiver<S> {
         Receiver { storage, job: None, token: 0, refused: None, unreported: 0, report_at: None, counts }
     }
 
-    /// Takes a message that came at `now`; false when it is not about an update's file. `admit` is asked once for each
+    /// Takes a message that came at `now`; false when it is not [about a file](is_about_a_file). `admit` is asked once for each
     /// offer that is not the one at hand: whether the board would take that bundle.
     pub fn take(&mut self, now: Micros, message: &FromHost, admit: impl FnOnce(&Offer) -> Verdict) -> bool {
         match message {

@@ -6,13 +6,18 @@ use mtcae_wire::{Offer, Refusal};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 /// Commands that may wait: a window of chunks, and some room for others.
 pub(crate) const WAITING: usize = 160;
 /// Longest wait for an answer of the disk.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// A sink's thread that waits for one says so often that it lives.
+const BEAT_EVERY: Duration = Duration::from_millis(250);
+
+/// Says that a sink's thread lives, as it does while it waits for the disk: that wait has an end.
+pub(crate) type Alive = Arc<dyn Fn() + Send + Sync>;
 
 /// What the thread of the slots is asked to do. `mail` is the place of the sink that gets the answer.
 pub(crate) enum Command {
@@ -94,11 +99,12 @@ impl Told {
 pub(crate) struct Queue {
     commands: SyncSender<Command>,
     told: Arc<Told>,
+    alive: Alive,
 }
 
 impl Queue {
-    pub fn new(commands: SyncSender<Command>, told: Arc<Told>) -> Queue {
-        Queue { commands, told }
+    pub fn new(commands: SyncSender<Command>, told: Arc<Told>, alive: Alive) -> Queue {
+        Queue { commands, told, alive }
     }
 
     fn send(&self, command: Command) -> Result<(), StorageError> {
@@ -108,21 +114,29 @@ impl Queue {
     fn ask<T>(&self, command: impl FnOnce(SyncSender<T>) -> Command) -> Result<T, StorageError> {
         let (sender, receiver) = sync_channel(1);
         self.send(command(sender))?;
-        wait(&receiver)
+        wait(&receiver, &self.alive)
             .ok_or_else(|| StorageError::Failed(format!("it did not answer within {} s", ANSWER_WITHIN.as_secs())))
     }
 }
 
 /// Whether the board takes an offer; asked through a channel of its own, since the receiver holds the queue.
-pub(crate) fn admit(commands: &SyncSender<Command>, offer: &Offer) -> Verdict {
+pub(crate) fn admit(commands: &SyncSender<Command>, offer: &Offer, alive: &Alive) -> Verdict {
     let (sender, receiver) = sync_channel(1);
     let silent = || (Refusal::Storage, "the slots did not answer; see the board's log".to_owned());
     commands.send(Command::Admit(Box::new(offer.clone()), sender)).map_err(|_| silent())?;
-    wait(&receiver).ok_or_else(silent)?
+    wait(&receiver, alive).ok_or_else(silent)?
 }
 
-fn wait<T>(receiver: &Receiver<T>) -> Option<T> {
-    receiver.recv_timeout(ANSWER_WITHIN).ok()
+fn wait<T>(receiver: &Receiver<T>, alive: &Alive) -> Option<T> {
+    let until = Instant::now() + ANSWER_WITHIN;
+    loop {
+        alive();
+        let left = until.saturating_duration_since(Instant::now());
+        match receiver.recv_timeout(BEAT_EVERY.min(left)) {
+            Err(RecvTimeoutError::Timeout) if !left.is_zero() => {}
+            answer => return answer.ok(),
+        }
+    }
 }
 
 impl Storage for Queue {
