@@ -6,10 +6,13 @@
 //!       Up  <-         '-------- Told (what is durable, how it ended) <------'
 //! ```
 //!
-//! No sink's thread ever waits for the disk: what it wants done goes through a bounded channel.
+//! What a sink's thread wants done goes through a bounded channel. It waits for the disk when it offers a file and while what came
+//! is read back, twenty seconds at most for each answer, and says meanwhile that it lives. No other thread waits for it then: what
+//! comes about a file over another sink is lost, and asked again.
 
 mod answers;
 mod desk;
+mod leave;
 mod queue;
 mod slots;
 pub(crate) mod trial;

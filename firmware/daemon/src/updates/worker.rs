@@ -1,6 +1,7 @@
 //! The thread that owns the slots: does one command after another, and answers.
 
 use super::answers;
+use super::leave::Leave;
 use super::queue::{Command, Installation, Told};
 use super::slots;
 use crate::machine;
@@ -44,13 +45,13 @@ pub(crate) struct Worker {
     file: Option<File>,
     /// A file that is half there while others may open the slots; the next command about it goes on with it.
     rests: Option<File>,
-    /// The lowest security counter that a permit allows, for the next update or rollback.
-    permitted: Option<u64>,
+    /// For the next update or rollback.
+    leave: Leave,
 }
 
 impl Worker {
     pub fn new(shared: Arc<Shared>, place: Place, told: Arc<Told>) -> Worker {
-        Worker { shared, place, told, store: None, inbox: None, file: None, rests: None, permitted: None }
+        Worker { shared, place, told, store: None, inbox: None, file: None, rests: None, leave: Leave::default() }
     }
 
     /// Until nobody can give a command any more.
@@ -64,7 +65,7 @@ impl Worker {
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Admit(offer, answer) => {
-                let permitted = self.permitted;
+                let permitted = self.permitted();
                 let verdict = match slots::look(&self.place.root) {
                     Ok(mut updater) => answers::admit(&mut updater, &offer, &self.place.family, permitted),
                     Err(error) => Err((Refusal::Storage, error.to_string())),
@@ -89,13 +90,14 @@ impl Worker {
                 self.answer(mail, token, slots.map(Up::Slots));
             }
             Command::Confirm { mail, token } => {
-                let done = self.change(|updater, _| updater.confirm());
+                let done = self.change(Updater::confirm);
                 self.answer(mail, token, done.map(|()| Up::Ack(Ack { token })));
             }
             Command::Rollback { mail, token } => {
-                let done = self.change(|updater, permit| updater.rollback(permit.as_ref()));
+                let permit = self.permitted().map(|lowest_counter| Permit { lowest_counter });
+                let done = self.change(|updater| updater.rollback(permit.as_ref()));
                 if done.is_ok() {
-                    self.permitted = None;
+                    self.leave.used();
                     self.shared
                         .log(Level::Warn, "rolled back by request; the daemon ends, and the other version starts");
                     self.shared.end_at(self.shared.now() + LAST_WORDS);
@@ -123,17 +125,16 @@ impl Worker {
     /// The store that is open, or opened now; `then` may use it as an updater.
     fn change<T>(
         &mut self,
-        then: impl FnOnce(&mut Updater<DirStore>, Option<Permit>) -> Result<T, UpdateError>,
+        then: impl FnOnce(&mut Updater<DirStore>) -> Result<T, UpdateError>,
     ) -> Result<T, UpdateError> {
-        let permit = self.permitted.map(|lowest_counter| Permit { lowest_counter });
         match self.store.take() {
             Some(store) => {
                 let mut updater = Updater::new(store);
-                let result = then(&mut updater, permit);
+                let result = then(&mut updater);
                 self.store = Some(updater.into_store());
                 result
             }
-            None => then(&mut slots::open(&self.place.root)?, permit),
+            None => then(&mut slots::open(&self.place.root)?),
         }
     }
 
@@ -208,7 +209,7 @@ impl Worker {
         (self.inbox, self.rests) = (None, None);
         let ended = match self.try_to_install() {
             Ok(version) => {
-                self.permitted = None;
+                self.leave.used();
                 self.shared
                     .log(Level::Info, &format!("{version} is installed; the daemon ends, and it starts on trial"));
                 Installation::Done
@@ -233,7 +234,8 @@ impl Worker {
         let path = place.root.join(Inbox::FILE);
         let mut file =
             std::fs::File::open(&path).map_err(|e| (Refusal::Storage, format!("{}: {e}", path.display())))?;
-        self.change(|updater, permit| {
+        let permit = self.permitted().map(|lowest_counter| Permit { lowest_counter });
+        self.change(|updater| {
             let rules = Rules {
                 family: &place.family,
                 target: Some(TARGET),
@@ -257,18 +259,21 @@ impl Worker {
 
     /// By the machine's own clock only: whoever has the line can set the other one.
     fn permit(&mut self, mail: usize, token: u32, bytes: &[u8]) {
-        let checked = trusted_in(&self.place.trusted).map_err(|e| e.to_string()).and_then(|trust| {
-            let permit = mtcae_bundle::Permit::from_bytes(bytes).map_err(|e| e.to_string())?;
-            permit.check(&trust, &self.place.device, machine::unix_s()).map_err(|e| e.to_string())
-        });
-        self.shared.mail[mail].push(match checked {
+        self.shared.mail[mail].push(match self.leave.take(bytes, &self.place, machine::unix_s()) {
             Ok(lowest) => {
-                self.permitted = Some(lowest.into());
                 self.shared.log(Level::Warn, &format!("a permit allows security counters from {lowest} on, once"));
                 Up::Ack(Ack { token })
             }
             Err(detail) => Up::Nack(Nack { token, reason: Reason::BadValue, detail: Text::new(&detail) }),
         });
+    }
+
+    /// The lowest security counter that a permit allows now.
+    fn permitted(&mut self) -> Option<u64> {
+        self.leave.lowest(&self.place, machine::unix_s()).unwrap_or_else(|why| {
+            self.shared.log(Level::Warn, &format!("the permit that came counts no more: {why}"));
+            None
+        })
     }
 }
 
