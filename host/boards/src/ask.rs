@@ -61,19 +61,35 @@ impl Session {
         request: impl Fn(u32) -> Down,
         mut answer: impl FnMut(&Up, u32) -> Option<T>,
     ) -> Result<T, BoardError> {
-        self.ask_at_length(asked, patience, request, |up, token| answer(up, token).map_or(Answer::None, Answer::All))
+        let token = self.new_token();
+        self.ask_with(token, asked, patience, request, |up| answer(up, token))
+    }
+
+    /// The same with a token from [`Session::new_token`]: an answer to whatever was asked with it before will do.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub(crate) fn ask_with<T>(
+        &mut self,
+        token: u32,
+        asked: &str,
+        patience: Patience,
+        request: impl Fn(u32) -> Down,
+        mut answer: impl FnMut(&Up) -> Option<T>,
+    ) -> Result<T, BoardError> {
+        self.ask_at_length(token, asked, patience, request, |up| answer(up).map_or(Answer::None, Answer::All))
     }
 
     /// The same for an answer of several messages: each part of it makes the wait begin anew.
     fn ask_at_length<T>(
         &mut self,
+        token: u32,
         asked: &str,
         patience: Patience,
         request: impl Fn(u32) -> Down,
-        mut answer: impl FnMut(&Up, u32) -> Answer<T>,
+        mut answer: impl FnMut(&Up) -> Answer<T>,
     ) -> Result<T, BoardError> {
-        // The same for each try: whichever of them is answered will do.
-        let token = self.new_token();
+        // The token is the same for each try: whichever of them is answered will do.
         let mut wait = patience.first;
         for _ in 0..patience.tries {
             self.send(&request(token));
@@ -82,13 +98,14 @@ impl Session {
                 self.check_stop()?;
                 match self.receive(left.min(GLANCE)) {
                     Some(Heard::Message(Up::Nack(nack))) if nack.token == token => return Err(declined(asked, &nack)),
-                    Some(Heard::Message(message)) => match answer(&message, token) {
+                    Some(Heard::Message(message)) => match answer(&message) {
                         Answer::All(answer) => return Ok(answer),
                         Answer::Part => until = Instant::now() + wait,
                         Answer::None => {}
                     },
-                    Some(Heard::Reconnected) => self.send(&request(token)),
-                    Some(Heard::Lost) | None => {}
+                    // What must not be sent twice may have arrived.
+                    Some(Heard::Reconnected) if patience.tries > 1 => self.send(&request(token)),
+                    Some(Heard::Reconnected | Heard::Lost) | None => {}
                 }
             }
             wait *= 2;
@@ -165,7 +182,8 @@ impl Session {
     pub fn camera_modes(&mut self) -> Result<Vec<CameraMode>, BoardError> {
         let mut modes: Vec<CameraMode> = Vec::new();
         let request = |token| Down::CameraModesQuery(Request { token });
-        self.ask_at_length("for its camera's modes", Patience::NORMAL, request, |up, token| match up {
+        let token = self.new_token();
+        self.ask_at_length(token, "for its camera's modes", Patience::NORMAL, request, |up| match up {
             Up::Ack(ack) if ack.token == token => Answer::All(()),
             Up::CameraMode(mode) if mode.token == token && modes.len() < MOST_MODES => {
                 // One may come twice, when the question was sent twice.
@@ -198,7 +216,8 @@ impl Session {
         // As many again when the question is asked again; lines of which the board cannot stop are then only heard.
         let most = usize::from(lines).saturating_mul(2);
         let request = |token| Down::LogsQuery(LogsQuery { token, lines });
-        self.ask_at_length("for its log", Patience::NORMAL, request, |up, token| match up {
+        let token = self.new_token();
+        self.ask_at_length(token, "for its log", Patience::NORMAL, request, |up| match up {
             Up::Ack(ack) if ack.token == token => Answer::All(()),
             Up::Log(log) if logs.len() < most => {
                 // A line may come twice, when the question was.

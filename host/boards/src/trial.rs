@@ -7,7 +7,7 @@ use crate::session::{Heard, Session};
 use crate::watch::running;
 use crate::{BoardError, GONE_AFTER};
 use mtcae_bundle::Permit;
-use mtcae_wire::{Down, Hello, Request, SlotState, Slots, Up};
+use mtcae_wire::{Down, Hello, Request, SlotName, SlotState, Slots, Up};
 use std::time::{Duration, Instant};
 
 /// Times that a request is sent whose answer was lost.
@@ -43,6 +43,11 @@ fn on_trial(slots: &Slots) -> Option<String> {
 /// The files that what runs came in.
 fn active(slots: &Slots) -> Vec<u32> {
     slots_of(slots).filter(|(_, active)| *active).map(|(slot, _)| slot.transfer).collect()
+}
+
+/// The slots of model and daemon that start next.
+fn starts_next(slots: &Slots) -> [Option<SlotName>; 2] {
+    [slots.model.active, slots.daemon.active]
 }
 
 /// Keeps the version on trial. Confirming what is confirmed is no error.
@@ -94,16 +99,17 @@ pub fn rollback(session: &mut Session, permit: Option<&Permit>) -> Result<Rolled
     if let Some(permit) = permit {
         session.permit(permit)?;
     }
+    // One token for all tries: the answer to the first may come late.
+    let token = session.new_token();
     for left in (0..TRIES).rev() {
         let request = |token| Down::Rollback(Request { token });
-        match session.ask("to go back", Patience::ONCE, request, acknowledged) {
+        match session.ask_with(token, "to go back", Patience::ONCE, request, |up| acknowledged(up, token)) {
             Ok(()) => break,
             Err(error @ (BoardError::Silent { .. } | BoardError::Gone { .. })) if left == 0 => return Err(error),
             Err(BoardError::Silent { .. } | BoardError::Gone { .. }) => {}
             Err(error) => return Err(error),
         }
-        // Going back twice would be going forward: another start means that the first one was heard.
-        if session.hello(Patience::NORMAL).is_ok_and(|hello| hello.boot != before.boot) {
+        if !is_unheard(session, before.boot, &slots) {
             break;
         }
     }
@@ -115,6 +121,13 @@ pub fn rollback(session: &mut Session, permit: Option<&Permit>) -> Result<Rolled
         return Err(BoardError::NotNow(format!("the board started anew, and still runs {to}")));
     }
     Ok(RolledBack { from, to, board })
+}
+
+/// Whether the board says that it has not heard the request to go back, so that it may be sent again: twice would be forward. A
+/// board that has heard it starts anew, or has other slots to start; what it says of them it says after it has done what it was told.
+fn is_unheard(session: &mut Session, boot: u32, before: &Slots) -> bool {
+    let same_start = session.hello(Patience::NORMAL).is_ok_and(|hello| hello.boot == boot);
+    same_start && session.slots().is_ok_and(|slots| starts_next(&slots) == starts_next(before))
 }
 
 /// Waits for a daemon with another boot.

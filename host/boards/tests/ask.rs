@@ -99,6 +99,25 @@ fn a_lost_answer_is_no_reason_to_go_back_twice() {
     assert_eq!(going_back.join().unwrap().unwrap(), "0.1.0");
 }
 
+/// Each of them waits ten seconds for the answer that never comes.
+#[test]
+fn going_back_is_not_asked_again_of_a_board_that_does_it() {
+    let on_trial = || Script { on_trial: true, ..Script::default() };
+    // Its daemon, which has done it, ends after the host has lost patience; the line is cut while it is asked.
+    let slow = Script { lost_answers: 1, ends_after_ms: 13_000, ..on_trial() };
+    let cut = Script { cut_by_rollback: true, ..on_trial() };
+    let threads = [slow, cut].map(|script| {
+        std::thread::spawn(move || {
+            let (mut session, board) = session(script);
+            (rollback(&mut session, None).map(|back| back.to), board.happened().rollbacks)
+        })
+    });
+    for thread in threads {
+        let (to, times) = thread.join().unwrap();
+        assert_eq!((to.unwrap().as_str(), times), ("0.1.0", 1));
+    }
+}
+
 #[test]
 fn a_good_board_is_good() {
     let (mut session, _board) = session(Script::default());

@@ -51,6 +51,10 @@ pub struct Script {
     pub updates: bool,
     /// The answer to this many `Confirm` and `Rollback` requests is lost.
     pub lost_answers: u32,
+    /// The line is cut for a moment by a `Rollback`, which is carried out.
+    pub cut_by_rollback: bool,
+    /// So long after a `Rollback` the daemon ends.
+    pub ends_after_ms: u64,
     /// A version is on trial from the start.
     pub on_trial: bool,
     pub log_lines: u64,
@@ -72,6 +76,8 @@ impl Default for Script {
             mute: false,
             updates: true,
             lost_answers: 0,
+            cut_by_rollback: false,
+            ends_after_ms: 0,
             on_trial: false,
             log_lines: 12,
             status: true,
@@ -127,6 +133,7 @@ enum Next {
     Installed,
     Restart,
     TrialEnds(u32),
+    DaemonEnds,
 }
 
 pub struct Brain {
@@ -141,6 +148,7 @@ pub struct Brain {
     dice: u64,
     begins: u32,
     installs: u32,
+    rollbacks: u32,
     before: (u64, u64),
     next_status: u64,
 }
@@ -176,6 +184,7 @@ impl Brain {
             dice: 1,
             begins: 0,
             installs: 0,
+            rollbacks: 0,
             before: (0, 0),
             next_status: 0,
         }
@@ -228,7 +237,7 @@ impl Brain {
         let counts = self.receiver.counts();
         happened.chunks = self.before.0 + counts.chunks;
         happened.again = self.before.1 + counts.again;
-        (happened.begins, happened.installs) = (self.begins, self.installs);
+        (happened.begins, happened.installs, happened.rollbacks) = (self.begins, self.installs, self.rollbacks);
     }
 
     fn say(&mut self, up: &Up) {
@@ -296,6 +305,7 @@ impl Brain {
                 self.next = Some((now + 300_000, Next::TrialEnds(2)));
             }
             Next::TrialEnds(left) => self.end_trial(now, *left),
+            Next::DaemonEnds => self.power_cut(),
         }
     }
 
@@ -435,7 +445,16 @@ impl Brain {
         let to = if self.slots.model.active == Some(SlotName::A) { SlotName::B } else { SlotName::A };
         let trial = self.slots.model.slots[1].as_ref().is_some_and(|slot| slot.state == SlotState::Trial);
         set(&mut self.slots, if trial { SlotState::Failed } else { SlotState::Confirmed }, to);
+        self.rollbacks += 1;
         self.acknowledge(token);
+        if self.script.cut_by_rollback {
+            self.answers.clear();
+            self.script.faults = vec![Fault { after: 0, line: true, power: false, away_ms: 300 }];
+        }
+        if self.script.ends_after_ms > 0 {
+            self.next = Some((self.now() + self.script.ends_after_ms * 1000, Next::DaemonEnds));
+            return;
+        }
         // Its daemon ends, and the launcher starts the other one.
         let mut answers = std::mem::take(&mut self.answers);
         self.power_cut();

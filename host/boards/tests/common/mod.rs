@@ -36,6 +36,8 @@ pub struct Happened {
     pub begins: u32,
     /// The file is whole and was asked to be installed so often.
     pub installs: u32,
+    /// Times that it went back.
+    pub rollbacks: u32,
 }
 
 /// The board. Dropped, it is switched off.
