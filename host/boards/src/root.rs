@@ -5,7 +5,7 @@ use mtcae_board_configs::{Board, ConfirmChoice, MAX_BYTES, Update, load};
 use mtcae_bundle::{BundleError, Content, DeviceKey, KeyError, Permit, Refusal as Mismatch, Trust, read_secret};
 use mtcae_drivers::DirStore;
 use mtcae_install::{InstallError, Rules, install, trusted_in};
-use mtcae_update::{Confirm, Held, Standing, State, Status, Store, StoreError, UpdateError, Updater};
+use mtcae_update::{Confirm, DIRECTORIES, Held, Standing, State, Status, Store, StoreError, UpdateError, Updater};
 use mtcae_wire::Refusal;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -207,6 +207,10 @@ impl Root {
     }
 
     fn store(&self, open: fn(&Path) -> Result<DirStore, StoreError>) -> Result<DirStore, BoardError> {
+        refuse_links(&self.slots)?;
+        for folder in DIRECTORIES {
+            refuse_links(&self.slots.join(folder))?;
+        }
         open(&self.slots).map_err(|error| self.failed(error.into()))
     }
 
@@ -286,6 +290,23 @@ fn below(root: &Path, path: &str) -> Result<PathBuf, BoardError> {
         }
         Err(error) => Err(wrong(format!("cannot open {}: {error}", there.display()), "may you read it?")),
     }
+}
+
+/// No link is one of the slots' own, and whoever empties a folder behind one empties a folder of this machine.
+fn refuse_links(folder: &Path) -> Result<(), BoardError> {
+    let failed = |error| wrong(format!("cannot list {}: {error}", folder.display()), "may you read it?");
+    let entries = match folder.read_dir() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_symlink() {
+            let reason = format!("{} is a link, and nothing among the slots may be one", entry.path().display());
+            return Err(wrong(reason, "remove it; the slots make their own folders and files"));
+        }
+    }
+    Ok(())
 }
 
 fn board_file(root: &Path) -> Result<Option<Board>, BoardError> {

@@ -142,6 +142,36 @@ fn a_link_does_not_lead_into_this_machine() {
 }
 
 #[test]
+fn no_link_among_the_slots_is_followed() {
+    let mounted = Mounted::new();
+    mounted.flash(&Recipe::new(1)).unwrap();
+    mounted.start(Verdict::Good);
+    let (slots, outside) = (mounted.path().join("var/lib/mtcae"), mounted.folder.path().join("outside"));
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("letter"), "of this desk").unwrap();
+    let links = [
+        ("model-b", "outside"),
+        ("lock", "outside/lock"),
+        ("journal", "outside/letter"),
+        ("daemon-b/part", "outside/letter"),
+    ];
+    for (name, to) in links {
+        let at = slots.join(name);
+        let _ = std::fs::remove_dir_all(&at).or_else(|_| std::fs::remove_file(&at));
+        std::os::unix::fs::symlink(mounted.folder.path().join(to), &at).unwrap();
+        let said = mounted.refused(&Recipe::new(2));
+        let expected = format!("ROOT/var/lib/mtcae/{name} is a link, and nothing among the slots may be one");
+        assert_eq!(said, format!("mtcae::root: {expected}"));
+        assert_eq!(mounted.root().status().unwrap_err().code(), "mtcae::root");
+        std::fs::remove_file(&at).unwrap();
+    }
+    let files: Vec<_> = std::fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["letter"]);
+    assert_eq!(std::fs::read_to_string(outside.join("letter")).unwrap(), "of this desk");
+    assert_eq!(mounted.flash(&Recipe::new(2)).unwrap(), RootFlashed::Installed);
+}
+
+#[test]
 fn stopping_leaves_what_runs() {
     let mounted = Mounted::new();
     mounted.flash(&Recipe::new(1)).unwrap();
