@@ -2,10 +2,11 @@
 
 use crate::limits::MAX_CLIENTS;
 use crate::{PublicLineKey, TlsError};
+use mtcae_bundle::KeyError;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// Files that are named when they are no good.
 const FAULTS_NAMED: usize = 4;
@@ -17,7 +18,16 @@ pub struct Clients {
     folder: Option<PathBuf>,
     keys: Arc<[PublicLineKey]>,
     faults: Vec<String>,
-    changed: Option<SystemTime>,
+    /// What the keys were read from; none unless all of it could be read.
+    marks: Option<Vec<Mark>>,
+}
+
+/// A file of a key, and what changes when another takes its place or it is written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mark {
+    path: PathBuf,
+    /// Inode, length, and the time of the last change in seconds and nanoseconds; none when the file cannot be looked at.
+    about: Option<(u64, u64, i64, i64)>,
 }
 
 impl Clients {
@@ -28,7 +38,7 @@ impl Clients {
     /// When that leaves none.
     pub fn read(folder: &Path) -> Result<Clients, TlsError> {
         let mut clients =
-            Clients { folder: Some(folder.to_owned()), keys: Arc::new([]), faults: Vec::new(), changed: None };
+            Clients { folder: Some(folder.to_owned()), keys: Arc::new([]), faults: Vec::new(), marks: None };
         clients.refresh();
         if clients.keys.is_empty() {
             let faults = match clients.faults.join("; ") {
@@ -42,21 +52,24 @@ impl Clients {
 
     /// These and no others.
     pub fn fixed(keys: &[PublicLineKey]) -> Clients {
-        Clients { folder: None, keys: keys.into(), faults: Vec::new(), changed: None }
+        Clients { folder: None, keys: keys.into(), faults: Vec::new(), marks: None }
     }
 
-    /// Reads the folder again if its list of files has changed. A folder that is gone means that nobody may connect.
+    /// Reads the folder again if one of its keys has come, gone or changed, or could not be read before. A folder that is gone
+    /// means that nobody may connect.
     pub fn refresh(&mut self) {
         let Some(folder) = &self.folder else { return };
-        let changed = folder.metadata().and_then(|about| about.modified()).ok();
-        if changed.is_some() && changed == self.changed {
-            return;
+        match marks_in(folder) {
+            Ok((marks, _)) if self.marks.as_ref() == Some(&marks) => {}
+            Ok((marks, more)) => {
+                let Read { keys, faults, whole } = read(&marks, more);
+                (self.keys, self.faults, self.marks) = (keys.into(), faults, whole.then_some(marks));
+            }
+            Err(error) => {
+                let fault = format!("{}: {error}", folder.display());
+                (self.keys, self.faults, self.marks) = (Arc::from([]), vec![fault], None);
+            }
         }
-        self.changed = changed;
-        (self.keys, self.faults) = match keys_in(folder) {
-            Ok((keys, faults)) => (keys.into(), faults),
-            Err(error) => (Arc::from([]), vec![format!("{}: {error}", folder.display())]),
-        };
     }
 
     /// The keys.
@@ -75,7 +88,8 @@ impl Clients {
     }
 }
 
-fn keys_in(folder: &Path) -> io::Result<(Vec<PublicLineKey>, Vec<String>)> {
+/// The first [`MAX_CLIENTS`] files of keys by their names, and how many more there are.
+fn marks_in(folder: &Path) -> io::Result<(Vec<Mark>, usize)> {
     let mut files = Vec::new();
     for entry in folder.read_dir()? {
         let path = entry?.path();
@@ -84,23 +98,45 @@ fn keys_in(folder: &Path) -> io::Result<(Vec<PublicLineKey>, Vec<String>)> {
         }
     }
     files.sort();
-    let (mut keys, mut faults) = (Vec::new(), Vec::new());
-    let mut fault = |text: String| {
-        if faults.len() < FAULTS_NAMED {
-            faults.push(text);
-        }
+    let more = files.len().saturating_sub(MAX_CLIENTS);
+    files.truncate(MAX_CLIENTS);
+    let mark = |path: PathBuf| {
+        let about = path.metadata().ok().map(|about| (about.ino(), about.len(), about.ctime(), about.ctime_nsec()));
+        Mark { path, about }
     };
-    if files.len() > MAX_CLIENTS {
-        fault(format!("{} files, of which the first {MAX_CLIENTS} count", files.len()));
+    Ok((files.into_iter().map(mark).collect(), more))
+}
+
+/// What the files hold.
+struct Read {
+    keys: Vec<PublicLineKey>,
+    faults: Vec<String>,
+    /// Each of them could be read, whatever is in it.
+    whole: bool,
+}
+
+fn read(marks: &[Mark], more: usize) -> Read {
+    let (mut keys, mut faults, mut whole) = (Vec::new(), Vec::new(), true);
+    if more > 0 {
+        faults.push(format!("{} files, of which the first {MAX_CLIENTS} count", marks.len() + more));
     }
-    for path in files.iter().take(MAX_CLIENTS) {
-        match PublicLineKey::read(path) {
-            Ok(key) => keys.push(key),
-            Err(error @ TlsError::KeyFile(_)) => fault(error.to_string()),
-            Err(error) => fault(format!("{}: {error}", path.display())),
+    for Mark { path, .. } in marks {
+        let error = match PublicLineKey::read(path) {
+            Ok(key) => {
+                keys.push(key);
+                continue;
+            }
+            Err(error) => error,
+        };
+        whole &= !matches!(error, TlsError::KeyFile(KeyError::File { .. }));
+        if faults.len() < FAULTS_NAMED {
+            faults.push(match error {
+                TlsError::KeyFile(_) => error.to_string(),
+                error => format!("{}: {error}", path.display()),
+            });
         }
     }
-    Ok((keys, faults))
+    Read { keys, faults, whole }
 }
 
 #[cfg(test)]
@@ -124,14 +160,39 @@ mod tests {
         fs::write(folder.path().join("notes.txt"), "not a key").unwrap();
         let mut clients = Clients::read(folder.path()).unwrap();
         assert_eq!((&**clients.keys(), clients.faults().len()), (&[key(1)][..], 1));
-        // A folder's time has steps; two changes within one are one.
-        std::thread::sleep(std::time::Duration::from_millis(50));
         fs::write(folder.path().join("robot.pub"), format!("{}\n", key(2))).unwrap();
         clients.refresh();
         assert_eq!(&**clients.keys(), &[key(1), key(2)]);
         fs::remove_dir_all(folder.path()).unwrap();
         clients.refresh();
         assert!(clients.keys().is_empty(), "a folder that is gone lets nobody in");
+    }
+
+    #[test]
+    fn a_key_that_is_replaced_in_its_file_counts_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let (desk, robot) = (folder.path().join("desk.pub"), folder.path().join("robot.pub"));
+        fs::write(&desk, format!("{}\n", key(1))).unwrap();
+        let mut clients = Clients::read(folder.path()).unwrap();
+        // A file's time has steps; two changes within one are one.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        fs::write(&desk, format!("{}\n", key(2))).unwrap();
+        clients.refresh();
+        assert_eq!(&**clients.keys(), &[key(2)]);
+        // Nothing is read again without need.
+        let before = Arc::clone(clients.keys());
+        clients.refresh();
+        assert!(Arc::ptr_eq(&before, clients.keys()));
+        // A file that cannot be read now is tried again, whatever the folder says.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let real = elsewhere.path().join("robot");
+        std::os::unix::fs::symlink(&real, &robot).unwrap();
+        clients.refresh();
+        assert_eq!((&**clients.keys(), clients.faults().len()), (&[key(2)][..], 1));
+        assert!(clients.marks.is_none());
+        fs::write(&real, format!("{}\n", key(3))).unwrap();
+        clients.refresh();
+        assert_eq!((&**clients.keys(), clients.faults().len()), (&[key(2), key(3)][..], 0));
     }
 
     #[test]
