@@ -190,6 +190,9 @@ fn how_a_board_is_and_what_it_logged() {
     assert_eq!((&object["hello"]["device"], &object["slots"]["family"]), (&"bench".into(), &"pc".into()), "{object}");
     assert_eq!(object["status"]["camera"], "streaming");
     insta::assert_snapshot!("logs", bench.said(&["logs", &bench.port, "--lines", "2"]));
+    let log = objects(&bench.said(&["logs", &bench.port, "--lines", "2", "--json"]));
+    assert_eq!(log.len(), 2, "{log:?}");
+    assert!(log.iter().all(|line| line["type"] == "log" && line["at_us"].is_u64()), "{log:?}");
     let doctor = bench.said(&["doctor", &bench.port, "--json"]);
     let of_board: Vec<Value> = objects(&doctor).into_iter().filter(|finding| finding["at"] == "PORT").collect();
     assert_eq!(of_board.len(), 10, "{doctor}");
@@ -214,6 +217,12 @@ fn kept_and_gone_back_from() {
     let bench = Bench::new(Script::default(), &Recipe::new(5));
     said += &bench.said(&["rollback", &bench.port]);
     insta::assert_snapshot!("kept_and_gone_back_from", said);
+    let bench = on_trial();
+    let json = |verb: &str| objects(&bench.said(&[verb, &bench.port, "--json"])).pop().unwrap();
+    let kept = json("confirm");
+    assert_eq!((&kept["type"], &kept["before"]), (&"confirmed".into(), &false.into()), "{kept}");
+    let back = json("rollback");
+    assert_eq!((&back["type"], &back["from"]), (&"rolled-back".into(), &kept["version"]), "{back}");
 }
 
 #[test]

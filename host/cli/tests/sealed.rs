@@ -28,6 +28,10 @@ fn log(desk: &Desk) -> Vec<Value> {
 #[test]
 fn what_was_sealed_is_opened_and_each_opening_is_logged() {
     let desk = sealed();
+    desk.write("more", FACES);
+    let said = desk.good(&["seal", "more", "--encrypt-to", "lab.key.pub", "--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&said["file"], &said["bytes"]), (&"more.age".into(), &FACES.len().into()), "{said}");
     assert!(!desk.read("faces.tar.age").windows(5).any(|bytes| bytes == b"faces"), "readable without a key");
     assert_eq!(desk.good(&["open", "faces.tar.age", "--key", "lab.key"]), "faces.tar\n");
     assert_eq!(desk.read("faces.tar"), FACES);

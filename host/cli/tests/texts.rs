@@ -41,6 +41,15 @@ fn help_of_hil_run() {
 }
 
 #[test]
+fn scenarios_are_listed_for_machines_too() {
+    let listed = said(&["hil", "list", "--suite", "privacy", "--json"]);
+    let objects: Vec<serde_json::Value> = listed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let names = said(&["hil", "list", "--suite", "privacy"]).matches("    proves  ").count();
+    assert!(names > 0 && objects.len() == names, "{listed}");
+    assert!(objects.iter().all(|scenario| scenario["suite"] == "privacy" && scenario["minutes"].is_u64()), "{listed}");
+}
+
+#[test]
 fn wrong_words_about_the_suite() {
     let wrong: [&[&str]; 5] = [
         &["hil", "run", "--target", "orin"],

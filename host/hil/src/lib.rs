@@ -51,7 +51,7 @@ pub use noise::{Noise, NoiseCounts, NoiseKind};
 pub use outcome::{Figure, Lane, Mark, Outcome, Run, Verdict};
 pub use proxy::{Proxy, ProxyCounts};
 pub use remote::Remote;
-pub use report::{html, json, junit, list, outcome_line, summary};
+pub use report::{html, json, junit, list, outcome_line, scenario_json, summary};
 pub use rig::{Evaluate, Expected, PATIENCE, Rig, Settings};
 pub use run::{Progress, run};
 pub use scenario::{Failed, Scenario, claim};

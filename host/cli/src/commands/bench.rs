@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Where ONNX Runtime's own tools look for the library.
@@ -40,7 +41,7 @@ pub struct Args {
     models: Vec<PathBuf>,
     /// A network of this preset with random weights; may be given again, and with a size of its own, as in small:224
     #[arg(long = "preset", value_name = "NAME[:SIZE]")]
-    presets: Vec<String>,
+    presets: Vec<Preset>,
     /// Side of the frames of presets that say none, in place of the preset's own
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
@@ -87,6 +88,24 @@ struct Candidate {
     name: String,
     folder: PathBuf,
     precisions: Vec<Precision>,
+}
+
+/// A preset, and the side of its frames in pixels where that is said.
+#[derive(Clone)]
+struct Preset {
+    name: String,
+    size: Option<usize>,
+}
+
+impl FromStr for Preset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, size) = text.split_once(':').map_or((text, None), |(name, size)| (name, Some(size)));
+        NetworkConfig::preset(name).map_err(|error| error.to_string())?;
+        let pixels = |size: &str| size.parse().map_err(|_| format!("the size {size:?} is no number of pixels"));
+        Ok(Self { name: name.to_owned(), size: size.map(pixels).transpose()? })
+    }
 }
 
 impl Args {
@@ -165,18 +184,11 @@ impl Args {
     }
 
     /// A preset with random weights.
-    fn random(&self, preset: &str, made: &Path) -> Result<Candidate, Failure> {
+    fn random(&self, preset: &Preset, made: &Path) -> Result<Candidate, Failure> {
         let refused = |e: &dyn std::fmt::Display| Failure::Network(e.to_string());
-        let (name, size) = match preset.split_once(':') {
-            None => (preset, self.size),
-            Some((name, size)) => {
-                let size =
-                    size.parse().map_err(|_| refused(&format!("preset {preset:?}; accepted: NAME or NAME:SIZE")))?;
-                (name, Some(size))
-            }
-        };
+        let Preset { name, size } = preset;
         let mut config = NetworkConfig::preset(name).map_err(|e| refused(&e))?;
-        config.size = size.unwrap_or(config.size);
+        config.size = size.or(self.size).unwrap_or(config.size);
         let label = format!("{name} {} px", config.size);
         let folder = made.join(label.replace(' ', "-"));
         if !has(&folder, &self.precision) {

@@ -1,7 +1,8 @@
 //! `mtcae cost`.
 
 use crate::failure::Failure;
-use mtcae_network::{Cost, Network, NetworkConfig, Strategy, count};
+use clap::builder::PossibleValuesParser;
+use mtcae_network::{Cost, Network, NetworkConfig, PRESETS, Strategy, count};
 use serde_json::json;
 use std::io::{self, Write};
 
@@ -14,8 +15,8 @@ Examples:
   mtcae cost --preset large
   mtcae cost --preset edge --strategy single-task --json")]
 pub struct Args {
-    /// The network's size: large, base, small, edge or tiny
-    #[arg(long, value_name = "NAME")]
+    /// The network's size
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS))]
     preset: String,
     /// How the three tasks share the network, instead of the preset's own way
     #[arg(long, value_name = "NAME")]
@@ -85,16 +86,9 @@ fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mtcae_network::PRESETS;
 
     #[test]
     fn digits_are_grouped_by_three() {
         assert_eq!([7, 999, 1000, 303_858_688].map(grouped), ["7", "999", "1,000", "303,858,688"]);
-    }
-
-    #[test]
-    fn every_preset_has_a_name_in_the_help() {
-        let help = "large, base, small, edge or tiny";
-        assert!(PRESETS.iter().all(|preset| help.contains(preset)));
     }
 }

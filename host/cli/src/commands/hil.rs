@@ -5,6 +5,7 @@ use crate::hil::{Chosen, bench};
 use crate::known::known_boards;
 use crate::{boards, monitor};
 use clap::ValueHint;
+use clap::builder::PossibleValuesParser;
 use mtcae_hil::{Kind, Progress, Run, Scenario, Settings, scenarios, suites};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ impl Args {
     pub fn run(self) -> Result<(), Failure> {
         match self.action {
             Action::Run(args) => args.run(),
-            Action::List(args) => boards::print(&mtcae_hil::list(&of(&args.suites)?)),
+            Action::List(args) => show(&of(&args.suites), args.json),
             Action::Untried(_) => boards::print(&mtcae_hil::untried(&scenarios())),
         }
     }
@@ -47,8 +48,11 @@ impl Args {
 #[derive(clap::Args)]
 struct ListArgs {
     /// Only those of this suite; may be repeated
-    #[arg(long = "suite", value_name = "NAME", value_hint = ValueHint::Other)]
+    #[arg(long = "suite", value_name = "NAME", value_parser = PossibleValuesParser::new(suites()))]
     suites: Vec<String>,
+    /// Print one JSON object for each scenario (fields: host/hil/README.md)
+    #[arg(long)]
+    json: bool,
 }
 
 /// Print the page about what has never been tried on real hardware, made from the list of scenarios
@@ -77,11 +81,11 @@ struct RunArgs {
     #[arg(long, value_name = "TARGET", value_hint = ValueHint::Other)]
     target: Kind,
     /// Only scenarios of this suite; may be repeated
-    #[arg(long = "suite", value_name = "NAME", value_hint = ValueHint::Other)]
+    #[arg(long = "suite", value_name = "NAME", value_parser = PossibleValuesParser::new(suites()))]
     suites: Vec<String>,
     /// Only this scenario; may be repeated
-    #[arg(long = "scenario", value_name = "NAME", value_hint = ValueHint::Other)]
-    scenarios: Vec<String>,
+    #[arg(long = "scenario", value_name = "NAME", value_hint = ValueHint::Other, value_parser = scenario)]
+    scenarios: Vec<&'static str>,
     /// List the scenarios instead of running them
     #[arg(long)]
     list: bool,
@@ -103,7 +107,7 @@ struct RunArgs {
     /// Write the HTML page here
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     html: Option<PathBuf>,
-    /// Print the run as a JSON object (fields: host/hil/README.md)
+    /// Print the run as a JSON object, or the list as one for each scenario (fields: host/hil/README.md)
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -112,9 +116,9 @@ struct RunArgs {
 
 impl RunArgs {
     fn run(self) -> Result<(), Failure> {
-        let wanted = self.wanted()?;
+        let wanted = self.wanted();
         if self.list {
-            return boards::print(&mtcae_hil::list(&wanted));
+            return show(&wanted, self.json);
         }
         self.can_write()?;
         let mut bench = bench(&self.target, &self.chosen)?;
@@ -155,14 +159,10 @@ impl RunArgs {
         }
     }
 
-    fn wanted(&self) -> Result<Vec<&'static Scenario>, Failure> {
-        let mut wanted = of(&self.suites)?;
-        if let Some(unknown) = self.scenarios.iter().find(|name| scenarios().iter().all(|s| s.name != **name)) {
-            let reason = format!("{unknown:?} is no scenario");
-            return Err(Failure::Hil { reason, help: "`mtcae hil list` shows them".into() });
-        }
-        wanted.retain(|scenario| self.scenarios.is_empty() || self.scenarios.iter().any(|name| name == scenario.name));
-        Ok(wanted)
+    fn wanted(&self) -> Vec<&'static Scenario> {
+        let mut wanted = of(&self.suites);
+        wanted.retain(|scenario| self.scenarios.is_empty() || self.scenarios.contains(&scenario.name));
+        wanted
     }
 
     /// A run takes long: whether its reports can be written is found out first.
@@ -205,12 +205,22 @@ fn any_seed() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |time| time.as_secs() % 1_000_000)
 }
 
-/// The scenarios of these suites; all when none is named.
-fn of(names: &[String]) -> Result<Vec<&'static Scenario>, Failure> {
-    if let Some(unknown) = names.iter().find(|name| !suites().contains(&name.as_str())) {
-        let reason = format!("{unknown:?} is no suite; accepted: {}", suites().join(", "));
-        return Err(Failure::Hil { reason, help: "`mtcae hil list` shows what is in them".into() });
+fn scenario(name: &str) -> Result<&'static str, String> {
+    let known = scenarios().into_iter().find(|scenario| scenario.name == name);
+    known
+        .map(|scenario| scenario.name)
+        .ok_or_else(|| "no scenario has this name; `mtcae hil list` shows them".to_owned())
+}
+
+fn show(scenarios: &[&Scenario], json: bool) -> Result<(), Failure> {
+    if !json {
+        return boards::print(&mtcae_hil::list(scenarios));
     }
+    scenarios.iter().try_for_each(|scenario| boards::json_line(&mtcae_hil::scenario_json(scenario)))
+}
+
+/// The scenarios of these suites; all when none is named.
+fn of(names: &[String]) -> Vec<&'static Scenario> {
     let in_them = |scenario: &&Scenario| names.is_empty() || names.iter().any(|name| name == scenario.suite);
-    Ok(scenarios().into_iter().filter(in_them).collect())
+    scenarios().into_iter().filter(in_them).collect()
 }

@@ -6,6 +6,7 @@ use crate::known::known_boards;
 use clap::ValueHint;
 use mtcae_boards::{BoardError, Session, Target};
 use mtcae_wire::Level;
+use serde_json::json;
 use std::fmt::Write;
 
 /// Show the newest lines of a board's log
@@ -16,7 +17,7 @@ its newest lines in memory; older ones are in the journal of the board.
 
 Examples:
   mtcae logs /dev/ttyUSB0
-  mtcae logs /dev/ttyUSB0 --lines 255 | grep error")]
+  mtcae logs /dev/ttyUSB0 --lines 255 --json | jq -r 'select(.level == \"error\") | .text'")]
 pub struct Args {
     /// The board: serial:PORT[:BAUD] or the port's path, tcp:HOST:PORT
     #[arg(value_name = "TARGET", value_hint = ValueHint::FilePath)]
@@ -24,6 +25,9 @@ pub struct Args {
     /// At most this many lines
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..))]
     lines: u8,
+    /// Print one JSON object for each line (fields: host/boards/README.md)
+    #[arg(long)]
+    json: bool,
 }
 
 impl Args {
@@ -45,6 +49,11 @@ impl Args {
                 Level::Info => "info",
                 Level::Debug => "debug",
             };
+            if self.json {
+                let object = json!({ "type": "log", "at_us": log.at_us, "level": level, "text": log.text.as_str() });
+                let _ = writeln!(text, "{object}");
+                continue;
+            }
             let _ = writeln!(text, "{:12.3} {level:5} {}", log.at_us as f64 / 1e6, log.text);
         }
         boards::print(&text)

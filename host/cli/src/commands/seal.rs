@@ -1,11 +1,13 @@
 //! `mtcae seal`.
 
+use crate::boards::json_line;
 use crate::failure::Failure;
 use crate::keyring;
 use crate::new_file::{self, NewFile};
 use crate::progress::Progress;
 use clap::ValueHint;
 use mtcae_bundle::SealError;
+use serde_json::json;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -33,6 +35,9 @@ pub struct Args {
     /// The sealed file, if not FILE.age
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_if_eq("file", "-"))]
     out: Option<PathBuf>,
+    /// Print a JSON object (fields: host/cli/BUNDLES.md)
+    #[arg(long)]
+    json: bool,
 }
 
 impl Args {
@@ -53,6 +58,10 @@ impl Args {
         file.commit()?;
         drop(progress);
         let ids: Vec<String> = recipients.iter().map(|recipient| recipient.id().to_string()).collect();
+        if self.json {
+            let out = out.display().to_string();
+            return json_line(&json!({ "type": "sealed", "file": out, "bytes": len, "recipients": ids }));
+        }
         let text = format!("{}  {len} bytes sealed to {}\n", out.display(), ids.join(", "));
         Ok(io::stdout().write_all(text.as_bytes())?)
     }

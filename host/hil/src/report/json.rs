@@ -1,6 +1,7 @@
 //! For other programs.
 
 use crate::outcome::Run;
+use crate::scenario::Scenario;
 use serde_json::{Value, json};
 
 /// The run as one JSON object; its fields are in this crate's README.
@@ -31,6 +32,16 @@ pub fn json(run: &Run) -> Value {
         "skipped": skipped,
         "lacks": lacks,
         "outcomes": run.outcomes.iter().map(outcome).collect::<Vec<_>>(),
+    })
+}
+
+/// A scenario as a JSON object: `scenario`, `suite`, `proves`, `untried` (empty when nothing is left), `needs`, `minutes`
+/// (at most, in full), `quick`.
+pub fn scenario_json(scenario: &Scenario) -> Value {
+    let needs: Vec<&str> = scenario.needs.iter().map(|need| need.word()).collect();
+    json!({
+        "scenario": scenario.name, "suite": scenario.suite, "proves": scenario.proves, "untried": scenario.untried,
+        "needs": needs, "minutes": scenario.minutes, "quick": scenario.quick,
     })
 }
 

@@ -8,6 +8,6 @@ mod plot;
 mod text;
 
 pub use html::html;
-pub use json::json;
+pub use json::{json, scenario_json};
 pub use junit::junit;
 pub use text::{list, outcome_line, summary};

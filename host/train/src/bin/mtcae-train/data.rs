@@ -172,7 +172,7 @@ pub struct SynthArgs {
     classes: String,
     /// Processor cores to use.
     #[arg(long, default_value_t = 2)]
-    threads: usize,
+    workers: usize,
 }
 
 impl SynthArgs {
@@ -188,7 +188,7 @@ impl SynthArgs {
             frames: self.frames,
             seed: self.seed,
             labels: label_set(&self.classes)?,
-            workers: self.threads,
+            workers: self.workers,
         })
     }
 
