@@ -35,18 +35,17 @@ pub fn board_answers(
     Ok((file.manifest, view, answers))
 }
 
-/// The same of a model file in memory to some `samples` of `data`, in their order, each face in the middle.
+/// The same of a model file in memory to some `samples` of `data`, in their order, framed as the view says.
 ///
 /// # Errors
 /// As [`board_answers`].
 pub fn file_answers(
     file: &ModelFile,
-    data: &Stills,
+    (data, view): (&Stills, View),
     samples: &[usize],
     workers: usize,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<ClipAnswer>, TrainError> {
-    let view = View::centred(face_margin(&file.manifest, data)?);
     let spec = file.manifest.clip;
     answers_to(file, samples, workers, &|i, cropper| sample_clip(data, i, view, spec, cropper), done)
 }

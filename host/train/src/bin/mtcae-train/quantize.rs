@@ -199,6 +199,8 @@ impl Judge {
     }
 
     fn scored(&self, model: &Model, int8: &[u8]) -> Result<Scored> {
+        // Of faces in the middle any file would find the boxes.
+        let view = View::off_centre(self.margin);
         let files = [(Precision::Fp32, model.fp32.as_slice()), (Precision::Int8, int8)];
         let bar = bar()?;
         bar.set_length((files.len() * self.split.held_out.len()) as u64);
@@ -207,8 +209,8 @@ impl Judge {
         for (precision, bytes) in files {
             let (manifest, bytes) = (self.manifest.clone(), bytes.to_vec());
             let file = ModelFile { manifest, precision, path: PathBuf::from(&self.manifest.name), bytes };
-            let answers = file_answers(&file, &self.data, &self.split.held_out, self.workers, &|n| bar.inc(n))?;
-            let s = evaluate_samples(&self.data, &self.split.held_out, &answers, View::centred(self.margin));
+            let answers = file_answers(&file, (&self.data, view), &self.split.held_out, self.workers, &|n| bar.inc(n))?;
+            let s = evaluate_samples(&self.data, &self.split.held_out, &answers, view);
             scores.push(Accuracy { war: s.war, uar: s.uar, box_iou: s.box_iou });
         }
         bar.finish_and_clear();
