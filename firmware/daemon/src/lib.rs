@@ -8,7 +8,7 @@
 //!                                '-------------- reports -------------------'
 //! ```
 //!
-//! Two more threads, when the board has them: the slots', for updates (`updates`), and the pins' (`pins`). [`run`] does all of it in one call; the program `mtcae-firmware` adds arguments, signals and exit codes.
+//! Two more threads, when the board has them: the slots', for updates (`updates`), and the pins' (`pins`). [`run()`] does all of it in one call; the program `mtcae-firmware` adds arguments, signals and exit codes.
 #![forbid(unsafe_code)]
 
 mod camera;

@@ -1,5 +1,8 @@
 //! The program `mtcae-firmware`: arguments, signals, lines on the error output, exit codes; the library does the rest.
 
+// The comments of arguments are their help: what stands in brackets there is optional, and no link.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 mod error_output;
 
 use clap::Parser;

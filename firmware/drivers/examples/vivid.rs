@@ -9,6 +9,8 @@
 //! vivid set DEVICE CONTROL [VALUE]               a control by its number (0x...); without a value it is a button
 //! ```
 
+#![allow(unsafe_code)]
+
 use rustix::ioctl::{Updater, ioctl, opcode};
 use std::collections::HashMap;
 use std::error::Error;

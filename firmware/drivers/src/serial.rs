@@ -1,5 +1,7 @@
 //! A serial line as a sink: reports out, requests in.
 
+#![allow(unsafe_code)]
+
 use mtcae_core::{Sink, SinkError};
 use mtcae_wire::{Counts, Decoder, FromHost, Up, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

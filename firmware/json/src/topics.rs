@@ -87,7 +87,7 @@ impl Topics {
         Topics { root: format!("{prefix}/{device}") }
     }
 
-    /// The topic of `part`; `face` is the [`face_id`] of those that are about one.
+    /// The topic of `part`; `face` is the `face_id` of those that are about one.
     pub fn topic(&self, part: Part, face: &str) -> String {
         let root = &self.root;
         match part {

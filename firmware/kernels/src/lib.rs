@@ -8,6 +8,7 @@
 //!                                                                              over vectors of the processor (simd)
 //! ```
 
+#![allow(unsafe_code)]
 // Tiles are indexed by row and vector.
 #![allow(clippy::needless_range_loop)]
 

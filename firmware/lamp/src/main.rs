@@ -1,6 +1,7 @@
 //! The lamp on a Cortex-M4: Arm's MPS2 board with the image AN386, which QEMU emulates. UART 0 is the line to the board that
 //! sees faces, LED 0 is the lamp, and UART 1 says what the lamp does and how much stack was used. For another microcontroller
 //! this file and `memory.x` are what changes.
+#![allow(unsafe_code)]
 #![no_std]
 #![no_main]
 

@@ -7,7 +7,7 @@
 //!  Down::Ping <--Decoder<Down>-- [COBS( version+128 | postcard | CRC-32 ) 0] <--encode-- Down::Ping
 //! ```
 //!
-//! [`encode`] turns one message into one [`Frame`] of at most [`MAX_FRAME`] bytes, [`encode_chunk`] a piece of an
+//! [`encode()`] turns one message into one [`Frame`] of at most [`MAX_FRAME`] bytes, [`encode_chunk`] a piece of an
 //! update into one of at most [`MAX_LONG_FRAME`]. [`Decoder`] takes
 //! bytes as they come, in pieces of any size, and gives messages: all of a message, checked, or an
 //! error; a board that takes updates has a `Decoder<FromHost>`, which has room for the long ones. Layout, units and sizes of every message are in this crate's README.

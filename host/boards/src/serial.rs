@@ -1,5 +1,7 @@
 //! Serial ports: as a line, and which of them there are.
 
+#![allow(unsafe_code)]
+
 use crate::line::{Line, LineError};
 use crate::{DEFAULT_BAUD, Target};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -4,6 +4,9 @@
 //! Exit codes: 0 done, 1 the command failed (the error says why and what to do), 2 wrong arguments. `train` and its
 //! relatives give the exit code of `mtcae-train`.
 
+// The comments of arguments are their help: what stands in brackets there is optional, and no link.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 mod assets;
 mod boards;
 mod commands;

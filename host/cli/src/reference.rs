@@ -1,7 +1,7 @@
-//! The self-test that a model takes along: a clip with a face, and what the model's fp32 file answers to it.
+//! The self-test that a model takes along: a clip with a face, and what the model's most exact file answers to it.
 //!
 //! ```text
-//! portrait | video -> ring -> face -> gaze -> clip -> fp32 file in tract -> reference.clip, reference.json
+//! portrait | video -> ring -> face -> gaze -> clip -> fp32 file, or the int8 file where it is alone, in tract -> reference.clip, reference.json
 //! ```
 //!
 //! All but the portrait is what runs on a board. The answer's tolerances are those of the number formats in the folder, as

@@ -1,5 +1,7 @@
 //! Shards: annotated stills or clips in a safetensors file, read through a memory map.
 
+#![allow(unsafe_code)]
+
 use crate::DataError;
 use memmap2::Mmap;
 use mtcae_contract::{LANDMARKS, LabelSet, Point, Rect};

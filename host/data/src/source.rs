@@ -1,5 +1,7 @@
 //! Where pictures come from: a folder or a tar archive with one folder per expression.
 
+#![allow(unsafe_code)]
+
 use crate::DataError;
 use crate::hash::fingerprint;
 use memmap2::Mmap;

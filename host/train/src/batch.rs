@@ -41,11 +41,12 @@ impl Batch {
         Batch { frames, size, stored_frames: if still { 1 } else { frames }, ..Batch::default() }
     }
 
-    /// Adds a clip of these frames, or of one still, played by a moving camera; the last frame repeats where there are too few.
-    pub fn push_augmented(&mut self, shown: &[StillRef<'_>], margin: f32, augment: &Augment, random: &mut SplitMix) {
+    /// Adds a clip of these frames, or of one still, played by a moving camera around `framing` (fractions of the stored picture); the
+    /// last frame repeats where there are too few.
+    pub fn push_augmented(&mut self, shown: &[StillRef<'_>], framing: Rect, augment: &Augment, random: &mut SplitMix) {
         let Some(middle) = shown.get(shown.len() / 2) else { return };
         let at = |i: usize| &shown[i.min(shown.len() - 1)];
-        let plan = augment.draw(middle.framing(margin), self.stored_frames, random);
+        let plan = augment.draw(framing, self.stored_frames, random);
         for i in 0..self.stored_frames {
             self.warp_frame(at(i), &plan, i);
         }

@@ -4,6 +4,8 @@
 //! both directions. The training library multiplies image by image, and takes a weight's gradient as a convolution of nine
 //! outputs; at maps of 4 to 32 points a side that cost half of a step (`examples/step.rs`).
 
+#![allow(unsafe_code)]
+
 use gemm::{Parallelism, gemm};
 
 /// Columns of an unfolded matrix, about: wide enough for the product, small enough for the cache.

@@ -1,5 +1,7 @@
 //! Where numbers are computed, and in what format.
 
+#![allow(unsafe_code)]
+
 use crate::error::TrainError;
 use burn::tensor::{Device, FloatDType};
 use std::{fmt, str::FromStr};

@@ -31,46 +31,66 @@ pub(crate) struct Feed<'a> {
     data: &'a Stills,
     draw: Draw,
     /// Threads.
-    pub workers: usize,
-    /// Nanoseconds of all workers.
+    workers: usize,
+    /// Nanoseconds of all shares.
     spent: AtomicU64,
+    /// Shares that were made in them.
+    made: AtomicU64,
 }
 
 impl<'a> Feed<'a> {
     pub fn new(manner: Manner, data: &'a Stills, workers: usize) -> Feed<'a> {
         let draw = Draw::new(data, manner.balance);
-        Feed { manner, data, draw, workers: workers.max(1), spent: AtomicU64::new(0) }
+        Feed { manner, data, draw, workers: workers.max(1), spent: AtomicU64::new(0), made: AtomicU64::new(0) }
     }
 
-    /// How long a worker has drawn and cut samples since it was last asked, in the mean.
+    /// How long a share took to be drawn and cut since it was last asked, in the mean.
     pub fn spent(&self) -> Duration {
-        Duration::from_nanos(self.spent.swap(0, Ordering::Relaxed) / self.workers as u64)
+        let [spent, made] = [&self.spent, &self.made].map(|n| n.swap(0, Ordering::Relaxed));
+        Duration::from_nanos(spent / made.max(1))
+    }
+
+    /// Into how many shares a batch is cut, a worker each: none is empty, and where clips are mixed none has a single one.
+    pub fn shares(&self, phase: &Phase) -> usize {
+        let least = if self.manner.mixup > 0.0 { 2 } else { 1 };
+        self.workers.min(phase.batch / least).max(1)
     }
 
     /// Worker `w`'s share of a batch, and its generator for what is left to draw.
     pub fn share(&self, phase: &Phase, size: usize, seed: u64, w: usize) -> (Batch, SplitMix) {
         let begin = Instant::now();
-        let mut random = SplitMix::new(seed ^ (w as u64 + 1));
+        let mut random = SplitMix::new(share_seed(seed, w));
         let mut batch = Batch::new(phase.frames, size, phase.still);
-        for _ in 0..phase.batch.div_ceil(self.workers) {
-            let shown = shown(self.data, self.draw.pick(&mut random), batch.stored_frames, &mut random);
-            batch.push_augmented(&shown, FACE_MARGIN, &self.manner.augment, &mut random);
+        for _ in 0..phase.batch.div_ceil(self.shares(phase)) {
+            let sample = self.draw.pick(&mut random);
+            let shown = shown(self.data, sample, batch.stored_frames, &mut random);
+            // As a clip is framed that is scored: around the mean of its boxes.
+            let framing = self.data.framing(sample, FACE_MARGIN);
+            batch.push_augmented(&shown, framing, &self.manner.augment, &mut random);
         }
         if self.manner.mixup > 0.0 {
             batch.mix(self.manner.mixup, &mut random);
         }
         self.spent.fetch_add(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        self.made.fetch_add(1, Ordering::Relaxed);
         (batch, random)
     }
 
     /// All shares in one batch.
     pub fn whole(&self, phase: &Phase, size: usize, seed: u64) -> Batch {
         let mut batch = Batch::new(phase.frames, size, phase.still);
-        for share in parallel(self.workers, |w| self.share(phase, size, seed, w).0) {
+        for share in parallel(self.shares(phase), |w| self.share(phase, size, seed, w).0) {
             batch.append(share);
         }
         batch
     }
+}
+
+/// Of worker `w` in the update of `seed`.
+fn share_seed(seed: u64, w: usize) -> u64 {
+    let mut random = SplitMix::new(seed);
+    (0..w).for_each(|_| _ = random.bits());
+    random.bits()
 }
 
 /// The batch of the next update, made while a card computes this one; by the update's seed.
@@ -176,6 +196,15 @@ mod tests {
     use mtcae_data::{SynthJob, synthesize};
 
     #[test]
+    fn no_two_shares_have_a_seed_in_common() {
+        let updates = [0, 1, 2, 3, 1000, 1 << 20];
+        let shares = (0..16).flat_map(|seed| updates.map(|u| crate::run::seed_of(seed, u)));
+        let seeds: Vec<u64> = shares.flat_map(|update| (0..16).map(move |w| share_seed(update, w))).collect();
+        let different: std::collections::BTreeSet<_> = seeds.iter().collect();
+        assert_eq!((seeds.len(), different.len()), (16 * 6 * 16, 16 * 6 * 16));
+    }
+
+    #[test]
     fn what_was_made_ahead_is_used_for_its_own_update_alone() {
         let made = std::sync::Mutex::new(Vec::new());
         let make = |seed: u64| {
@@ -191,12 +220,11 @@ mod tests {
         assert_eq!(*made.lock().unwrap(), [1, 2, 3, 7, 3]);
     }
 
-    #[test]
-    fn a_clip_is_shown_in_order_and_no_longer_than_it_is() {
-        let dir = tempfile::tempdir().unwrap();
+    /// A clip of five frames.
+    fn clip(folder: &std::path::Path) -> Stills {
         let job = SynthJob {
             model: None,
-            out: dir.path().to_owned(),
+            out: folder.to_owned(),
             name: "made".to_owned(),
             clips: 1,
             identities: 1,
@@ -207,7 +235,49 @@ mod tests {
             labels: LabelSet::seven(),
             workers: 1,
         };
-        let data = Stills::open(&synthesize(&job, |_| {}).unwrap().shards).unwrap();
+        Stills::open(&synthesize(&job, |_| {}).unwrap().shards).unwrap()
+    }
+
+    const NO_CHANGE: Augment =
+        Augment { flip: 0.0, rotate: 0.0, scale: 0.0, shift: 0.0, contrast: 0.0, tint: 0.0, erase: 0.0, motion: 0.0 };
+
+    fn phase(frames: usize, batch: usize) -> Phase {
+        Phase { frames, still: false, size: None, batch, steps: 1, lr: 1e-3, warmup: 0 }
+    }
+
+    #[test]
+    fn a_small_batch_is_not_blown_up_and_clips_that_are_mixed_are_never_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = clip(dir.path());
+        for (mixup, batch, workers, shares, clips) in
+            [(0.0, 2, 4, 2, 2), (0.8, 2, 4, 1, 2), (0.8, 5, 4, 2, 6), (0.8, 64, 4, 4, 64), (0.0, 2, 1, 1, 2)]
+        {
+            let feed = Feed::new(Manner { balance: 0.0, mixup, augment: NO_CHANGE }, &data, workers);
+            let phase = phase(2, batch);
+            assert_eq!((feed.shares(&phase), feed.whole(&phase, 16, 1).clips), (shares, clips), "{mixup} {batch}");
+        }
+    }
+
+    #[test]
+    fn a_clip_is_framed_as_one_that_is_scored() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = clip(dir.path());
+        let feed = Feed::new(Manner { balance: 0.0, mixup: 0.0, augment: NO_CHANGE }, &data, 1);
+        let drawn = feed.share(&phase(4, 2), 16, 1, 0).0;
+        let framing = data.framing(0, FACE_MARGIN);
+        let boxes: Vec<[f32; 4]> =
+            (0..5).map(|t| framing.rect_to_fraction(data.frame(0, t).face)).map(|b| [b.x, b.y, b.w, b.h]).collect();
+        let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(!near(&boxes[0], &boxes[4]), "the face moves: {boxes:?}");
+        for clip in drawn.boxes.chunks(4 * 4) {
+            assert!((0..2).any(|first| near(clip, &boxes[first..first + 4].concat())), "{clip:?} {boxes:?}");
+        }
+    }
+
+    #[test]
+    fn a_clip_is_shown_in_order_and_no_longer_than_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = clip(dir.path());
         let mut random = SplitMix::new(1);
         let place = |face| (0..5).position(|t| data.frame(0, t).face == face).unwrap();
         let mut firsts = std::collections::BTreeSet::new();

@@ -45,7 +45,7 @@ pub(crate) fn learn<L>(state: &mut State, passes: &[Pass<L>], rates: &Rates) {
             sum.iter_mut().zip(part).for_each(|(s, g)| *s += share * g);
         }
     }
-    let norm = sums.iter().flatten().map(|g| g * g).sum::<f32>().sqrt();
+    let norm = norm(sums.iter().flatten().copied());
     let cut = (GRADIENT_NORM / norm.max(1e-12)).min(1.0);
     state.updates = rates.number;
     for (slot, sum) in state.slots.iter_mut().zip(&mut sums) {
@@ -61,5 +61,21 @@ pub(crate) fn learn<L>(state: &mut State, passes: &[Pass<L>], rates: &Rates) {
             }
         }
         slot.follow(rates.average_now());
+    }
+}
+
+/// Their norm; added up in f64, as a sum in f32 stands still where what comes is too small for it.
+fn norm(values: impl Iterator<Item = f32>) -> f32 {
+    values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_norm_of_many_small_values_is_whole() {
+        let n = norm(std::iter::repeat_n(1e-3, 100_000_000));
+        assert!((n - 10.0).abs() < 1e-4, "{n}");
     }
 }

@@ -179,9 +179,9 @@ pub fn best_file(state_file: &Path) -> PathBuf {
     state_file.with_file_name("best.safetensors")
 }
 
-/// Of the update that comes after so many.
+/// Of the update that comes after so many; mixed, so that runs of neighbouring seeds have nothing in common.
 pub(crate) fn seed_of(seed: u64, updates: usize) -> u64 {
-    seed ^ ((updates as u64 + 1) << 20)
+    SplitMix::new(SplitMix::new(seed).bits().wrapping_add(updates as u64)).bits()
 }
 
 /// Which tubelet of a clip as long as `base` has it the first one of a shorter clip pretends to be.
@@ -240,7 +240,7 @@ impl Work for Machine<'_> {
         };
         let Some((resident, ahead)) = &mut self.card else {
             let share = |w| feed.share(phase, size, seed, w);
-            return update_on_processor(network, state, &update, feed.workers, share);
+            return update_on_processor(network, state, &update, feed.shares(phase), share);
         };
         state.updates = update.number;
         let next = (state.step + 1 < phase.steps).then(|| seed_of(recipe.seed, state.updates));

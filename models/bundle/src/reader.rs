@@ -79,7 +79,7 @@ impl<R: Read> Reader<R> {
     /// Goes on only when the bundle is for `target`.
     ///
     /// # Errors
-    /// The rule that it breaks; see [`accept`].
+    /// The rule that it breaks; see [`accept()`].
     pub fn accept(self, target: &Target) -> Result<Accepted<R>, Refusal> {
         accept(&self.manifest, target)?;
         Ok(Accepted(self))

@@ -3,6 +3,8 @@
 //! A program of its own, as it counts every allocation. The decompressor's own (C) memory is not counted; its window has a
 //! limit of 8 MiB.
 
+#![allow(unsafe_code)]
+
 mod common;
 
 use common::*;

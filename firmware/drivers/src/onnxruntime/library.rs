@@ -1,5 +1,7 @@
 //! ONNX Runtime's library: where it is looked for, whether it is one, and the only one of the process.
 
+#![allow(unsafe_code)]
+
 use super::error::OrtError;
 use super::reason::one_line;
 use libloading::Library;

@@ -1,7 +1,7 @@
 //! Pre-training by hidden pixels: VideoMAE's masked autoencoder (Tong et al. 2022).
 //!
 //! The loop, the feed and the state are those of training; what is learnt is another thing. What comes out is a checkpoint whose
-//! decoders and heads are random, as [`crate::import`] gives it.
+//! decoders and heads are random, as [`crate::import()`] gives it.
 
 mod mask;
 mod masked_batch;
@@ -178,13 +178,13 @@ impl Work for Machine<'_> {
         let first = first_tubelet(&self.base, phase.frames, seed);
         let part = |seed, w| share(feed, phase, size, recipe.masked, (seed, w));
         let Some((resident, ahead)) = &mut self.card else {
-            return pretrain_update(auto, state, &rates, first, feed.workers, |w| part(seed, w));
+            return pretrain_update(auto, state, &rates, first, feed.shares(phase), |w| part(seed, w));
         };
         state.updates = rates.number;
         let next = (state.step + 1 < phase.steps).then(|| seed_of(recipe.seed, state.updates));
         let whole = |seed| {
             let mut whole = MaskedBatch::default();
-            parallel(feed.workers, |w| part(seed, w)).into_iter().for_each(|part| whole.append(part));
+            parallel(feed.shares(phase), |w| part(seed, w)).into_iter().for_each(|part| whole.append(part));
             whole
         };
         ahead.with(seed, next, whole, |batch| pretrain_resident(auto, resident, &rates, first, batch))
