@@ -2,7 +2,6 @@
 
 use mtcae_contract::Expression;
 use mtcae_synth::{ClipSpec, FaceModel, LabelledClip, Renderer};
-use std::path::Path;
 
 fn spec(label: Expression, subject: u64, frames: usize) -> ClipSpec {
     ClipSpec { label, subject, size: 96, frames }
@@ -67,24 +66,37 @@ fn values_out_of_range_are_named() {
     assert_eq!(said(ClipSpec { frames: 0, ..fine }), "frames is 0; accepted: 1 to 256");
 }
 
-#[test]
-fn mouths_do_what_the_label_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/ict-facekit/ict.npz");
-    if !path.is_file() {
-        println!("skipped: {} is not there", path.display());
-        return;
-    }
-    let model = FaceModel::read(&path).unwrap();
-    let renderer = Renderer::new(&model);
-    // Width of the mouth in distances between the eyes, over many clips: nothing is as wide as a smile.
-    let width = |label| {
-        let of = |seed: u64| {
-            let clip = renderer.render(&ClipSpec { label, subject: seed, size: 48, frames: 3 }, seed).unwrap();
-            let [left, right, _, a, b] = clip.landmarks[1];
-            a.distance(b) / left.distance(right)
-        };
-        (0..12).map(of).sum::<f32>() / 12.0
+/// Width of the mouth in distances between the eyes, the mean of 12 persons.
+fn mouth(renderer: &Renderer, label: Expression) -> f32 {
+    let of = |seed: u64| {
+        let clip = renderer.render(&ClipSpec { label, subject: seed, size: 48, frames: 3 }, seed).unwrap();
+        let [left, right, _, a, b] = clip.landmarks[1];
+        a.distance(b) / left.distance(right)
     };
-    let (happy, sad, neutral) = (width(Expression::Happy), width(Expression::Sad), width(Expression::Neutral));
+    (0..12).map(of).sum::<f32>() / 12.0
+}
+
+/// Nothing is as wide as a smile.
+fn mouths_do_what_the_label_says(model: &FaceModel) {
+    let renderer = Renderer::new(model);
+    let [happy, sad, neutral] = [Expression::Happy, Expression::Sad, Expression::Neutral].map(|l| mouth(&renderer, l));
     assert!(happy > neutral + 0.05 && happy > sad + 0.05, "happy {happy}, neutral {neutral}, sad {sad}");
+}
+
+#[test]
+fn mouths_of_the_sketch_do_what_the_label_says() {
+    mouths_do_what_the_label_says(&FaceModel::sketch());
+}
+
+#[test]
+fn mouths_of_ict_facekit_do_what_the_label_says() {
+    let beside = || concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/ict-facekit/ict.npz").into();
+    let path = std::env::var_os("MTCAE_ICT").map_or_else(beside, std::path::PathBuf::from);
+    if !path.is_file() {
+        return println!(
+            "skipped: ICT-FaceKit's mouths because {} is not there; MTCAE_ICT says where it is",
+            path.display()
+        );
+    }
+    mouths_do_what_the_label_says(&FaceModel::read(&path).unwrap());
 }
