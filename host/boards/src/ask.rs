@@ -16,6 +16,12 @@ const MOST_MODES: usize = 256;
 /// A board whose clock is that far ahead of what can be has sent nonsense.
 const MAX_OFFSET_US: i128 = i64::MAX as i128;
 
+/// A permit as its message.
+pub(crate) fn offered(permit: &Permit, token: u32) -> PermitOffer {
+    const { assert!(mtcae_bundle::MAX_PERMIT <= MAX_PERMIT, "a permit would not fit its message") }
+    PermitOffer { token, permit: heapless::Vec::from_slice(&permit.to_bytes()).unwrap_or_default() }
+}
+
 /// How often and how long to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
@@ -266,10 +272,7 @@ impl Session {
     /// # Errors
     /// `Declined` when the board does not take it; as [`Session::ask`].
     pub fn permit(&mut self, permit: &Permit) -> Result<(), BoardError> {
-        let bytes = permit.to_bytes();
-        // A permit is never longer than its message has room for.
-        let permit = heapless::Vec::<u8, MAX_PERMIT>::from_slice(&bytes).unwrap_or_default();
-        let request = |token| Down::Permit(PermitOffer { token, permit: permit.clone() });
+        let request = |token| Down::Permit(offered(permit, token));
         self.ask("the permit", Patience::NORMAL, request, acknowledged)
     }
 

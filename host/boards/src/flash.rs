@@ -1,16 +1,13 @@
 //! A bundle to one board, from the first question to a version that is confirmed there.
 
 use crate::admission::{Asked, Course, course, runs_confirmed, slots_with};
-use crate::ask::Patience;
+use crate::ask::{Patience, offered};
 use crate::session::{Heard, Session};
 use crate::watch::{End, Phase, Step, Watch};
 use crate::{BoardError, BundleFile};
 use mtcae_bundle::Permit;
 use mtcae_transfer::{Action, Micros, Progress, SendError, Sender};
-use mtcae_wire::{
-    CHUNK, Down, Hello, MAX_PERMIT, Nack, Offer, PermitOffer, Reason, Refusal, SlotState, Slots, Up, UpdatePhase,
-    heapless,
-};
+use mtcae_wire::{CHUNK, Down, Hello, Nack, Offer, Reason, Refusal, SlotState, Slots, Up, UpdatePhase};
 use std::time::Duration;
 
 /// The longest wait between two looks at the clock and the stop flag.
@@ -267,9 +264,9 @@ impl Flight<'_> {
 
     /// A permit counts until the daemon ends, so each offer goes behind one.
     fn send_permit(&mut self) -> Option<u32> {
-        let permit = heapless::Vec::<u8, MAX_PERMIT>::from_slice(&self.options.permit.as_ref()?.to_bytes()).ok()?;
+        let permit = self.options.permit.as_ref()?;
         let token = self.session.new_token();
-        self.session.send(&Down::Permit(PermitOffer { token, permit }));
+        self.session.send(&Down::Permit(offered(permit, token)));
         Some(token)
     }
 
