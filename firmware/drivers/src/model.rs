@@ -1,6 +1,6 @@
 //! A model's folder: the manifest and the file of one precision, checked against each other before any engine sees them.
 
-use mtcae_contract::{Manifest, ManifestError, Precision};
+use mtcae_contract::{Clip, ClipSpec, Manifest, ManifestError, Precision};
 use mtcae_core::EngineError;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -162,6 +162,30 @@ impl ModelFile {
     pub(crate) fn unusable(&self, found: impl Into<String>, needed: impl Into<String>) -> ModelError {
         ModelError::Unusable { path: text(&self.path), found: found.into(), needed: needed.into() }
     }
+}
+
+/// When a file carries a contract hash, `carried`, it must be the manifest's.
+pub(crate) fn check_contract(carried: Option<&str>, file: &ModelFile) -> Result<(), ModelError> {
+    let needed = file.manifest.contract_hash();
+    match carried {
+        Some(found) if found != needed => Err(file.unusable(
+            format!("it was exported for another manifest ({CONTRACT_KEY} is {found:.64})"),
+            format!("{needed}, the hash of the manifest beside it"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A clip must be what the model takes.
+pub(crate) fn check_clip(clip: &Clip, spec: ClipSpec) -> Result<(), EngineError> {
+    let need = (spec.frames, spec.size, spec.frames * spec.size * spec.size * 3);
+    if (clip.frames, clip.size, clip.bytes.len()) == need {
+        return Ok(());
+    }
+    Err(EngineError::Failed(format!(
+        "a clip of {} frames of {} pixels; the model takes {} of {}",
+        clip.frames, clip.size, spec.frames, spec.size
+    )))
 }
 
 /// Reads and checks `manifest.toml` in `folder`.

@@ -10,7 +10,7 @@ pub use error::OrtError;
 pub use library::{ONNXRUNTIME_FOLDERS, OrtLibrary, find_onnxruntime};
 pub use placement::Placement;
 
-use crate::model::{CONTRACT_KEY, ModelError, ModelFile};
+use crate::model::{CONTRACT_KEY, ModelError, ModelFile, check_clip, check_contract};
 use mtcae_contract::{Clip, LANDMARKS, Manifest, RawOutput};
 use mtcae_core::{Engine, EngineError};
 use ort::ep;
@@ -152,7 +152,8 @@ impl OrtEngine {
         let kept_in = kept_in.map(|cache| cache::folder(cache, &file.bytes, library.version())).transpose()?;
         let builder = session_builder(library, device, threads, &profile, kept_in.as_deref()).map_err(failed)?;
         let session = { builder }.commit_from_memory(&file.bytes).map_err(failed)?;
-        check_contract(&session, file)?;
+        let carried = session.metadata().ok().and_then(|metadata| metadata.custom(CONTRACT_KEY));
+        check_contract(carried.as_deref(), file)?;
         check_signature(&session, file)?;
         let (input, binding) = bind(&session, &file.manifest).map_err(failed)?;
         let manifest = file.manifest.clone();
@@ -226,14 +227,7 @@ impl Engine for OrtEngine {
     }
 
     fn infer(&mut self, clip: &Clip) -> Result<RawOutput, EngineError> {
-        let spec = self.manifest.clip;
-        let need = (spec.frames, spec.size, spec.frames * spec.size * spec.size * 3);
-        if (clip.frames, clip.size, clip.bytes.len()) != need {
-            return Err(EngineError::Failed(format!(
-                "a clip of {} frames of {} pixels; the model takes {} of {}",
-                clip.frames, clip.size, spec.frames, spec.size
-            )));
-        }
+        check_clip(clip, self.manifest.clip)?;
         let run = catch_unwind(AssertUnwindSafe(|| self.run(clip)));
         run.unwrap_or_else(|_| Err("ONNX Runtime gave up".to_owned())).map_err(EngineError::Failed)
     }
@@ -303,18 +297,6 @@ fn outputs(manifest: &Manifest) -> [(&'static str, Vec<i64>); 3] {
         ("landmarks", vec![1, t, LANDMARKS as i64, 2]),
         ("logits", vec![1, manifest.labels.len() as i64]),
     ]
-}
-
-/// When the file carries a contract hash, it must be the manifest's.
-fn check_contract(session: &Session, file: &ModelFile) -> Result<(), ModelError> {
-    let needed = file.manifest.contract_hash();
-    match session.metadata().ok().and_then(|metadata| metadata.custom(CONTRACT_KEY)) {
-        Some(found) if found != needed => Err(file.unusable(
-            format!("it was exported for another manifest ({CONTRACT_KEY} is {found:.64})"),
-            format!("{needed}, the hash of the manifest beside it"),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// Checks names, types and shapes.

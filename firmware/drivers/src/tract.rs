@@ -1,6 +1,6 @@
 //! The network on the CPU, with tract.
 
-use crate::model::{CONTRACT_KEY, ModelError, ModelFile};
+use crate::model::{CONTRACT_KEY, ModelError, ModelFile, check_clip, check_contract};
 use mtcae_contract::{Clip, LANDMARKS, Manifest, Precision, RawOutput};
 use mtcae_core::{Engine, EngineError};
 use mtcae_kernels::{Fusion, optimized};
@@ -66,8 +66,9 @@ impl TractEngine {
         let needed = "an ONNX network that tract can run";
         let mut proto = tract_onnx::onnx()
             .proto_model_for_read(&mut file.bytes.as_slice())
-            .map_err(|_| file.unusable("it is not ONNX", needed))?;
-        check_contract(&proto, file)?;
+            .map_err(|e| file.unusable(format!("it is not ONNX ({})", one_line(&format!("{e:#}"))), needed))?;
+        let carried = proto.metadata_props.iter().find(|p| p.key == CONTRACT_KEY);
+        check_contract(carried.map(|p| p.value.as_str()), file)?;
         let order = check_signature(&proto, file)?;
         // tract is not written for hostile files and may panic on what passes for a graph.
         let plan = catch_unwind(AssertUnwindSafe(|| optimized(&mut proto, which)?.into_runnable()));
@@ -129,14 +130,7 @@ impl Engine for TractEngine {
     }
 
     fn infer(&mut self, clip: &Clip) -> Result<RawOutput, EngineError> {
-        let spec = self.manifest.clip;
-        let need = (spec.frames, spec.size, spec.frames * spec.size * spec.size * 3);
-        if (clip.frames, clip.size, clip.bytes.len()) != need {
-            return Err(EngineError::Failed(format!(
-                "a clip of {} frames of {} pixels; the model takes {} of {}",
-                clip.frames, clip.size, spec.frames, spec.size
-            )));
-        }
+        check_clip(clip, self.manifest.clip)?;
         self.run(clip)
     }
 
@@ -151,18 +145,6 @@ fn check_threads(threads: usize) -> Result<(), EngineError> {
         return Ok(());
     }
     Err(EngineError::Refused(format!("engine threads is {threads}; accepted: 1 to {MAX_THREADS}")))
-}
-
-/// When the file carries a contract hash, it must be the manifest's.
-fn check_contract(proto: &ModelProto, file: &ModelFile) -> Result<(), ModelError> {
-    let needed = file.manifest.contract_hash();
-    match proto.metadata_props.iter().find(|p| p.key == CONTRACT_KEY) {
-        Some(found) if found.value != needed => Err(file.unusable(
-            format!("it was exported for another manifest ({CONTRACT_KEY} is {:.64})", found.value),
-            format!("{needed}, the hash of the manifest beside it"),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// Checks names, types and shapes; gives where each of [`OUTPUTS`] stands.

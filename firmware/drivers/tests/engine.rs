@@ -113,7 +113,7 @@ fn missing_and_damaged_files_are_named() {
 
 #[test]
 fn networks_of_another_form_are_refused() {
-    assert_snapshot!(refusal(folder(manifest(), b"no network at all").path()), @"model file DIR/tiny.onnx cannot be used: it is not ONNX; needed: an ONNX network that tract can run; export it again with `mtcae export`");
+    assert_snapshot!(refusal(folder(manifest(), b"no network at all").path()), @"model file DIR/tiny.onnx cannot be used: it is not ONNX (failed to decode Protobuf message: invalid wire type value: 6); needed: an ONNX network that tract can run; export it again with `mtcae export`");
     let clip = ClipSpec { frames: 4, size: 16, seconds: 1.0 };
     assert_snapshot!(refusal(folder(Manifest { clip, ..manifest() }, TINY).path()), @"model file DIR/tiny.onnx cannot be used: its input is `clip`, uint8 [1, 2, 16, 16, 3]; needed: one input `clip`, uint8 [1, 4, 16, 16, 3]; export it again with `mtcae export`");
     assert_snapshot!(refusal(folder(Manifest { labels: LabelSet::seven(), ..manifest() }, TINY).path()), @"model file DIR/tiny.onnx cannot be used: its output `logits` is [1, 3]; needed: an output `logits` [1, 7]; export it again with `mtcae export`");

@@ -15,7 +15,7 @@ fn models_that_cannot_be_used() {
     std::fs::remove_file(bench.dir.path().join("manifest.toml")).unwrap();
     assert_snapshot!(one_line(bench.refusal(&[])), @"3: mtcae-firmware: model file DIR/manifest.toml is missing; give a folder that holds manifest.toml and its files, as `mtcae export` writes it");
     bench.model(manifest(), b"no network at all");
-    assert_snapshot!(one_line(bench.refusal(&[])), @"3: mtcae-firmware: model file DIR/tiny.onnx cannot be used: it is not ONNX; needed: an ONNX network that tract can run; export it again with `mtcae export`");
+    assert_snapshot!(one_line(bench.refusal(&[])), @"3: mtcae-firmware: model file DIR/tiny.onnx cannot be used: it is not ONNX (failed to decode Protobuf message: invalid wire type value: 6); needed: an ONNX network that tract can run; export it again with `mtcae export`");
     bench.model(Manifest { clip: ClipSpec { frames: 4, size: 16, seconds: 1.0 }, ..manifest() }, TINY);
     assert_snapshot!(one_line(bench.refusal(&[])), @"3: mtcae-firmware: model file DIR/tiny.onnx cannot be used: its input is `clip`, uint8 [1, 2, 16, 16, 3]; needed: one input `clip`, uint8 [1, 4, 16, 16, 3]; export it again with `mtcae export`");
     bench.model(Manifest { labels: LabelSet::seven(), ..manifest() }, TINY);

@@ -21,6 +21,14 @@ pub enum OrtError {
         /// As it was given.
         path: String,
     },
+    /// The file that was named cannot be looked at.
+    #[error("ONNX Runtime's library {path} cannot be read: {cause}")]
+    Unreadable {
+        /// As it was given.
+        path: String,
+        /// What the system says.
+        cause: std::io::Error,
+    },
     /// The file is no library, or none of ONNX Runtime.
     #[error("{path} is not ONNX Runtime: {why}; give the path of a libonnxruntime.so")]
     NotOnnxRuntime {

@@ -8,6 +8,7 @@ use libloading::Library;
 use ort::environment::Environment;
 use ort::sys::OrtApiBase;
 use std::ffi::{CStr, c_char};
+use std::io::ErrorKind;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -35,11 +36,10 @@ pub struct OrtLibrary {
 /// The path of ONNX Runtime's library: `given`, or the first one in [`ONNXRUNTIME_FOLDERS`].
 ///
 /// # Errors
-/// [`OrtError::NotFound`], or [`OrtError::Missing`] when `given` is not there.
+/// [`OrtError::NotFound`], or [`OrtError::Missing`] or [`OrtError::Unreadable`] of the one that is `given`.
 pub fn find_onnxruntime(given: Option<&Path>) -> Result<PathBuf, OrtError> {
     if let Some(path) = given {
-        let there = path.exists();
-        return if there { Ok(path.to_owned()) } else { Err(OrtError::Missing { path: path.display().to_string() }) };
+        return path.metadata().map(|_| path.to_owned()).map_err(|cause| unreachable_file(path, cause));
     }
     let found = ONNXRUNTIME_FOLDERS.iter().find_map(|folder| find_in(Path::new(folder)));
     found.ok_or_else(|| OrtError::NotFound { looked: ONNXRUNTIME_FOLDERS.join(", ") })
@@ -70,7 +70,7 @@ impl OrtLibrary {
     /// When the file is missing or no ONNX Runtime, its interface is too old, or another one is in use.
     pub fn load(path: &Path) -> Result<&'static OrtLibrary, OrtError> {
         let _only_one = DOOR.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = path.canonicalize().map_err(|_| OrtError::Missing { path: path.display().to_string() })?;
+        let path = path.canonicalize().map_err(|cause| unreachable_file(path, cause))?;
         if let Some(loaded) = LOADED.get() {
             return loaded.is(&path);
         }
@@ -94,6 +94,14 @@ impl OrtLibrary {
     /// What it says of itself, such as `1.32.0`.
     pub fn version(&self) -> &str {
         &self.version
+    }
+}
+
+fn unreachable_file(path: &Path, cause: std::io::Error) -> OrtError {
+    let path = path.display().to_string();
+    match cause.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => OrtError::Missing { path },
+        _ => OrtError::Unreadable { path, cause },
     }
 }
 
