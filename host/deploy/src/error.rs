@@ -52,6 +52,14 @@ pub enum ExportError {
         /// The checkpoint.
         path: PathBuf,
     },
+    /// A manifest with other labels than the checkpoint was trained with.
+    #[error("manifest key `labels`: {path}: {source}; correct the manifest or take another checkpoint")]
+    OtherLabels {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Both lists.
+        source: CheckpointError,
+    },
     /// A folder that holds a model of another kind.
     #[error(
         "{folder} holds {there}, which reads other clips or says other labels than {this}; accepted: another folder"

@@ -6,7 +6,7 @@ use crate::folder::hex_sha256;
 use crate::tract::TractModel;
 use mtcae_contract::{Artifact, Manifest, Precision};
 use mtcae_network::onnx::{EmitError, EmitOptions, emit, emit_half};
-use mtcae_network::{Checkpoint, Network, NetworkConfig, count};
+use mtcae_network::{Checkpoint, CheckpointError, Network, NetworkConfig, count};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,8 @@ pub struct ExportReport {
     pub files: Vec<ExportedFile>,
     /// The manifest beside them.
     pub manifest: PathBuf,
+    /// Files that the manifest there listed before, and no longer does: they may be of other weights. They stay where they are.
+    pub dropped: Vec<PathBuf>,
     /// Trained values.
     pub parameters: usize,
 }
@@ -92,6 +94,7 @@ pub fn export(
         path: out.into(),
         source,
     })?;
+    let before = crate::read_manifest(out).map_or(Vec::new(), |there| there.artifacts);
     let mut manifest = Manifest { artifacts: Vec::new(), ..manifest.clone() };
     let mut files = Vec::new();
     for (precision, onnx, agreement) in made {
@@ -103,8 +106,10 @@ pub fn export(
     }
     let path = out.join("manifest.toml");
     write_whole(out, &path, manifest.to_toml()?.as_bytes())?;
-    let network = Network::new(model.config).map_err(|e| mtcae_network::CheckpointError::Config(e.to_string()));
-    Ok(ExportReport { files, manifest: path, parameters: network.map_or(0, |n| count(&n).parameters()) })
+    let network = Network::new(model.config).map_err(|e| CheckpointError::Config(e.to_string()));
+    let is_dropped = |a: &&Artifact| !manifest.artifacts.iter().any(|new| new.file == a.file);
+    let dropped = before.iter().filter(is_dropped).map(|a| out.join(&a.file)).collect();
+    Ok(ExportReport { files, manifest: path, dropped, parameters: network.map_or(0, |n| count(&n).parameters()) })
 }
 
 /// The exported file in memory, with the metadata `mtcae.contract` and `mtcae.config`; not yet checked.
@@ -159,6 +164,9 @@ pub(crate) fn fits(checkpoint: &Checkpoint, manifest: &Manifest, path: &Path) ->
     ];
     if let Some((key, found, need)) = checks.into_iter().find(|(_, found, need)| found != need) {
         return Err(ExportError::Mismatch { key, found, need, path: path.into() });
+    }
+    if let Err(source @ CheckpointError::Labels { .. }) = checkpoint.check_labels(manifest.labels.labels()) {
+        return Err(ExportError::OtherLabels { path: path.into(), source });
     }
     // What a manifest calls a preset of ours must be it; other names are their owners' affair.
     let ours = NetworkConfig::preset(&manifest.preset);

@@ -1,5 +1,6 @@
 //! Stills played as clips: a slowly moving, slightly wrong camera.
 
+use crate::recipe::within;
 use mtcae_contract::{Point, Rect};
 use mtcae_data::StillRef;
 use mtcae_network::SplitMix;
@@ -9,21 +10,21 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augment {
-    /// Chance of a mirrored clip.
+    /// Chance of a mirrored clip, 0 to 1.
     pub flip: f32,
-    /// Most rotation, degrees.
+    /// Most rotation, degrees, 0 to 180.
     pub rotate: f32,
-    /// Most change of size, as a fraction.
+    /// Most change of size, as a fraction, 0 to 0.5.
     pub scale: f32,
-    /// Most shift, as a fraction of the framing square.
+    /// Most shift, as a fraction of the framing square, 0 to 0.5.
     pub shift: f32,
-    /// Most change of contrast and of brightness, as a fraction.
+    /// Most change of contrast and of brightness, as a fraction, 0 to 1.
     pub contrast: f32,
-    /// Most change of each colour's brightness on its own, as a fraction: grey pictures get a tint.
+    /// Most change of each colour's brightness on its own, as a fraction, 0 to 1: grey pictures get a tint.
     pub tint: f32,
-    /// Chance of a grey rectangle over part of the clip.
+    /// Chance of a grey rectangle over part of the clip, 0 to 1.
     pub erase: f32,
-    /// Most camera motion over the clip, as a fraction of the ranges above.
+    /// Most camera motion over the clip, as a fraction of the ranges above, 0 to 1.
     pub motion: f32,
 }
 
@@ -73,6 +74,24 @@ pub struct Plan {
 }
 
 impl Augment {
+    /// # Errors
+    /// The key, the value and what is accepted.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        for (key, value, most) in [
+            ("augment.flip", self.flip, 1.0),
+            ("augment.rotate", self.rotate, 180.0),
+            ("augment.scale", self.scale, 0.5),
+            ("augment.shift", self.shift, 0.5),
+            ("augment.contrast", self.contrast, 1.0),
+            ("augment.tint", self.tint, 1.0),
+            ("augment.erase", self.erase, 1.0),
+            ("augment.motion", self.motion, 1.0),
+        ] {
+            within(key, value, 0.0, most)?;
+        }
+        Ok(())
+    }
+
     /// Draws what happens to a clip of `frames` made from a still whose framing square is `framing`.
     pub fn draw(&self, framing: Rect, frames: usize, random: &mut SplitMix) -> Plan {
         let mut around = |most: f32| (random.unit() * 2.0 - 1.0) * most;

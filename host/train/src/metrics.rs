@@ -87,24 +87,31 @@ pub fn score(answered: &[Answered], classes: usize) -> Scores {
     Scores { samples: answered.len(), war, uar, recall, confusion, box_iou, landmark_nme }
 }
 
-/// Intervals of the scores of `answered`; equal seeds give equal intervals.
-pub fn intervals(answered: &[Answered], classes: usize, seed: u64) -> Intervals {
+/// Intervals of the scores of `answered`; equal seeds give equal intervals. None of one person, who says nothing of others.
+pub fn intervals(answered: &[Answered], classes: usize, seed: u64) -> Option<Intervals> {
     let persons = persons(answered);
+    if persons.len() < 2 {
+        return None;
+    }
     let mut random = SplitMix::new(seed);
     let draws: Vec<[f32; 4]> = (0..ROUNDS).map(|_| drawn(answered, &persons, classes, &mut random)).collect();
     let of = |k: usize| interval(draws.iter().map(|d| d[k]).collect());
-    Intervals { war: of(0), uar: of(1), box_iou: of(2), landmark_nme: of(3) }
+    Some(Intervals { war: of(0), uar: of(1), box_iou: of(2), landmark_nme: of(3) })
 }
 
-/// Intervals of WAR and UAR of `a` minus those of `b`, which answer the same samples: each draw takes the same persons.
-pub fn difference(a: &[Answered], b: &[Answered], classes: usize, seed: u64) -> (Interval, Interval) {
+/// Intervals of WAR and UAR of `a` minus those of `b`, which answer the same samples: each draw takes the same persons. None
+/// of one person.
+pub fn difference(a: &[Answered], b: &[Answered], classes: usize, seed: u64) -> Option<(Interval, Interval)> {
+    if person_count(a) < 2 {
+        return None;
+    }
     let draws = |answered: &[Answered]| -> Vec<[f32; 4]> {
         let (persons, mut random) = (persons(answered), SplitMix::new(seed));
         (0..ROUNDS).map(|_| drawn(answered, &persons, classes, &mut random)).collect()
     };
     let (a, b) = (draws(a), draws(b));
     let of = |k: usize| interval(a.iter().zip(&b).map(|(a, b)| a[k] - b[k]).collect());
-    (of(0), of(1))
+    Some((of(0), of(1)))
 }
 
 /// How many different persons there are.
@@ -206,18 +213,22 @@ mod tests {
     fn an_interval_is_that_of_a_binomial() {
         // 400 persons with one sample each, 3 in 4 right: standard error sqrt(.75 * .25 / 400) = 0.0217.
         let answered: Vec<Answered> = (0..400u64).map(|i| sample(0, i, !i.is_multiple_of(4))).collect();
-        let war = intervals(&answered, 3, 1).war;
+        let war = intervals(&answered, 3, 1).unwrap().war;
         assert!((war.low - (0.75 - 1.96 * 0.0217)).abs() < 0.008, "{war:?}");
         assert!((war.high - (0.75 + 1.96 * 0.0217)).abs() < 0.008, "{war:?}");
         assert_eq!(intervals(&answered, 3, 1), intervals(&answered, 3, 1));
         assert!(intervals(&answered, 3, 1) != intervals(&answered, 3, 2));
+        // One person says nothing of others, however many samples there are.
+        let one: Vec<Answered> = (0..400u64).map(|i| sample(0, 1, !i.is_multiple_of(4))).collect();
+        assert_eq!((intervals(&one, 3, 1), difference(&one, &one, 3, 1)), (None, None));
     }
 
     #[test]
     fn samples_of_one_person_do_not_make_an_interval_narrow() {
         let alone: Vec<Answered> = (0..200u64).map(|i| sample(0, i, i.is_multiple_of(2))).collect();
         let few: Vec<Answered> = (0..200u64).map(|i| sample(0, i / 20, (i / 20).is_multiple_of(2))).collect();
-        let width = |a: &[Answered]| intervals(a, 3, 1).war.high - intervals(a, 3, 1).war.low;
+        let war = |a: &[Answered]| intervals(a, 3, 1).unwrap().war;
+        let width = |a: &[Answered]| war(a).high - war(a).low;
         assert!(width(&few) > 3.0 * width(&alone), "{} {}", width(&few), width(&alone));
         assert_eq!(person_count(&few), 10);
     }
@@ -226,9 +237,9 @@ mod tests {
     fn what_two_models_share_cancels_out() {
         let a: Vec<Answered> = (0..100u64).map(|i| sample(0, i, i.is_multiple_of(2))).collect();
         let better: Vec<Answered> = (0..100u64).map(|i| sample(0, i, i.is_multiple_of(2) || i % 10 == 1)).collect();
-        let (same, _) = difference(&a, &a, 3, 5);
+        let (same, _) = difference(&a, &a, 3, 5).unwrap();
         assert_eq!(same, Interval { low: 0.0, high: 0.0 });
-        let (war, _) = difference(&better, &a, 3, 5);
+        let (war, _) = difference(&better, &a, 3, 5).unwrap();
         assert!(war.low > 0.0 && war.low < 0.1 && war.high > 0.1 && war.high < 0.2, "{war:?}");
     }
 }

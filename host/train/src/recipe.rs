@@ -33,11 +33,11 @@ pub struct Phase {
     pub size: Option<usize>,
     /// Clips per update.
     pub batch: usize,
-    /// Updates.
+    /// Updates, at least 1.
     pub steps: usize,
     /// Highest learning rate.
     pub lr: f32,
-    /// Updates from zero to the highest learning rate.
+    /// Updates from zero to the highest learning rate, at most `steps`.
     pub warmup: usize,
 }
 
@@ -93,7 +93,14 @@ impl Phase {
     pub(crate) fn validate(&self, base: &NetworkConfig) -> Result<(), String> {
         self.network(base).validate().map_err(|e| format!("phase: {e}"))?;
         within("phase.batch", self.batch as f32, 2.0, 4096.0)?;
+        within("phase.steps", self.steps as f32, 1.0, 1e9)?;
         within("phase.lr", self.lr, 1e-8, 1.0)?;
+        if self.warmup > self.steps {
+            return Err(format!(
+                "`phase.warmup` is {}; accepted: 0 to {}, the steps of its phase",
+                self.warmup, self.steps
+            ));
+        }
         if !self.frames.is_multiple_of(2) || (self.still && self.frames != 2) {
             return Err(format!("`phase.frames` is {}; accepted: an even number, 2 when `still`", self.frames));
         }
@@ -154,6 +161,7 @@ impl Recipe {
         ] {
             within(key, value, 0.0, 1000.0)?;
         }
+        self.augment.validate()?;
         if self.phase.is_empty() {
             return Err("`phase` is empty; accepted: at least one".into());
         }
@@ -202,5 +210,25 @@ mod tests {
         let single = Recipe::from_toml(&format!("strategy = \"single-task\"\n{text}")).unwrap();
         assert_eq!(single.network(8).map(|n| (n.strategy, n.classes)), Ok((Strategy::SingleTask, 8)));
         assert!(Recipe::from_toml(&text.replace("balance", "ballance")).unwrap_err().contains("ballance"));
+    }
+
+    #[test]
+    fn every_number_has_its_range() {
+        let text = include_str!("../recipes/stills.toml");
+        let refused = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from}");
+            Recipe::from_toml(&text.replace(from, to)).unwrap_err()
+        };
+        insta::assert_snapshot!(refused("flip = 0.5", "flip = 50.0"), @"`augment.flip` is 50; accepted: 0 to 1");
+        insta::assert_snapshot!(refused("rotate = 12.0", "rotate = inf"), @"`augment.rotate` is inf; accepted: 0 to 180");
+        insta::assert_snapshot!(refused("scale = 0.12", "scale = 3.0"), @"`augment.scale` is 3; accepted: 0 to 0.5");
+        insta::assert_snapshot!(refused("shift = 0.07", "shift = -0.1"), @"`augment.shift` is -0.1; accepted: 0 to 0.5");
+        insta::assert_snapshot!(refused("contrast = 0.3", "contrast = -4.0"), @"`augment.contrast` is -4; accepted: 0 to 1");
+        insta::assert_snapshot!(refused("tint = 0.1", "tint = 1.5"), @"`augment.tint` is 1.5; accepted: 0 to 1");
+        insta::assert_snapshot!(refused("erase = 0.25", "erase = nan"), @"`augment.erase` is NaN; accepted: 0 to 1");
+        insta::assert_snapshot!(refused("motion = 0.3", "motion = 2.0"), @"`augment.motion` is 2; accepted: 0 to 1");
+        insta::assert_snapshot!(refused("steps = 7000", "steps = 0"), @"`phase.steps` is 0; accepted: 1 to 1000000000");
+        insta::assert_snapshot!(refused("warmup = 200", "warmup = 7001"), @"`phase.warmup` is 7001; accepted: 0 to 7000, the steps of its phase");
+        insta::assert_snapshot!(refused("lr = 1e-3", "lr = nan"), @"`phase.lr` is NaN; accepted: 0.00000001 to 1");
     }
 }

@@ -129,7 +129,9 @@ impl State {
     /// When the file is not a state, or one of other parameters.
     pub fn read_of(path: &Path, params: Vec<Param>) -> Result<State, TrainError> {
         let bytes = std::fs::read(path).map_err(|e| TrainError::file(path, e))?;
-        let bad = |e: &dyn std::fmt::Display| TrainError::file(path, format!("not a training state: {e}"));
+        let bad = |e: &dyn std::fmt::Display| {
+            TrainError::file(path, format!("not a training state: {e}; remove it to begin anew"))
+        };
         let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(&e))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(&e))?;
         let number = |key: &str| -> Result<usize, TrainError> {
@@ -201,6 +203,7 @@ mod tests {
         let network = Network::new(config).unwrap();
         assert_eq!(State::read(&path, &network).unwrap(), state);
         std::fs::write(&path, b"nonsense").unwrap();
-        assert!(State::read(&path, &network).unwrap_err().to_string().contains("not a training state"));
+        let said = State::read(&path, &network).unwrap_err().to_string();
+        assert!(said.contains("not a training state: ") && said.ends_with("; remove it to begin anew"), "{said}");
     }
 }

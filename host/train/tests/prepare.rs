@@ -129,7 +129,7 @@ fn pictures_become_shards_that_a_model_is_scored_on() {
     let scored = desk.said(&["evaluate", zoo, "--data", "out/eight"]);
     assert!(scored.starts_with("exit code: 0\n") && scored.contains("WAR"), "{scored}");
 
-    let scored = desk.said(&["evaluate", zoo, "--data", "out/eight", "--classes", "happy,sad", "--json"]);
+    let scored = desk.said(&["evaluate", zoo, "--data", "out/eight", "--classes", "happy, sadness", "--json"]);
     let object: serde_json::Value =
         serde_json::from_str(scored.strip_prefix("exit code: 0\n").expect(&scored)).unwrap();
     let cells = object["confusion"].as_array().unwrap().iter().map(|row| row.as_array().unwrap());
@@ -146,8 +146,14 @@ fn pictures_become_shards_that_a_model_is_scored_on() {
     assert_eq!((&off["war"], &off["ece"]), (&centred["war"], &centred["ece"]), "expressions are those of the middle");
     let constant = |scored: &serde_json::Value| scored["constant"]["box_iou"].as_f64().unwrap();
     assert!(off["box_iou"] != centred["box_iou"] && constant(&off) < constant(&centred), "{off} {centred}");
-    let scored = desk.said(&["evaluate", zoo, "--data", "out/eight", "--classes", "glad"]);
-    assert!(scored.contains("--classes names `glad`; accepted: neutral, happy, sad, "), "{scored}");
+    for (classes, code, says) in [
+        ("glad", 2, "unknown expression \"glad\"; accepted: neutral, "),
+        ("calm", 1, "--classes names `calm`; accepted: neutral, happy, sad, "),
+        ("fear,disgust", 1, "no sample is of --classes fear,disgust"),
+    ] {
+        let said = desk.said(&["evaluate", zoo, "--data", "out/eight", "--classes", classes]);
+        assert!(said.starts_with(&format!("exit code: {code}\n")) && said.contains(says), "{said}");
+    }
 
     let arguments = ["curves", zoo, "--data", "out/eight", "--harms", "dark,rotated", "--json", "--plot", "curves.svg"];
     let said = desk.said(&arguments);
@@ -249,6 +255,8 @@ fn pictures_that_were_trained_on_are_told_and_can_be_left_out() {
     let said = desk.said(&train);
     assert!(said.starts_with("exit code: 0\n"), "{said}");
     assert!(said.contains("warning: 1 of 2 test pictures are trained on, too: "), "{said}");
+    // Without a terminal there is no bar that scores could stand above.
+    assert!(said.contains("\nupdate 1: WAR "), "{said}");
     let apart = desk.said(&[&train[..8], &["apart", "--without", "out/train"]].concat());
     assert!(apart.contains("\n1 of 2 test pictures left out") && !apart.contains("warning"), "{apart}");
     let nothing = desk.said(&[&train[..5], &["--out", "no", "--without", "out/train"]].concat());
@@ -269,8 +277,18 @@ fn pictures_that_were_trained_on_are_told_and_can_be_left_out() {
     assert!(said.contains("Error: --without leaves no sample: "), "{said}");
     // What it learnt from, and nothing said which persons it has not seen.
     let said = scored(&["out/train"]);
-    assert!(said.contains("warning: run/checkpoint.safetensors was trained on this very data: "), "{said}");
+    let told = "warning: run/checkpoint.safetensors was trained on persons or pictures of 2 of the 2 samples: ";
+    assert!(said.contains(told), "{said}");
     assert_eq!(json(&said)["trained_on"], true);
+    // One picture of two is not the same people, but it is said.
+    let said = scored(&["out/test"]);
+    assert!(said.contains("was trained on the pictures of 1 of the 2 samples: "), "{said}");
+    assert_eq!(json(&said)["trained_on"], false);
+    // The same pictures from elsewhere, under other names.
+    desk.file("moved/happy/a.png", PORTRAIT);
+    desk.file("moved/sad/b.jpg", FACE);
+    desk.prepare(&["--root", "moved", "--out", "out", "--name", "moved", "--side", "96"]);
+    assert_eq!(json(&scored(&["out/moved"]))["trained_on"], true);
 
     let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/zoo/edge");
     let curves = ["curves", zoo, "--data", "out/test", "--without", "out/train", "--harms", "dark", "--json"];

@@ -178,13 +178,6 @@ fn contract_digest(manifest: &mtcae_contract::Manifest) -> Digest {
     Digest::try_from(hash.clone()).unwrap_or_else(|_| Digest::of(hash.as_bytes()))
 }
 
-impl ModelDescription {
-    /// Whether `manifest` (the unpacked part) is the one described here.
-    pub fn describes(&self, manifest: &mtcae_contract::Manifest) -> bool {
-        *self == ModelDescription::from(manifest)
-    }
-}
-
 impl BundleManifest {
     /// Bytes that all parts take when unpacked.
     pub fn plain_len(&self) -> u64 {

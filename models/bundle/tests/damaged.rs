@@ -50,7 +50,7 @@ fn intact_bundles_are_taken() {
         let expected: Vec<_> = parts(1).into_iter().map(|(name, _, bytes)| (name.to_owned(), bytes)).collect();
         assert_eq!(kept.parts, expected, "{form}");
         let unpacked = mtcae_contract::Manifest::from_toml(std::str::from_utf8(&kept.parts[0].1).unwrap()).unwrap();
-        assert!(manifest.model.unwrap().describes(&unpacked));
+        assert_eq!(manifest.model.unwrap(), ModelDescription::from(&unpacked));
     }
 }
 

@@ -4,11 +4,14 @@ use crate::config::NetworkConfig;
 use crate::cost::parameters;
 use crate::decoder::Network;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::collections::{BTreeMap, HashMap};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// Metadata key under which the configuration stands, as JSON.
 const CONFIG_KEY: &str = "mtcae.config";
+/// And the labels, as a JSON list of names.
+const LABELS_KEY: &str = "mtcae.labels";
 
 /// Why a checkpoint is refused.
 #[derive(Debug, Error)]
@@ -19,6 +22,17 @@ pub enum CheckpointError {
     /// No or unreadable configuration.
     #[error("checkpoint metadata `{CONFIG_KEY}`: {0}")]
     Config(String),
+    /// Labels that are not a list, or not one for each class.
+    #[error("checkpoint metadata `{LABELS_KEY}`: {0}")]
+    LabelList(String),
+    /// Labels other than those that are asked for.
+    #[error("checkpoint answers with the labels {has:?}; accepted: those asked for, in their order, {needs:?}")]
+    Labels {
+        /// In the checkpoint.
+        has: Vec<String>,
+        /// Asked for.
+        needs: Vec<String>,
+    },
     /// A parameter the network needs is not there.
     #[error("checkpoint lacks `{name}` {shape:?}")]
     Missing {
@@ -83,6 +97,8 @@ pub struct Checkpoint {
     pub config: NetworkConfig,
     /// Weights by name; exactly the network's parameters.
     pub tensors: BTreeMap<String, Tensor>,
+    /// Names of the classes in the order of the logits; nothing where nobody has said what they mean.
+    pub labels: Option<Vec<String>>,
 }
 
 impl Checkpoint {
@@ -91,15 +107,32 @@ impl Checkpoint {
     /// # Errors
     /// When a parameter is missing, left over, of the wrong shape or not finite.
     pub fn new(config: NetworkConfig, tensors: BTreeMap<String, Tensor>) -> Result<Checkpoint, CheckpointError> {
-        let checkpoint = Checkpoint { config, tensors };
+        let checkpoint = Checkpoint { config, tensors, labels: None };
         checkpoint.check()?;
         Ok(checkpoint)
+    }
+
+    /// The same checkpoint, whose classes mean this.
+    pub fn with_labels(self, labels: &[impl ToString]) -> Checkpoint {
+        Checkpoint { labels: Some(names(labels)), ..self }
+    }
+
+    /// Whether its classes mean this, as far as it says.
+    ///
+    /// # Errors
+    /// When they mean something else, or are in another order.
+    pub fn check_labels(&self, labels: &[impl ToString]) -> Result<(), CheckpointError> {
+        let needs = names(labels);
+        match &self.labels {
+            Some(has) if *has != needs => Err(CheckpointError::Labels { has: has.clone(), needs }),
+            _ => Ok(()),
+        }
     }
 
     /// Checks that weights and configuration fit; the fields are open to change.
     ///
     /// # Errors
-    /// When a parameter is missing, left over, of the wrong shape or not finite.
+    /// When a parameter is missing, left over, of the wrong shape or not finite, or the labels are not one for each class.
     pub fn check(&self) -> Result<(), CheckpointError> {
         let tensors = &self.tensors;
         let network = Network::new(self.config.clone()).map_err(|e| CheckpointError::Config(e.to_string()))?;
@@ -120,7 +153,12 @@ impl Checkpoint {
         if let Some(first) = left.next() {
             return Err(CheckpointError::LeftOver { first: first.clone(), count: 1 + left.count() });
         }
-        Ok(())
+        match (self.labels.as_ref().map(Vec::len), self.config.classes) {
+            (Some(n), classes) if n != classes => {
+                Err(CheckpointError::LabelList(format!("{n} labels; accepted: one for each of the {classes} classes")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads a file's bytes.
@@ -130,9 +168,11 @@ impl Checkpoint {
     pub fn from_bytes(bytes: &[u8]) -> Result<Checkpoint, CheckpointError> {
         let format = |e: safetensors::SafeTensorError| CheckpointError::Format(e.to_string());
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(format)?;
-        let text = header.metadata().as_ref().and_then(|m| m.get(CONFIG_KEY));
-        let text = text.ok_or_else(|| CheckpointError::Config("is missing".into()))?;
-        let config = serde_json::from_str(text).map_err(|e| CheckpointError::Config(e.to_string()))?;
+        let text = |key: &str| header.metadata().as_ref().and_then(|m| m.get(key));
+        let config = text(CONFIG_KEY).ok_or_else(|| CheckpointError::Config("is missing".into()))?;
+        let config = serde_json::from_str(config).map_err(|e| CheckpointError::Config(e.to_string()))?;
+        let labels = text(LABELS_KEY).map(|text| serde_json::from_str(text)).transpose();
+        let labels = labels.map_err(|e| CheckpointError::LabelList(e.to_string()))?;
         let file = SafeTensors::deserialize(bytes).map_err(format)?;
         let tensors = file
             .iter()
@@ -141,30 +181,67 @@ impl Checkpoint {
                 Ok((name.to_owned(), Tensor { shape: view.shape().to_vec(), values }))
             })
             .collect::<Result<_, CheckpointError>>()?;
-        Checkpoint::new(config, tensors)
+        let checkpoint = Checkpoint { config, tensors, labels };
+        checkpoint.check()?;
+        Ok(checkpoint)
     }
 
     /// A file's bytes, tensors in alphabetical order.
     ///
     /// # Errors
-    /// When the format cannot hold them.
+    /// When a tensor has not as many values as its sides say.
     pub fn to_bytes(&self, stored_as: StoredAs) -> Result<Vec<u8>, CheckpointError> {
+        let format = |e: serde_json::Error| CheckpointError::Format(e.to_string());
         let config = serde_json::to_string(&self.config).map_err(|e| CheckpointError::Config(e.to_string()))?;
-        let encoded: Vec<(&String, &Tensor, Vec<u8>)> =
-            self.tensors.iter().map(|(name, t)| (name, t, encode(&t.values, stored_as))).collect();
-        let dtype = match stored_as {
-            StoredAs::F32 => Dtype::F32,
-            StoredAs::F16 => Dtype::F16,
+        let mut metadata = BTreeMap::from([(CONFIG_KEY, config)]);
+        if let Some(labels) = &self.labels {
+            metadata.insert(LABELS_KEY, serde_json::to_string(labels).map_err(format)?);
+        }
+        let (dtype, width) = match stored_as {
+            StoredAs::F32 => ("F32", 4),
+            StoredAs::F16 => ("F16", 2),
         };
-        let views = encoded
-            .iter()
-            .map(|(name, t, bytes)| Ok((name.as_str(), TensorView::new(dtype, t.shape.clone(), bytes)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
-        let metadata = HashMap::from([(CONFIG_KEY.to_owned(), config)]);
-        views
-            .and_then(|views| safetensors::serialize(views, Some(metadata)))
-            .map_err(|e| CheckpointError::Format(e.to_string()))
+        if let Some((name, t)) = self.tensors.iter().find(|(_, t)| t.shape.iter().product::<usize>() != t.values.len())
+        {
+            let (found, need) = (vec![t.values.len()], t.shape.clone());
+            return Err(CheckpointError::Shape { name: name.clone(), found, need });
+        }
+        let mut end: usize = 0;
+        let mut entry = |t: &Tensor| {
+            let begin = end;
+            end += t.values.len() * width;
+            Entry { dtype, shape: t.shape.clone(), data_offsets: [begin, end] }
+        };
+        let tensors = self.tensors.iter().map(|(name, t)| (name.as_str(), entry(t))).collect();
+        let mut header = serde_json::to_vec(&Header { metadata, tensors }).map_err(format)?;
+        header.resize(header.len().next_multiple_of(8), b' ');
+        let mut bytes = Vec::with_capacity(8 + header.len() + end);
+        bytes.extend((header.len() as u64).to_le_bytes());
+        bytes.extend(header);
+        self.tensors.values().for_each(|t| bytes.extend(encode(&t.values, stored_as)));
+        Ok(bytes)
     }
+}
+
+/// What a safetensors file begins with. The library would write keys of metadata in any order, and equal checkpoints are equal files.
+#[derive(Serialize)]
+struct Header<'a> {
+    #[serde(rename = "__metadata__")]
+    metadata: BTreeMap<&'static str, String>,
+    #[serde(flatten)]
+    tensors: BTreeMap<&'a str, Entry>,
+}
+
+/// What it says of a tensor.
+#[derive(Serialize)]
+struct Entry {
+    dtype: &'static str,
+    shape: Vec<usize>,
+    data_offsets: [usize; 2],
+}
+
+fn names(labels: &[impl ToString]) -> Vec<String> {
+    labels.iter().map(ToString::to_string).collect()
 }
 
 fn encode(values: &[f32], stored_as: StoredAs) -> Vec<u8> {
@@ -210,6 +287,27 @@ mod tests {
         assert_eq!(Checkpoint::from_bytes(&c.to_bytes(StoredAs::F32).unwrap()).unwrap(), c);
         // 64ths are exact in half precision.
         assert_eq!(Checkpoint::from_bytes(&c.to_bytes(StoredAs::F16).unwrap()).unwrap(), c);
+    }
+
+    #[test]
+    fn labels_are_kept_and_others_are_refused() {
+        let c = small();
+        let labels: Vec<String> = (0..c.config.classes).map(|i| format!("l{i}")).collect();
+        let reversed: Vec<&String> = labels.iter().rev().collect();
+        // Files of before say nothing of labels.
+        c.check_labels(&reversed).unwrap();
+        let labelled = c.with_labels(&labels);
+        let bytes = labelled.to_bytes(StoredAs::F32).unwrap();
+        assert_eq!(Checkpoint::from_bytes(&bytes).unwrap(), labelled);
+        assert_eq!(bytes, labelled.to_bytes(StoredAs::F32).unwrap());
+        // Another reader finds the same in it.
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(file.len(), labelled.tensors.len());
+        labelled.check_labels(&labels).unwrap();
+        let said = labelled.check_labels(&reversed[..2]).unwrap_err().to_string();
+        assert!(said.ends_with(r#"accepted: those asked for, in their order, ["l6", "l5"]"#), "{said}");
+        let said = labelled.with_labels(&["a", "b"]).check().unwrap_err().to_string();
+        assert_eq!(said, "checkpoint metadata `mtcae.labels`: 2 labels; accepted: one for each of the 7 classes");
     }
 
     #[test]

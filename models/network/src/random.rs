@@ -51,7 +51,7 @@ impl Checkpoint {
                 (p.name, Tensor { shape: p.shape, values })
             })
             .collect();
-        Ok(Checkpoint { config: network.config().clone(), tensors })
+        Ok(Checkpoint { config: network.config().clone(), tensors, labels: None })
     }
 }
 

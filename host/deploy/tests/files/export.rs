@@ -58,7 +58,12 @@ fn an_f16_file_comes_with_the_f32_one() {
     // A model that is there is not written over by one of another kind.
     let mut slower = Manifest { version: "9.0.0".to_owned(), ..manifest };
     assert!(export(&source, &slower, &out, true, &mut |_| ()).is_ok(), "a newer one of its kind");
+    // Without f16 the file of before stays, and is named.
+    let again = export(&source, &slower, &out, false, &mut |_| ()).unwrap();
+    assert_eq!(again.dropped, [out.join("sample.fp16.onnx")]);
+    assert_eq!(files(&out), ["manifest.toml", "sample.fp16.onnx", "sample.fp32.onnx"]);
     let written = mtcae_deploy::read_manifest(&out).unwrap();
+    assert!(written.artifact(Precision::Fp16).is_none());
     slower.clip.seconds = 2.0;
     let error = export(&source, &slower, &out, false, &mut |_| ()).unwrap_err().to_string();
     assert!(error.contains(" holds sample ") && error.ends_with("; accepted: another folder"), "{error}");
@@ -86,6 +91,10 @@ fn what_cannot_be_exported_is_named_and_leaves_nothing() {
     insta::assert_snapshot!(refused(&bytes, &other), @"manifest key `clip.size` is 100; accepted: a multiple of 16, 16 to 448");
     let other = Manifest { preset: "tiny".to_owned(), ..manifest.clone() };
     insta::assert_snapshot!(refused(&bytes, &other), @"manifest key `preset` is tiny; DIR/c.safetensors is of another network; correct the manifest or take another checkpoint");
+    let mut reversed = manifest.labels.labels().to_vec();
+    reversed.reverse();
+    let labelled = checkpoint.with_labels(&reversed).to_bytes(StoredAs::F32).unwrap();
+    insta::assert_snapshot!(refused(&labelled, &manifest), @r#"manifest key `labels`: DIR/c.safetensors: checkpoint answers with the labels ["surprise", "disgust", "fear", "angry", "sad", "happy", "neutral"]; accepted: those asked for, in their order, ["neutral", "happy", "sad", "angry", "fear", "disgust", "surprise"]; correct the manifest or take another checkpoint"#);
     std::fs::remove_file(&source).unwrap();
     let error = export(&source, &manifest, &out, false, &mut |_| ()).unwrap_err().to_string();
     assert!(error.starts_with("read ") && error.contains("c.safetensors"), "{error}");

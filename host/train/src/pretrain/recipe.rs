@@ -78,6 +78,7 @@ impl PretrainRecipe {
         within("beta2", self.beta2, 0.5, 0.9999)?;
         within("balance", self.balance, 0.0, 1.0)?;
         within("average", self.average, 0.0, 0.99999)?;
+        self.augment.validate()?;
         if self.phase.is_empty() {
             return Err("`phase` is empty; accepted: at least one".into());
         }
@@ -109,6 +110,8 @@ mod tests {
         assert_eq!(recipe.decoder, NarrowConfig { width: 384, depth: 4, heads: 6 });
         let refused = |from: &str, to: &str| PretrainRecipe::from_toml(&text.replace(from, to)).unwrap_err();
         insta::assert_snapshot!(refused("masked = 0.9", "masked = 1.0"), @"`masked` is 1; accepted: 0.1 to 0.98");
+        insta::assert_snapshot!(refused("flip = 0.5", "flip = 50.0"), @"`augment.flip` is 50; accepted: 0 to 1");
+        insta::assert_snapshot!(refused("steps = 200000", "steps = 2000"), @"`phase.warmup` is 10000; accepted: 0 to 2000, the steps of its phase");
         insta::assert_snapshot!(refused("frames = 16", "frames = 16\nsize = 16"), @"`masked` is 0.9: of the 1 places in 16 pixels it hides 0; accepted: some, not all");
         insta::assert_snapshot!(refused("heads = 6", "heads = 7"), @"network configuration key `decoder.heads` is 7; accepted: a divisor of decoder.width 384");
         insta::assert_snapshot!(refused("preset = \"base\"", "preset = \"edge\""), @"this network starts with a convolutional stem, which sees pixels that are to be hidden; accepted: presets with plain patches: large, base, small");

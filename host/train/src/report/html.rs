@@ -21,16 +21,18 @@ pub(super) fn page(r: &Report) -> String {
         }
     );
     if s.trained_on {
-        page += "<p><b>Trained on this very data: these scores say nothing of other people.</b></p>\n";
+        page += "<p><b>Trained on these very people: these scores say nothing of others.</b></p>\n";
+    }
+    if s.pretrained_on {
+        page += "<p><b>Pre-trained, without labels, on some of these people.</b></p>\n";
     }
     if let Some(n) = s.left_out {
         page += &format!("<p>{n} samples left out, whose pictures are in other shards, too.</p>\n");
     }
     page += &section("Scores", &table(r));
-    let mut spans: Vec<_> =
-        r.groups.iter().map(|g| (g.name.clone(), g.scores.war, g.intervals.war.low, g.intervals.war.high)).collect();
     let all = &r.pooled;
-    spans.push((all.name.clone(), all.scores.war, all.intervals.war.low, all.intervals.war.high));
+    let spans: Vec<_> =
+        r.groups.iter().chain([all]).map(|g| (g.name.clone(), g.scores.war, g.intervals.map(|i| i.war))).collect();
     page += &section("WAR", &ranges("WAR with intervals", &spans));
     page += &section(
         "Confusion matrix (rows: what it is; columns: what it was named)",
@@ -68,17 +70,17 @@ fn section(title: &str, content: &str) -> String {
 fn table(r: &Report) -> String {
     let boxes = !r.ious.is_empty();
     let row = |g: &Group| {
-        let (s, i) = (&g.scores, &g.intervals);
+        let (s, i) = (&g.scores, g.intervals);
         let mut cells = vec![
             escaped(&g.name),
             s.samples.to_string(),
             g.persons.to_string(),
-            format!("{:.4} [{}]", s.war, span(i.war)),
-            format!("{:.4} [{}]", s.uar, span(i.uar)),
+            format!("{:.4}{}", s.war, span(i.map(|i| i.war))),
+            format!("{:.4}{}", s.uar, span(i.map(|i| i.uar))),
         ];
         if boxes {
-            cells.push(format!("{:.3} [{}]", s.box_iou, span(i.box_iou)));
-            cells.push(format!("{:.3} [{}]", s.landmark_nme, span(i.landmark_nme)));
+            cells.push(format!("{:.3}{}", s.box_iou, span(i.map(|i| i.box_iou))));
+            cells.push(format!("{:.3}{}", s.landmark_nme, span(i.map(|i| i.landmark_nme))));
         }
         format!("<tr><td>{}</td></tr>\n", cells.join("</td><td>"))
     };

@@ -31,8 +31,10 @@ pub struct Subject {
     pub off_centre: bool,
     /// Samples left out as their pictures are elsewhere, too, where that was asked for.
     pub left_out: Option<usize>,
-    /// Whether the model learnt from this very data.
+    /// Whether the model learnt from these very persons.
     pub trained_on: bool,
+    /// Whether it learnt from some of them without labels.
+    pub pretrained_on: bool,
 }
 
 /// Scores of a part of the samples.
@@ -44,8 +46,8 @@ pub struct Group {
     pub persons: usize,
     /// Its scores.
     pub scores: Scores,
-    /// How sure they are.
-    pub intervals: Intervals,
+    /// How sure they are; nothing of one person.
+    pub intervals: Option<Intervals>,
 }
 
 /// How far probabilities can be believed.
@@ -118,26 +120,24 @@ impl Report {
 
     /// For a terminal.
     pub fn text(&self) -> String {
-        let (s, i) = (&self.pooled.scores, &self.pooled.intervals);
+        let (s, i) = (&self.pooled.scores, self.pooled.intervals);
         let mut text = format!(
-            "{} {} of {} persons  WAR {:.4} [{}]  UAR {:.4} [{}]\n",
+            "{} {} of {} persons  WAR {:.4}{}  UAR {:.4}{}\n",
             s.samples,
             if self.subject.clips { "clips" } else { "samples" },
             self.pooled.persons,
             s.war,
-            span(i.war),
+            span(i.map(|i| i.war)),
             s.uar,
-            span(i.uar)
+            span(i.map(|i| i.uar))
         );
-        let (iou, nme) = (span(i.box_iou), span(i.landmark_nme));
+        let (iou, nme) = (span(i.map(|i| i.box_iou)), span(i.map(|i| i.landmark_nme)));
         // Writing to a String does not fail.
         let _ = match self.ious.is_empty() {
             true => writeln!(text, "no boxes and landmarks to score"),
-            false => writeln!(
-                text,
-                "box IoU {:.3} [{iou}]  landmark NME {:.3} [{nme}] eye distances",
-                s.box_iou, s.landmark_nme
-            ),
+            false => {
+                writeln!(text, "box IoU {:.3}{iou}  landmark NME {:.3}{nme} eye distances", s.box_iou, s.landmark_nme)
+            }
         };
         if let Some(c) = &self.constant {
             let seen = if self.subject.off_centre { "off the middle" } else { "in the middle" };
@@ -154,17 +154,17 @@ impl Report {
             c.ece, self.subject.temperature, c.best_ece, c.best_temperature
         );
         for g in &self.groups {
-            let (s, i) = (&g.scores, &g.intervals);
+            let (s, i) = (&g.scores, g.intervals);
             let _ = writeln!(
                 text,
-                "{:12} {:6} of {:3}  WAR {:.4} [{}]  UAR {:.4} [{}]  IoU {:.3}  NME {:.3}",
+                "{:12} {:6} of {:3}  WAR {:.4}{}  UAR {:.4}{}  IoU {:.3}  NME {:.3}",
                 g.name,
                 s.samples,
                 g.persons,
                 s.war,
-                span(i.war),
+                span(i.map(|i| i.war)),
                 s.uar,
-                span(i.uar),
+                span(i.map(|i| i.uar)),
                 s.box_iou,
                 s.landmark_nme
             );
@@ -202,6 +202,7 @@ impl Report {
         object["off_centre"] = self.subject.off_centre.into();
         object["left_out"] = json!(self.subject.left_out);
         object["trained_on"] = self.subject.trained_on.into();
+        object["pretrained_on"] = self.subject.pretrained_on.into();
         object["fold_names"] = json!(self.subject.folds);
         object["folds"] = self.groups.iter().map(group_json).collect();
         object
@@ -213,19 +214,23 @@ impl Report {
     }
 }
 
-fn span(i: Interval) -> String {
-    format!("{:.3}, {:.3}", i.low, i.high)
+/// What stands behind a figure.
+fn span(i: Option<Interval>) -> String {
+    i.map_or(String::new(), |i| format!(" [{:.3}, {:.3}]", i.low, i.high))
 }
 
 fn group_json(g: &Group) -> Value {
-    let (s, i) = (&g.scores, &g.intervals);
+    let s = &g.scores;
     let pair = |i: Interval| json!([i.low, i.high]);
+    let intervals = |i: Intervals| {
+        json!({
+            "war": pair(i.war), "uar": pair(i.uar), "box_iou": pair(i.box_iou), "landmark_nme": pair(i.landmark_nme),
+        })
+    };
     json!({
         "name": g.name, "samples": s.samples, "persons": g.persons, "war": s.war, "uar": s.uar, "recall": s.recall,
         "confusion": s.confusion, "box_iou": s.box_iou, "landmark_nme": s.landmark_nme,
-        "intervals": {
-            "war": pair(i.war), "uar": pair(i.uar), "box_iou": pair(i.box_iou), "landmark_nme": pair(i.landmark_nme),
-        },
+        "intervals": g.intervals.map(intervals),
     })
 }
 
@@ -253,6 +258,7 @@ mod tests {
             off_centre: true,
             left_out: Some(2),
             trained_on: true,
+            pretrained_on: true,
         };
         let one = vec![answered(1, 0, 0), answered(1, 1, 1), answered(2, 1, 0)];
         let two = vec![answered(3, 0, 0), answered(4, 1, 1)];
@@ -276,14 +282,27 @@ mod tests {
     }
 
     #[test]
+    fn one_person_has_no_interval() {
+        let answered = |label: usize| Answered { label, subject: 7, logits: vec![1.0, 0.0], ..Answered::default() };
+        let labels = vec!["happy".to_owned(), "sad".to_owned()];
+        let subject = Subject { labels, temperature: 1.0, ..Subject::default() };
+        let report = Report::new(subject, &[(String::new(), vec![answered(0), answered(1)])]);
+        let text = report.text();
+        assert!(text.starts_with("2 samples of 1 persons  WAR 0.5000  UAR 0.5000\n"), "{text}");
+        assert!(report.json()["intervals"].is_null());
+        let page = report.html();
+        assert!(page.contains("<td>0.5000</td>") && !page.contains("NaN"), "{page}");
+    }
+
+    #[test]
     fn json_holds_what_the_table_holds() {
         let object = report().json();
         assert_eq!(object["samples"], 5);
         assert_eq!(object["folds"][1]["war"], 1.0);
         assert_eq!(object["constant"]["box_iou"], 1.0);
         assert_eq!(
-            (&object["off_centre"], &object["left_out"], &object["trained_on"]),
-            (&json!(true), &json!(2), &json!(true))
+            [&object["off_centre"], &object["left_out"], &object["trained_on"], &object["pretrained_on"]],
+            [&json!(true), &json!(2), &json!(true), &json!(true)]
         );
         assert_eq!(object["confusion"], json!([[2, 0], [1, 2]]));
         assert!(object["intervals"]["war"][0].as_f64() <= object["war"].as_f64());

@@ -1,5 +1,6 @@
 //! Plots as SVG, each a string of its own.
 
+use crate::metrics::Interval;
 use std::fmt::Write;
 
 /// Colour of bars and points.
@@ -110,7 +111,7 @@ pub(super) fn bars(title: &str, values: &[(String, f32)]) -> String {
 }
 
 /// A value and where it may lie, one a name, on an axis from 0 to 1.
-pub(super) fn ranges(title: &str, values: &[(String, f32, f32, f32)]) -> String {
+pub(super) fn ranges(title: &str, values: &[(String, f32, Option<Interval>)]) -> String {
     let (left, row, width) = (90.0, 24.0, 320.0);
     let height = row * values.len() as f32 + 34.0;
     let mut svg = Svg::new(left + width + 30.0, height, title);
@@ -119,11 +120,14 @@ pub(super) fn ranges(title: &str, values: &[(String, f32, f32, f32)]) -> String 
         svg.line([x, 4.0, x, height - 24.0], "#ddd");
         svg.text(x, height - 8.0, "middle", &format!("{:.1}", tick as f32 / 5.0));
     }
-    for (i, (name, value, low, high)) in values.iter().enumerate() {
+    for (i, (name, value, interval)) in values.iter().enumerate() {
         let y = 16.0 + row * i as f32;
         svg.text(left - 6.0, y + 4.0, "end", name);
-        svg.line([left + width * low, y, left + width * high, y], BLUE);
-        let tip = format!("{name}: {value:.4}, 95 % within {low:.3} and {high:.3}");
+        let mut tip = format!("{name}: {value:.4}");
+        if let Some(Interval { low, high }) = interval {
+            svg.line([left + width * low, y, left + width * high, y], BLUE);
+            tip += &format!(", 95 % within {low:.3} and {high:.3}");
+        }
         svg.bar([left + width * value - 4.0, y - 4.0, 8.0, 8.0], BLUE, &tip);
     }
     svg.end()

@@ -2,7 +2,7 @@
 
 use crate::ablation::{Ablation, Row};
 use crate::answer::{How, model_answers};
-use crate::fold::{FoldArgs, TrainedOn};
+use crate::fold::FoldArgs;
 use crate::open;
 use crate::train::{Run, train_run};
 use crate::value::at_least_one;
@@ -108,6 +108,7 @@ impl Args {
                 test: None,
                 out: &out,
                 init: None,
+                fold: Some((folds, *k)),
                 workers: self.workers,
                 every: self.every,
                 place: self.device,
@@ -116,7 +117,6 @@ impl Args {
             run.of().check(&out)?;
             if !checkpoint.exists() {
                 eprintln!("{}, fold {k}/{}", recipe.strategy, folds.count());
-                TrainedOn::new(folds, *k, data).write(&out)?;
                 train_run(&run)?;
             }
             let test = data.select(&fold.test)?;
@@ -136,16 +136,16 @@ fn rows(results: &[(Strategy, usize, Vec<Answered>)], classes: usize) -> Vec<Row
         let beside = cascade.filter(|(c, ..)| c != strategy);
         let pair = |i: mtcae_train::Interval| [i.low, i.high];
         let minus =
-            beside.map(|(.., c)| difference(answered, c, classes, SEED)).map(|(war, uar)| [pair(war), pair(uar)]);
+            beside.and_then(|(.., c)| difference(answered, c, classes, SEED)).map(|(war, uar)| [pair(war), pair(uar)]);
         let boxes = answered.iter().any(|a| !a.ious.is_empty());
         Row {
             strategy: strategy.name().to_owned(),
             parameters: *parameters,
             samples: s.samples,
             war: s.war,
-            war_interval: pair(i.war),
+            war_interval: i.map(|i| pair(i.war)),
             uar: s.uar,
-            uar_interval: pair(i.uar),
+            uar_interval: i.map(|i| pair(i.uar)),
             box_iou: boxes.then_some(s.box_iou),
             landmark_nme: boxes.then_some(s.landmark_nme),
             minus_cascade: minus,

@@ -31,9 +31,10 @@ pub struct Row {
     pub parameters: usize,
     pub samples: usize,
     pub war: f32,
-    pub war_interval: [f32; 2],
+    /// Nothing where one person was tested.
+    pub war_interval: Option<[f32; 2]>,
     pub uar: f32,
-    pub uar_interval: [f32; 2],
+    pub uar_interval: Option<[f32; 2]>,
     /// Nothing in a strategy without boxes.
     pub box_iou: Option<f32>,
     /// Eye distances.
@@ -92,7 +93,8 @@ impl Ablation {
     }
 }
 
-/// Per cent, with its interval.
-pub fn with_interval(value: f32, [low, high]: [f32; 2]) -> String {
-    format!("{:.2} [{:.2}, {:.2}]", 100.0 * value, 100.0 * low, 100.0 * high)
+/// Per cent, with its interval where there is one.
+pub fn with_interval(value: f32, interval: Option<[f32; 2]>) -> String {
+    let interval = interval.map(|[low, high]| format!(" [{:.2}, {:.2}]", 100.0 * low, 100.0 * high));
+    format!("{:.2}{}", 100.0 * value, interval.unwrap_or_default())
 }

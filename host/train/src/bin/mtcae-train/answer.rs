@@ -1,7 +1,7 @@
 //! Answers of any kind of model to a whole data set.
 
 use crate::read_checkpoint;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use mtcae_contract::Precision;
 use mtcae_data::{FACE_MARGIN, Stills, Stored};
@@ -91,17 +91,19 @@ fn seen_answers(
             let data = data.labels().labels();
             bail!("{}: the network has {has} classes, the data {needs}, {data:?}", path.display());
         }
+        checkpoint.check_labels(data.labels().labels()).with_context(|| path.display().to_string())?;
         let state = State::from_checkpoint(&checkpoint)?;
         let view = view(FACE_MARGIN);
-        let answers = all_answers(&checkpoint.config, &state, (data, view), false, workers, &Place::Cpu.open()?)?;
-        done(data.len() as u64);
+        let device = Place::Cpu.open()?;
+        let answers = all_answers(&checkpoint.config, &state, (data, view), false, workers, &device, done)?;
         (answers, view, 1.0)
     };
     let answered = answers.iter().enumerate().map(|(i, a)| answered(data, i, a, view)).collect();
     Ok(Answers { answered, temperature })
 }
 
-/// Answers to `data`, framed as the view says, in `workers` threads, a few clips at a time; on a card in one.
+/// Answers to `data`, framed as the view says, in `workers` threads, a few clips at a time; on a card in one. `done` is told how many
+/// more samples are answered.
 pub fn all_answers(
     config: &NetworkConfig,
     state: &State,
@@ -109,6 +111,7 @@ pub fn all_answers(
     still: bool,
     workers: usize,
     device: &Device,
+    done: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<ClipAnswer>> {
     let network = Network::new(config.clone())?;
     let workers = if *device == Place::Cpu.open()? { workers } else { 1 };
@@ -118,7 +121,14 @@ pub fn all_answers(
         let weights = Weights::averaged(&state.slots, device);
         let end = ((w + 1) * share).min(data.len());
         let starts = (w * share..end).step_by(step);
-        starts.flat_map(|i| answers(&network, &weights, data, i..(i + step).min(end), view, still)).collect::<Vec<_>>()
+        let some = |i: usize| {
+            let samples = i..(i + step).min(end);
+            let n = samples.len() as u64;
+            let answers = answers(&network, &weights, data, samples, view, still);
+            done(n);
+            answers
+        };
+        starts.flat_map(some).collect::<Vec<_>>()
     };
     let part = &part;
     Ok(std::thread::scope(|scope| {

@@ -1,12 +1,13 @@
 //! `mtcae-train curves`: what a model still reads from pictures that were made worse.
 
 use crate::answer::around_faces;
-use crate::fold::{TrainedOn, warn_trained_on};
+use crate::bar::Bar;
+use crate::fold::check_model;
+use crate::learnt::Seen;
 use crate::shared::WithoutArgs;
 use crate::value::at_least_one;
 use crate::{labelled_for, open, precision};
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_contract::Cropper;
 use mtcae_data::{StillRef, Stills};
 use mtcae_drivers::ModelFile;
@@ -69,11 +70,9 @@ impl Args {
     /// Answers all samples under all harms and prints the scores.
     pub fn run(&self) -> Result<()> {
         let data = labelled_for(&self.model, open(&self.data)?)?;
-        let trained_on = TrainedOn::check(&self.model, &data, None)?;
-        if trained_on {
-            warn_trained_on(&self.model);
-        }
         let (data, left_out) = self.without.leave_out(data)?;
+        let seen = check_model(&self.model, &data, None)?;
+        seen.warn(&self.model);
         let file = ModelFile::read(&self.model, precision(&self.model, &self.precision)?)?;
         let n = (self.samples as usize).min(data.len());
         let samples: Vec<usize> = (0..n).map(|i| i * data.len() / n).collect();
@@ -81,16 +80,15 @@ impl Args {
         let harms = Harm::ALL.into_iter().filter(wanted);
         let cases: Vec<_> =
             std::iter::once(None).chain(harms.flat_map(|h| h.amounts().map(|amount| Some((h, amount))))).collect();
-        let bar = ProgressBar::new((cases.len() * n * self.views(&data).len()) as u64)
-            .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} clips, {per_sec}, {eta} left")?);
+        let bar = Bar::new(cases.len() * n * self.views(&data).len(), "clips", "")?;
         let score = |harm| self.score(&file, &data, &samples, harm, &bar);
         let points = cases.into_iter().map(score).collect::<Result<Vec<_>>>()?;
-        bar.finish_and_clear();
+        bar.clear();
         let left_out = self.without.is_given().then_some(left_out);
         say!(
             "{}",
             if self.json {
-                format!("{}\n", json(&points, self.views(&data).len() > 1, left_out, trained_on))
+                format!("{}\n", json(&points, self.views(&data).len() > 1, left_out, seen))
             } else {
                 table(&points, left_out)
             }
@@ -112,7 +110,7 @@ impl Args {
         data: &Stills,
         samples: &[usize],
         harm: Option<(Harm, f32)>,
-        bar: &ProgressBar,
+        bar: &Bar,
     ) -> Result<Point> {
         let margin = face_margin(&file.manifest, data)?;
         let mut seen = self.views(data).iter().map(|view| self.seen(file, data, samples, harm, view(margin), bar));
@@ -132,7 +130,7 @@ impl Args {
         samples: &[usize],
         harm: Option<(Harm, f32)>,
         view: View,
-        bar: &ProgressBar,
+        bar: &Bar,
     ) -> Result<Vec<Answered>> {
         let spoiled = |i: usize| harm.map(|(harm, amount)| Spoiled::new(&data.sample(i), harm, amount, i as u64));
         let shown = |i: usize, act: &mut dyn FnMut(&StillRef<'_>)| match spoiled(i) {
@@ -175,7 +173,7 @@ fn table(points: &[Point], left_out: Option<usize>) -> String {
     text
 }
 
-fn json(points: &[Point], off_centre: bool, left_out: Option<usize>, trained_on: bool) -> serde_json::Value {
+fn json(points: &[Point], off_centre: bool, left_out: Option<usize>, seen: Seen) -> serde_json::Value {
     let one = |Point { harm, scores, constant }: &Point| {
         serde_json::json!({
             "harm": harm.map(|(h, _)| h.name()), "amount": harm.map(|(_, a)| a), "unit": harm.map(|(h, _)| h.unit()),
@@ -185,7 +183,10 @@ fn json(points: &[Point], off_centre: bool, left_out: Option<usize>, trained_on:
         })
     };
     let points: Vec<_> = points.iter().map(one).collect();
-    serde_json::json!({ "curves": points, "off_centre": off_centre, "left_out": left_out, "trained_on": trained_on })
+    serde_json::json!({
+        "curves": points, "off_centre": off_centre, "left_out": left_out, "trained_on": seen.labelled.is_same_people(),
+        "pretrained_on": seen.unlabelled.is_any(),
+    })
 }
 
 /// One small picture a harm: WAR (dark) and UAR (light) over the amounts, from the samples as they are on the left.

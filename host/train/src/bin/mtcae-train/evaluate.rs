@@ -1,13 +1,14 @@
 //! `mtcae-train evaluate`.
 
 use crate::answer::{How, check_no_run, model_answers};
-use crate::fold::{FoldArgs, TrainedOn, warn_trained_on};
+use crate::bar::Bar;
+use crate::fold::{FoldArgs, check_model};
+use crate::learnt::Seen;
 use crate::shared::WithoutArgs;
 use crate::value::at_least_one;
 use crate::{labelled_for, open, precision};
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
-use mtcae_contract::Precision;
+use mtcae_contract::{Expression, LabelError, Precision};
 use mtcae_data::{Folds, Stills};
 use mtcae_train::{Answered, Report, Subject};
 use std::path::{Path, PathBuf};
@@ -46,8 +47,8 @@ pub struct Args {
     #[arg(long)]
     centred: bool,
     /// Only samples of these expressions, and only these for an answer: a question among fewer. Commas between.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    classes: Vec<String>,
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = expression)]
+    classes: Vec<Expression>,
     /// Processor cores to use.
     #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     workers: usize,
@@ -59,15 +60,21 @@ pub struct Args {
     html: Option<PathBuf>,
 }
 
-/// A fold's name and the answers to it.
-type Part = (String, Vec<Answered>);
+/// What one model is asked: a fold, or everything.
+struct Part {
+    /// Nothing without folds.
+    name: String,
+    model: PathBuf,
+    fold: Option<(Folds, usize)>,
+    samples: Vec<usize>,
+}
 
-/// The answers to each fold, or to everything.
+/// The answers to each part, by its name.
 struct Found {
-    parts: Vec<Part>,
+    parts: Vec<(String, Vec<Answered>)>,
     temperature: f32,
     left_out: usize,
-    trained_on: bool,
+    seen: Seen,
 }
 
 impl Args {
@@ -88,7 +95,8 @@ impl Args {
             clips: data.frames(0) > 1,
             off_centre: self.how(Precision::Fp32).passes(&data) > 1,
             left_out: self.without.is_given().then_some(found.left_out),
-            trained_on: found.trained_on,
+            trained_on: found.seen.labelled.is_same_people(),
+            pretrained_on: found.seen.unlabelled.is_any(),
         };
         let report = Report::new(subject, &found.parts);
         match self.json {
@@ -107,76 +115,78 @@ impl Args {
         How { precision, mirror: self.mirror, centred: self.centred, workers: self.workers }
     }
 
-    fn answers(&self, data: &Stills) -> Result<Found> {
+    /// Who is asked what. Persons are divided before anything is left out: who is in which fold must not change by it.
+    fn parts(&self, data: &Stills) -> Result<Vec<Part>> {
         let Some(folds) = self.fold.folds else {
             let [model] = &self.models[..] else {
                 bail!("{} models and no folds; accepted: one model, or `--folds NAME`", self.models.len())
             };
-            let trained_on = TrainedOn::check(model, data, None)?;
-            if trained_on {
-                warn_trained_on(model);
-            }
-            let (data, left_out) = self.without.leave_out(data.clone())?;
-            let bar = self.bar(&data)?;
-            let (answered, temperature) = self.one(model, &data, &bar)?;
-            bar.finish_and_clear();
-            return Ok(Found { parts: vec![(String::new(), answered)], temperature, left_out, trained_on });
+            let samples = (0..data.len()).collect();
+            return Ok(vec![Part { name: String::new(), model: model.clone(), fold: None, samples }]);
         };
         let numbers = self.fold.numbers(folds, data)?;
         let models = models_of_folds(&self.models, &numbers, folds)?;
-        let kept = self.without.kept(data)?;
-        let bar = self.bar(data)?;
-        let mut found = Found { parts: Vec::new(), temperature: 1.0, left_out: 0, trained_on: false };
-        for (k, model) in numbers.into_iter().zip(models) {
-            if TrainedOn::check(&model, data, Some((folds, k)))? && !found.trained_on {
-                warn_trained_on(&model);
-                found.trained_on = true;
+        let part = |(k, model): (usize, PathBuf)| {
+            let name = format!("fold {k}/{}", folds.count());
+            Ok(Part { name, model, fold: Some((folds, k)), samples: folds.fold(data, k)?.test })
+        };
+        numbers.into_iter().zip(models).map(part).collect()
+    }
+
+    /// Everything that may be refused is, before the first answer, which may be minutes away from the last.
+    fn answers(&self, data: &Stills) -> Result<Found> {
+        let (mut parts, kept, classes) = (self.parts(data)?, self.without.kept(data)?, self.kept_classes(data)?);
+        let mut found = Found { parts: Vec::new(), temperature: 1.0, left_out: 0, seen: Seen::default() };
+        for Part { model, fold, samples, .. } in &mut parts {
+            check_no_run(model)?;
+            let all = samples.len();
+            samples.retain(|i| kept.as_ref().is_none_or(|kept| kept[*i]));
+            found.left_out += all - samples.len();
+            let rest = data.select(samples).context("--without leaves no sample")?;
+            found.seen = found.seen.and(check_model(model, &rest, *fold)?);
+            samples.retain(|i| classes[data.sample(*i).label]);
+            if samples.is_empty() {
+                let names: Vec<&str> = self.classes.iter().map(|class| class.name()).collect();
+                bail!("no sample is of --classes {}", names.join(","));
             }
-            // Persons are divided before pictures are left out: who is in which fold must not change by it.
-            let mut test = folds.fold(data, k)?.test;
-            let all = test.len();
-            test.retain(|i| kept.as_ref().is_none_or(|kept| kept[*i]));
-            found.left_out += all - test.len();
-            let (answered, temperature) = self.one(&model, &data.select(&test)?, &bar)?;
-            found.temperature = temperature;
-            found.parts.push((format!("fold {k}/{}", folds.count()), answered));
         }
-        bar.finish_and_clear();
+        if let Some(model) = self.models.first() {
+            found.seen.warn(model);
+        }
+        let looks = parts.iter().map(|p| p.samples.len()).sum::<usize>() * self.how(Precision::Fp32).passes(data);
+        let bar = Bar::new(looks, "samples", "")?;
+        for Part { name, model, samples, .. } in parts {
+            let (mut answered, temperature) = self.one(&model, &data.select(&samples)?, &bar)?;
+            for logits in answered.iter_mut().map(|a| &mut a.logits) {
+                logits.iter_mut().zip(&classes).filter(|(_, kept)| !**kept).for_each(|(l, _)| *l = f32::NEG_INFINITY);
+            }
+            found.temperature = temperature;
+            found.parts.push((name, answered));
+        }
+        bar.clear();
         Ok(found)
     }
 
-    fn bar(&self, data: &Stills) -> Result<ProgressBar> {
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} samples, {per_sec}, {eta} left")?;
-        let looks = data.len() * self.how(Precision::Fp32).passes(data);
-        Ok(ProgressBar::new(looks as u64).with_style(style))
-    }
-
-    fn one(&self, model: &Path, data: &Stills, bar: &ProgressBar) -> Result<(Vec<Answered>, f32)> {
-        check_no_run(model)?;
+    fn one(&self, model: &Path, data: &Stills, bar: &Bar) -> Result<(Vec<Answered>, f32)> {
         let file = if model.is_dir() { precision(model, &self.precision)? } else { Precision::Fp32 };
         let answers = model_answers(model, self.how(file), data, &|n| bar.inc(n))?;
-        Ok((self.among(answers.answered, data)?, answers.temperature))
+        Ok((answers.answered, answers.temperature))
     }
 
-    /// The samples of the classes that were named, with no other class for an answer; all where none was named.
-    fn among(&self, answered: Vec<Answered>, data: &Stills) -> Result<Vec<Answered>> {
-        if self.classes.is_empty() {
-            return Ok(answered);
+    /// Of each label whether it is asked for: those that were named, or all.
+    fn kept_classes(&self, data: &Stills) -> Result<Vec<bool>> {
+        let labels = data.labels().labels();
+        if let Some(odd) = self.classes.iter().find(|class| !labels.contains(class)) {
+            let names: Vec<&str> = labels.iter().map(|l| l.name()).collect();
+            bail!("--classes names `{}`; accepted: {}", odd.name(), names.join(", "));
         }
-        let names: Vec<&str> = data.labels().labels().iter().map(|l| l.name()).collect();
-        if let Some(odd) = self.classes.iter().find(|class| !names.contains(&class.as_str())) {
-            bail!("--classes names `{odd}`; accepted: {}", names.join(", "));
-        }
-        let kept: Vec<bool> = names.iter().map(|name| self.classes.iter().any(|class| class == name)).collect();
-        let mut some: Vec<Answered> = answered.into_iter().filter(|a| kept[a.label]).collect();
-        for answer in &mut some {
-            answer.logits.iter_mut().zip(&kept).filter(|(_, kept)| !**kept).for_each(|(l, _)| *l = f32::NEG_INFINITY);
-        }
-        match some.is_empty() {
-            true => bail!("no sample is of --classes {}", self.classes.join(",")),
-            false => Ok(some),
-        }
+        Ok(labels.iter().map(|label| self.classes.is_empty() || self.classes.contains(label)).collect())
     }
+}
+
+/// An expression, with blanks around it as in `happy, sad`.
+fn expression(text: &str) -> Result<Expression, String> {
+    text.trim().parse().map_err(|e: LabelError| e.to_string())
 }
 
 /// The model of each fold: from a folder of runs, from as many models as there are folds, or one for all of them.

@@ -1,14 +1,11 @@
 //! `--folds` and `--fold`, and the note beside a checkpoint that says which persons it knows.
 
-use crate::run_of::RunOf;
+use crate::learnt::{Learnt, Seen, home};
 use anyhow::{Context, Result, bail};
 use mtcae_data::{Folds, Stills};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::str::FromStr;
-
-/// The note's name.
-const NOTE: &str = "fold.json";
 
 #[derive(clap::Args, Clone, Copy)]
 pub struct FoldArgs {
@@ -58,7 +55,7 @@ impl FoldArgs {
     }
 }
 
-/// What a checkpoint was trained on.
+/// Of what fold a checkpoint is.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TrainedOn {
     /// Name of the folds.
@@ -70,6 +67,9 @@ pub struct TrainedOn {
 }
 
 impl TrainedOn {
+    /// The note's name.
+    pub const FILE: &str = "fold.json";
+
     pub fn new(folds: Folds, fold: usize, data: &Stills) -> TrainedOn {
         let jobs = data.shards().iter().map(|s| s.info().job.clone()).collect();
         TrainedOn { folds: folds.to_string(), fold, jobs }
@@ -77,35 +77,55 @@ impl TrainedOn {
 
     /// Writes the note into the folder of a run.
     pub fn write(&self, run: &Path) -> Result<()> {
-        std::fs::create_dir_all(run).with_context(|| run.display().to_string())?;
-        let path = run.join(NOTE);
+        let path = run.join(TrainedOn::FILE);
         std::fs::write(&path, serde_json::to_vec_pretty(self)?).with_context(|| path.display().to_string())
     }
 
-    /// Refuses to score `checkpoint` on a part of `data` that its folds trained it on. Whether a run without folds, in whose folder
-    /// it lies, learnt from `data`.
-    pub fn check(checkpoint: &Path, data: &Stills, fold: Option<(Folds, usize)>) -> Result<bool> {
-        let path = checkpoint.with_file_name(NOTE);
-        let Ok(bytes) = std::fs::read(&path) else {
-            return Ok(RunOf::beside(checkpoint)?.is_some_and(|run| run.shares(data)));
-        };
-        let note: TrainedOn = serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?;
-        let same_data = data.shards().iter().any(|s| note.jobs.contains(&s.info().job));
-        let unseen = fold.is_some_and(|(folds, k)| folds.to_string() == note.folds && k == note.fold);
-        if same_data && !unseen {
-            let (name, folds, fold) = (checkpoint.display(), &note.folds, note.fold);
-            bail!(
-                "{name} was trained on this data, all but fold {fold} of `{folds}`; score it with `--folds {folds} --fold {fold}`"
-            );
-        }
-        Ok(false)
+    /// The note in a folder, if there is one.
+    pub fn read(folder: &Path) -> Result<Option<TrainedOn>> {
+        let path = folder.join(TrainedOn::FILE);
+        let Ok(bytes) = std::fs::read(&path) else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).with_context(|| path.display().to_string())
+    }
+
+    /// The shards' jobs.
+    pub fn jobs(&self) -> &[String] {
+        &self.jobs
+    }
+
+    /// Whether it has not seen this very fold.
+    pub fn is_of(&self, (folds, fold): (Folds, usize)) -> bool {
+        folds.to_string() == self.folds && fold == self.fold
     }
 }
 
-/// Says of a model that learnt from what it is scored on what its scores are worth.
-pub fn warn_trained_on(model: &Path) {
-    let name = model.display();
-    eprintln!("warning: {name} was trained on this very data: these scores say nothing of other people");
+/// Refuses to score `model` on `samples`, those of a `fold` or others, when its folds trained it on them. What it knows of them
+/// otherwise.
+pub fn check_model(model: &Path, samples: &Stills, fold: Option<(Folds, usize)>) -> Result<Seen> {
+    let seen = Learnt::of(model, fold)?.seen(samples);
+    match TrainedOn::read(&home(model))? {
+        Some(TrainedOn { folds, fold, .. }) if seen.labelled.is_same_people() => bail!(
+            "{} was trained on this data, all but fold {fold} of `{folds}`; score it with `--folds {folds} --fold {fold}`",
+            model.display()
+        ),
+        _ => Ok(seen),
+    }
+}
+
+/// Refuses to begin with weights that were trained on what is `tested` on, by a `fold` or else; says so where that was without labels.
+pub fn check_init(init: &Path, tested: &Stills, fold: Option<(Folds, usize)>) -> Result<()> {
+    let seen = Learnt::of(init, fold)?.seen(tested);
+    if seen.labelled.is_same_people() {
+        let by = fold.map_or("--test".to_owned(), |(folds, k)| format!("fold {k} of `{folds}`"));
+        bail!(
+            "--init {} was trained on persons or pictures of {} of {by}; accepted: weights that know none of them, such as those of the \
+             same fold",
+            init.display(),
+            seen.labelled.told()
+        );
+    }
+    seen.warn(init);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! `mtcae-train pretrain`.
 
+use crate::bar::Bar;
+use crate::learnt::Learnt;
+use crate::lock;
 use crate::plot::plot_losses;
 use crate::run_of::{Means, RunOf, cut_log};
-use crate::train::QUIET;
 use crate::value::at_least_one;
 use crate::{open, read_checkpoint};
-use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::{Context, Result, anyhow};
 use mtcae_data::Stills;
 use mtcae_network::{NetworkConfig, StoredAs, Strategy};
 use mtcae_train::{
@@ -15,7 +16,9 @@ use mtcae_train::{
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+
+/// What is done where no recipe is given.
+const DEFAULT_RECIPE: &str = include_str!("../../../recipes/pretrain.toml");
 
 /// Train an encoder without labels: most of each clip is hidden, and it learns to say what is there (VideoMAE).
 #[derive(clap::Args)]
@@ -27,9 +30,9 @@ Example:
   mtcae pretrain --recipe host/train/recipes/pretrain.toml --data shards/ravdess --out pre --picture pre/clips.png
   mtcae train --recipe RECIPE --init pre/checkpoint.safetensors --data shards/ravdess --folds paper-5fold --out run")]
 pub struct Args {
-    /// How to pre-train.
-    #[arg(long, default_value = "host/train/recipes/pretrain.toml")]
-    recipe: PathBuf,
+    /// How to pre-train; when not given, as the recipe `pretrain.toml` that ships.
+    #[arg(long)]
+    recipe: Option<PathBuf>,
     /// Shard to train on, without its number, for example `shards/ravdess`; may be given again. Labels are not read.
     #[arg(long = "data", required = true)]
     data: Vec<PathBuf>,
@@ -71,16 +74,24 @@ impl Args {
         // Before data is read: what is not there should be said at once.
         self.device.check(self.precision)?;
         self.device.open()?;
-        let recipe = PretrainRecipe::read(&self.recipe)?;
+        let recipe = match &self.recipe {
+            Some(path) => PretrainRecipe::read(path)?,
+            None => PretrainRecipe::from_toml(DEFAULT_RECIPE).map_err(|why| anyhow!("the recipe that ships: {why}"))?,
+        };
         let data = open(&self.data)?;
         let means = Means { workers: self.workers, every: None, device: self.device, precision: self.precision };
         let run_of = RunOf::new(&recipe, &data, self.init.as_deref(), means);
-        run_of.check(&self.out)?;
         std::fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
+        let _held = lock::hold(&self.out)?;
+        run_of.check(&self.out)?;
         let classes = self.classes.unwrap_or(data.labels().len());
         let config = NetworkConfig { strategy: self.strategy, ..recipe.network(classes)? };
         let state_file = self.out.join("state.safetensors");
         let mut state = self.first_state(&recipe, &config, &state_file)?;
+        // The weights that a run began with may be gone when it goes on.
+        if !(state_file.exists() && Learnt::is_kept(&self.out)) {
+            Learnt::keep(&self.out, &data, false, self.init.as_deref(), None)?;
+        }
         run_of.keep(&self.out)?;
         self.learn(&recipe, &config, &data, &state_file, &mut state)?;
         plot_losses(&self.out.join("log.jsonl"), &self.out.join("loss.svg"))?;
@@ -121,10 +132,8 @@ impl Args {
         state_file: &Path,
         state: &mut State,
     ) -> Result<()> {
-        let total: usize = recipe.phase.iter().map(|p| p.steps).sum();
-        let bar = ProgressBar::new(total as u64)
-            .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} updates, {per_sec}, {eta} left  {msg}")?);
-        bar.set_position(state.updates as u64);
+        let bar = Bar::new(recipe.phase.iter().map(|p| p.steps).sum(), "updates", "  {msg}")?;
+        bar.begin(state.updates);
         let log = self.out.join("log.jsonl");
         cut_log(&log, state.updates)?;
         let mut log = std::fs::OpenOptions::new()
@@ -132,15 +141,8 @@ impl Args {
             .append(true)
             .open(&log)
             .with_context(|| log.display().to_string())?;
-        let mut told = Instant::now();
         let mut report = |p: Progress<f32>, state: &State| {
-            bar.set_position(state.updates as u64);
-            bar.set_message(format!("loss {:.4}", p.losses));
-            // Who reads a file has no bar.
-            if bar.is_hidden() && told.elapsed() > QUIET {
-                told = Instant::now();
-                eprintln!("update {} of {total}, loss {:.4}", state.updates, p.losses);
-            }
+            bar.set(state.updates, format!("loss {:.4}", p.losses));
             let line = serde_json::json!({ "update": state.updates, "phase": p.phase, "lr": p.lr, "loss": p.losses, "loading": p.loading });
             // A full disk must not end a run that still holds its state in memory.
             let _ = writeln!(log, "{line}");

@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::path::Path;
 
-/// The note's name.
-const NOTE: &str = "run.json";
-
 /// Everything that decides what a run learns.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunOf {
@@ -49,6 +46,9 @@ pub struct Means {
 }
 
 impl RunOf {
+    /// The note's name.
+    pub const FILE: &str = "run.json";
+
     /// A run of `recipe` on `data` from the weights in `init`, by these `means`.
     pub fn new(recipe: &impl Debug, data: &Stills, init: Option<&Path>, means: Means) -> RunOf {
         let jobs = data.shards().iter().map(|s| s.info().job.clone()).collect();
@@ -67,24 +67,26 @@ impl RunOf {
         }
     }
 
-    /// The run in whose folder `checkpoint` lies.
-    pub fn beside(checkpoint: &Path) -> Result<Option<RunOf>> {
-        RunOf::read(&checkpoint.with_file_name(NOTE))
-    }
-
-    fn read(path: &Path) -> Result<Option<RunOf>> {
-        let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
+    /// The note in a folder, if there is one.
+    pub fn read(folder: &Path) -> Result<Option<RunOf>> {
+        let path = folder.join(RunOf::FILE);
+        let Ok(bytes) = std::fs::read(&path) else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).with_context(|| path.display().to_string())
     }
 
-    /// Whether it learnt from some of the shards of `data`.
-    pub fn shares(&self, data: &Stills) -> bool {
-        data.shards().iter().any(|s| self.jobs.contains(&s.info().job))
+    /// The shards' jobs.
+    pub fn jobs(&self) -> &[String] {
+        &self.jobs
+    }
+
+    /// Whether it learns without labels.
+    pub fn is_pretraining(&self) -> bool {
+        self.recipe.starts_with("PretrainRecipe")
     }
 
     /// Refuses to go on in `out` with another run; a folder without a note may be gone on in.
     pub fn check(&self, out: &Path) -> Result<()> {
-        let Some(before) = RunOf::read(&out.join(NOTE))? else { return Ok(()) };
+        let Some(before) = RunOf::read(out)? else { return Ok(()) };
         let differs = [
             ("recipe", before.recipe != self.recipe),
             ("data", before.jobs != self.jobs),
@@ -108,7 +110,7 @@ impl RunOf {
 
     /// Writes the note.
     pub fn keep(&self, out: &Path) -> Result<()> {
-        let path = out.join(NOTE);
+        let path = out.join(RunOf::FILE);
         std::fs::write(&path, serde_json::to_vec_pretty(self)?).with_context(|| path.display().to_string())
     }
 }
@@ -168,7 +170,7 @@ mod tests {
         RunOf { every: None, ..run() }.check(out.path()).unwrap();
         // A note of an earlier trainer, which kept less.
         let note = r#"{ "recipe": "r", "jobs": ["j"], "samples": "1 0", "init": null }"#;
-        std::fs::write(out.path().join(NOTE), note).unwrap();
+        std::fs::write(out.path().join(RunOf::FILE), note).unwrap();
         RunOf { workers: Some(5), ..run() }.check(out.path()).unwrap();
     }
 }

@@ -119,8 +119,8 @@ fn one_set(paper: &Paper, table: &str, title: &str, ours: Option<&Value>) -> Str
         None => line(["MTCAE-DFER", &war, &uar, "-", "-", ""]),
         Some(o) => {
             let cell = |key: &str| {
-                let i = &o["intervals"][key];
-                with_interval(number(&o[key]), [number(&i[0]), number(&i[1])])
+                let interval = o["intervals"][key].as_array().map(|i| [0, 1].map(|end| number(&i[end])));
+                with_interval(number(&o[key]), interval)
             };
             let list = |key: &str| -> Vec<&str> {
                 o[key].as_array().into_iter().flatten().filter_map(Value::as_str).collect()

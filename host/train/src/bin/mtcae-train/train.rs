@@ -1,31 +1,32 @@
 //! `mtcae-train train`.
 
 use crate::answer::all_answers;
-use crate::fold::{FoldArgs, TrainedOn};
+use crate::bar::Bar;
+use crate::fold::{FoldArgs, TrainedOn, check_init};
+use crate::learnt::Learnt;
+use crate::lock;
 use crate::plot::plot_losses;
 use crate::run_of::{Means, RunOf, cut_log};
 use crate::shared::WithoutArgs;
 use crate::value::at_least_one;
 use crate::{open, read_checkpoint};
 use anyhow::{Context, Result, anyhow, bail};
-use indicatif::{ProgressBar, ProgressStyle};
-use mtcae_data::{FACE_MARGIN, Stills, check_apart};
+use mtcae_data::{FACE_MARGIN, Folds, Stills, check_apart};
 use mtcae_network::{Checkpoint, Network, NetworkConfig, StoredAs};
 use mtcae_train::{
     Place, Precision, Progress, Recipe, Scores, Setting, State, View, best_file, evaluate, held_out, train,
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-/// Without a bar a run says how far it is this often.
-pub const QUIET: Duration = Duration::from_secs(30);
+/// What is done where no recipe is given.
+const DEFAULT_RECIPE: &str = include_str!("../../../recipes/stills.toml");
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How to train.
-    #[arg(long, default_value = "host/train/recipes/stills.toml")]
-    recipe: PathBuf,
+    /// How to train; when not given, as the recipe `stills.toml` that ships.
+    #[arg(long)]
+    recipe: Option<PathBuf>,
     /// Shard to train on, without its number, for example `shards/fer2013-train`; may be given again.
     #[arg(long = "data", required = true)]
     data: Vec<PathBuf>,
@@ -62,7 +63,10 @@ impl Args {
         // Before data is read: what is not there should be said at once.
         self.device.check(self.precision)?;
         self.device.open()?;
-        let recipe = Recipe::read(&self.recipe)?;
+        let recipe = match &self.recipe {
+            Some(path) => Recipe::read(path)?,
+            None => Recipe::from_toml(DEFAULT_RECIPE).map_err(|why| anyhow!("the recipe that ships: {why}"))?,
+        };
         let data = open(&self.data)?;
         if self.without.is_given() && self.test.is_empty() {
             bail!("--without leaves pictures out of --test, which was not given");
@@ -73,12 +77,23 @@ impl Args {
             check_apart(&data, &all(&data), test, &all(test)).context("--test")?;
         }
         let test = test.map(|test| self.tested(&data, test)).transpose()?;
+        if let (Some(init), Some(test)) = (&self.init, &test) {
+            check_init(init, test, None)?;
+        }
         let Some(folds) = self.fold.folds else {
-            sayln!("wrote {}", train_run(&self.one(&recipe, &data, test.as_ref(), &self.out))?.display());
+            let run = self.one(&recipe, &data, test.as_ref(), &self.out);
+            sayln!("wrote {}", train_run(&run)?.display());
             return Ok(());
         };
-        for k in self.fold.numbers(folds, &data)? {
-            let fold = folds.fold(&data, k)?;
+        let numbers = self.fold.numbers(folds, &data)?;
+        let parts = numbers.into_iter().map(|k| Ok((k, folds.fold(&data, k)?))).collect::<Result<Vec<_>>>()?;
+        // All of them before the first is trained, which may take days.
+        if let Some(init) = &self.init {
+            for (k, fold) in &parts {
+                check_init(init, &data.select(&fold.test)?, Some((folds, *k)))?;
+            }
+        }
+        for (k, fold) in parts {
             sayln!(
                 "fold {k}/{}: {} samples to train on, {} to test on",
                 folds.count(),
@@ -87,9 +102,8 @@ impl Args {
             );
             let out = self.out.join(format!("fold-{k}"));
             let (train, unseen) = (data.select(&fold.train)?, data.select(&fold.test)?);
-            let run = self.one(&recipe, &train, test.as_ref().or(Some(&unseen)), &out);
-            run.of().check(&out)?;
-            TrainedOn::new(folds, k, &data).write(&out)?;
+            let tested = test.as_ref().or(Some(&unseen));
+            let run = Run { fold: Some((folds, k)), ..self.one(&recipe, &train, tested, &out) };
             sayln!("wrote {}", train_run(&run)?.display());
         }
         Ok(())
@@ -118,7 +132,8 @@ impl Args {
 
     fn one<'a>(&'a self, recipe: &'a Recipe, data: &'a Stills, test: Option<&'a Stills>, out: &'a Path) -> Run<'a> {
         let (init, workers, every) = (self.init.as_deref(), self.workers, self.every);
-        Run { recipe, data, test, out, init, workers, every, place: self.device, precision: self.precision }
+        let (place, precision) = (self.device, self.precision);
+        Run { recipe, data, test, out, init, fold: None, workers, every, place, precision }
     }
 }
 
@@ -134,6 +149,8 @@ pub struct Run<'a> {
     pub out: &'a Path,
     /// Where the weights start; random ones when not given.
     pub init: Option<&'a Path>,
+    /// The fold that it does not see, from 1.
+    pub fold: Option<(Folds, usize)>,
     /// Threads.
     pub workers: usize,
     /// Updates between two scores and two saved states.
@@ -158,17 +175,23 @@ impl Run<'_> {
 pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
     let (recipe, data) = (args.recipe, args.data);
     let run_of = args.of();
-    run_of.check(args.out)?;
     std::fs::create_dir_all(args.out).with_context(|| args.out.display().to_string())?;
+    let _held = lock::hold(args.out)?;
+    run_of.check(args.out)?;
     let config = recipe.network(data.labels().len())?;
     let network = Network::new(config.clone())?;
     let state_file = args.out.join("state.safetensors");
-    run_of.keep(args.out)?;
     let mut state = first_state(args, &config, &network, &state_file)?;
-    let total: usize = recipe.phase.iter().map(|p| p.steps).sum();
-    let bar = ProgressBar::new(total as u64)
-        .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} updates, {per_sec}, {eta} left  {msg}")?);
-    bar.set_position(state.updates as u64);
+    // The weights that a run began with may be gone when it goes on.
+    if !(state_file.exists() && Learnt::is_kept(args.out)) {
+        Learnt::keep(args.out, data, true, args.init, args.fold)?;
+    }
+    if let Some((folds, k)) = args.fold {
+        TrainedOn::new(folds, k, data).write(args.out)?;
+    }
+    run_of.keep(args.out)?;
+    let bar = Bar::new(recipe.phase.iter().map(|p| p.steps).sum(), "updates", "  {msg}")?;
+    bar.begin(state.updates);
     let (watched, data) = watched(recipe, data)?;
     let data = &data;
     let log_file = args.out.join("log.jsonl");
@@ -176,15 +199,8 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
     let mut log = std::fs::OpenOptions::new().create(true).append(true).open(&log_file);
     let log = log.as_mut().map_err(|e| anyhow!("{}: {e}", log_file.display()))?;
     let device = args.place.open()?;
-    let mut told = Instant::now();
     let mut report = |p: Progress, state: &State| {
-        bar.set_position(state.updates as u64);
-        bar.set_message(format!("loss {:.3}, {:.0} % loading", p.losses.total, 100.0 * p.loading));
-        // Who reads a file has no bar.
-        if bar.is_hidden() && told.elapsed() > QUIET {
-            told = Instant::now();
-            eprintln!("update {} of {total}, loss {:.3}", state.updates, p.losses.total);
-        }
+        bar.set(state.updates, format!("loss {:.3}, {:.0} % loading", p.losses.total, 100.0 * p.loading));
         let line = serde_json::json!({
             "update": state.updates, "phase": p.phase, "lr": p.lr, "loss": p.losses.total,
             "boxes": p.losses.boxes, "landmarks": p.losses.landmarks, "expression": p.losses.expression,
@@ -196,13 +212,14 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
         let score = |test: &Stills| {
             let view = View::centred(FACE_MARGIN);
             // A network that trains evaluates, so there is always an answer.
-            let answers = all_answers(&phase.network(&config), state, (test, view), phase.still, args.workers, &device);
+            let network = phase.network(&config);
+            let answers = all_answers(&network, state, (test, view), phase.still, args.workers, &device, &|_| ());
             evaluate(test, &answers.unwrap_or_default(), view)
         };
         if let Some(test) = args.test.filter(|_| due) {
             let scores = score(test);
             let line = scores_json(&scores);
-            bar.println(format!(
+            bar.print(&format!(
                 "update {}: WAR {:.4} UAR {:.4} IoU {:.3} NME {:.3}",
                 state.updates, scores.war, scores.uar, scores.box_iou, scores.landmark_nme
             ));
@@ -230,7 +247,8 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
     let checkpoint = args.out.join("checkpoint.safetensors");
     // What it was last trained on is what it is good at.
     let size = recipe.phase.last().and_then(|p| p.size).unwrap_or(config.size);
-    write_checkpoint(&checkpoint, &state.averaged(&NetworkConfig { size, ..config })?)?;
+    let trained = state.averaged(&NetworkConfig { size, ..config })?.with_labels(args.data.labels().labels());
+    write_checkpoint(&checkpoint, &trained)?;
     Ok(checkpoint)
 }
 
@@ -259,7 +277,12 @@ fn first_state(args: &Run<'_>, config: &NetworkConfig, network: &Network, file: 
     }
     let checkpoint = match args.init {
         None => Checkpoint::random(config.clone(), args.recipe.seed)?,
-        Some(path) => read_checkpoint(path)?,
+        Some(path) => {
+            let checkpoint = read_checkpoint(path)?;
+            let named = || format!("--init {}", path.display());
+            checkpoint.check_labels(args.data.labels().labels()).with_context(named)?;
+            checkpoint
+        }
     };
     // Positions are computed, so weights take any size.
     if (NetworkConfig { size: config.size, ..checkpoint.config.clone() }) != *config {
