@@ -149,6 +149,7 @@ fn pictures_become_shards_that_a_model_is_scored_on() {
     for (classes, code, says) in [
         ("glad", 2, "unknown expression \"glad\"; accepted: neutral, "),
         ("calm", 1, "--classes names `calm`; accepted: neutral, happy, sad, "),
+        ("happy", 1, "--classes names `happy` alone, and one answer is always right; accepted: two or more"),
         ("fear,disgust", 1, "no sample is of --classes fear,disgust"),
     ] {
         let said = desk.said(&["evaluate", zoo, "--data", "out/eight", "--classes", classes]);

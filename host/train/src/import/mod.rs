@@ -47,6 +47,12 @@ pub enum ImportError {
         /// Blocks.
         depth: usize,
     },
+    /// A checkpoint of ours.
+    #[error("{path} is a checkpoint of `mtcae train`; give it to `mtcae train --init`")]
+    Own {
+        /// The file.
+        path: PathBuf,
+    },
     /// A network that starts with convolutions.
     #[error("this network starts with a convolutional stem, which no file of others has; accepted: presets with plain patches, {all}", all = sides())]
     Stem,
@@ -123,6 +129,9 @@ pub struct ImportReport {
 /// When the file cannot be read, or there is none.
 pub fn preset_of(path: &Path) -> Result<NetworkConfig, ImportError> {
     let (layout, entries) = open(path)?;
+    if entries.iter().any(|(name, _)| name.starts_with("decoders.")) {
+        return Err(ImportError::Own { path: path.to_owned() });
+    }
     let (mut width, mut depth) = (0, 0);
     for (name, entry) in &entries {
         let Role::Ours(ours) = role(layout, name) else { continue };

@@ -173,7 +173,8 @@ impl Report {
             let _ = writeln!(text, "{n} left out, whose pictures are in --without, too");
         }
         for (label, (recall, row)) in self.subject.labels.iter().zip(s.recall.iter().zip(&s.confusion)) {
-            let _ = writeln!(text, "{label:10} recall {recall:.3}  answers {row:?}");
+            let recall = if recall.is_nan() { "-".to_owned() } else { format!("{recall:.3}") };
+            let _ = writeln!(text, "{label:10} recall {recall:5}  answers {row:?}");
         }
         text
     }

@@ -116,7 +116,7 @@ impl Args {
             };
             run.of().check(&out)?;
             if !checkpoint.exists() {
-                eprintln!("{}, fold {k}/{}", recipe.strategy, folds.count());
+                tell!("{}, fold {k}/{}", recipe.strategy, folds.count());
                 train_run(&run)?;
             }
             let test = data.select(&fold.test)?;

@@ -48,7 +48,7 @@ impl Bar {
     /// A line that stays, above the bar.
     pub fn print(&self, line: &str) {
         match self.bar.is_hidden() {
-            true => eprintln!("{line}"),
+            true => tell!("{line}"),
             false => self.bar.println(line),
         }
     }
@@ -66,7 +66,7 @@ impl Bar {
     fn tell(&self, more: &str) {
         if self.bar.is_hidden() && self.clock.lock().unwrap_or_else(PoisonError::into_inner).is_due(Instant::now()) {
             let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
-            eprintln!("{done} of {all} {}{more}", self.what);
+            tell!("{done} of {all} {}{more}", self.what);
         }
     }
 }

@@ -4,10 +4,11 @@ use crate::answer::around_faces;
 use crate::bar::Bar;
 use crate::fold::check_model;
 use crate::learnt::Seen;
+use crate::page;
 use crate::shared::WithoutArgs;
 use crate::value::at_least_one;
 use crate::{labelled_for, open, precision};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use mtcae_contract::Cropper;
 use mtcae_data::{StillRef, Stills};
 use mtcae_drivers::ModelFile;
@@ -69,6 +70,7 @@ struct Point {
 impl Args {
     /// Answers all samples under all harms and prints the scores.
     pub fn run(&self) -> Result<()> {
+        page::check(self.plot.as_deref())?;
         let data = labelled_for(&self.model, open(&self.data)?)?;
         let (data, left_out) = self.without.leave_out(data)?;
         let seen = check_model(&self.model, &data, None)?;
@@ -94,7 +96,7 @@ impl Args {
             }
         );
         if let Some(path) = &self.plot {
-            std::fs::write(path, plot(&points)).with_context(|| format!("write {}", path.display()))?;
+            page::write(path, &plot(&points))?;
         }
         Ok(())
     }

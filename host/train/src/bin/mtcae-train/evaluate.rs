@@ -4,6 +4,7 @@ use crate::answer::{How, check_no_run, model_answers};
 use crate::bar::Bar;
 use crate::fold::{FoldArgs, check_model};
 use crate::learnt::Seen;
+use crate::page;
 use crate::shared::WithoutArgs;
 use crate::value::at_least_one;
 use crate::{labelled_for, open, precision};
@@ -80,6 +81,7 @@ struct Found {
 impl Args {
     /// Answers all samples, prints the scores, writes the page.
     pub fn run(&self) -> Result<()> {
+        page::check(self.html.as_deref())?;
         let mut data = open(&self.data)?;
         if let Some(model) = self.models.first() {
             data = labelled_for(model, data)?;
@@ -104,9 +106,7 @@ impl Args {
             false => say!("{}", report.text()),
         }
         if let Some(path) = &self.html {
-            let partial = path.with_extension("partial");
-            let written = std::fs::write(&partial, report.html()).and_then(|()| std::fs::rename(&partial, path));
-            written.with_context(|| format!("write {}", path.display()))?;
+            page::write(path, &report.html())?;
         }
         Ok(())
     }
@@ -179,6 +179,9 @@ impl Args {
         if let Some(odd) = self.classes.iter().find(|class| !labels.contains(class)) {
             let names: Vec<&str> = labels.iter().map(|l| l.name()).collect();
             bail!("--classes names `{}`; accepted: {}", odd.name(), names.join(", "));
+        }
+        if let [only] = self.classes[..] {
+            bail!("--classes names `{}` alone, and one answer is always right; accepted: two or more", only.name());
         }
         Ok(labels.iter().map(|label| self.classes.is_empty() || self.classes.contains(label)).collect())
     }

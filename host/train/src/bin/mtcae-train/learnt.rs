@@ -162,7 +162,7 @@ impl Seen {
 
     /// Says of `model`, which knows so much of what it is scored on, what its scores are worth.
     pub fn warn(&self, model: &Path) {
-        self.warnings(model).iter().for_each(|warning| eprintln!("warning: {warning}"));
+        self.warnings(model).iter().for_each(|warning| tell!("warning: {warning}"));
     }
 
     fn warnings(&self, model: &Path) -> Vec<String> {

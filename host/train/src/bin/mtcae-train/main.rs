@@ -10,6 +10,14 @@ macro_rules! sayln {
     ($($text:tt)*) => { crate::output::write(format_args!("{}\n", format_args!($($text)*))) };
 }
 
+/// `eprintln!` for an error output that may be closed or full: that must not end hours of work.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod ablate;
 mod ablation;
 mod answer;
@@ -25,6 +33,7 @@ mod import;
 mod learnt;
 mod lock;
 mod output;
+mod page;
 mod plot;
 mod pretrain;
 mod quantize;
@@ -79,7 +88,7 @@ fn main() -> ExitCode {
     match run().and_then(|()| output::finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("Error: {}", told(&e));
+            tell!("Error: {}", told(&e));
             match e.downcast_ref() {
                 Some(TrainError::Stopped(_)) => ExitCode::from(stop::STOPPED),
                 _ => ExitCode::FAILURE,

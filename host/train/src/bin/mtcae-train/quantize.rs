@@ -56,10 +56,10 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     keep: Option<usize>,
     /// Leave layers in f32 that alone move the logits by more than PERCENT.
-    #[arg(long, value_name = "PERCENT", conflicts_with = "keep")]
+    #[arg(long, value_name = "PERCENT", conflicts_with = "keep", value_parser = percent)]
     keep_error: Option<f32>,
     /// Leave as few layers in f32 as it takes for all others together to move the logits by no more than PERCENT.
-    #[arg(long, value_name = "PERCENT", conflicts_with_all = ["keep", "keep_error"])]
+    #[arg(long, value_name = "PERCENT", conflicts_with_all = ["keep", "keep_error"], value_parser = percent)]
     budget: Option<f32>,
     /// Leave this layer in f32; may be given again.
     #[arg(long = "keep-layer", value_name = "NAME")]
@@ -216,6 +216,11 @@ impl Judge {
         bar.finish_and_clear();
         Ok(Scored { samples: self.split.held_out.len(), fp32: scores[0], int8: scores[1] })
     }
+}
+
+fn percent(word: &str) -> Result<f32, String> {
+    let percent = word.parse().ok().filter(|p: &f32| (0.0..=100.0).contains(p));
+    percent.ok_or_else(|| "accepted: 0 to 100".to_owned())
 }
 
 fn share(word: &str) -> Result<f32, String> {

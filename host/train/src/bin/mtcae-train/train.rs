@@ -119,13 +119,13 @@ impl Args {
         }
         match test.also_in(data) {
             Ok(shared) if shared.is_empty() => {}
-            Ok(shared) => eprintln!(
+            Ok(shared) => tell!(
                 "warning: {} of {} test pictures are trained on, too: their scores say nothing of other pictures; `--without DATA` \
                  leaves them out",
                 shared.len(),
                 test.len()
             ),
-            Err(unknown) => eprintln!("warning: test pictures may be trained on, too: {unknown}"),
+            Err(unknown) => tell!("warning: test pictures may be trained on, too: {unknown}"),
         }
         Ok(test)
     }
@@ -209,15 +209,15 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
         let mut lines = format!("{line}\n");
         let due = state.updates.is_multiple_of(args.every) || p.step == p.steps;
         let phase = &recipe.phase[p.phase];
+        // Hours of training are worth more than a score.
         let score = |test: &Stills| {
             let view = View::centred(FACE_MARGIN);
-            // A network that trains evaluates, so there is always an answer.
             let network = phase.network(&config);
             let answers = all_answers(&network, state, (test, view), phase.still, args.workers, &device, &|_| ());
-            evaluate(test, &answers.unwrap_or_default(), view)
+            let failed = |e| bar.print(&format!("update {}: not scored: {e}", state.updates));
+            answers.map_err(failed).ok().map(|answers| evaluate(test, &answers, view))
         };
-        if let Some(test) = args.test.filter(|_| due) {
-            let scores = score(test);
+        if let Some(scores) = args.test.filter(|_| due).and_then(score) {
             let line = scores_json(&scores);
             bar.print(&format!(
                 "update {}: WAR {:.4} UAR {:.4} IoU {:.3} NME {:.3}",
@@ -225,7 +225,7 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
             ));
             lines += &format!("{{\"update\":{},\"scores\":{line}}}\n", state.updates);
         }
-        let watch = watched.as_ref().filter(|_| due).map(|held| score(held).uar);
+        let watch = watched.as_ref().filter(|_| due).and_then(|held| Some(score(held)?.uar));
         if let Some(uar) = watch {
             lines += &format!("{{\"update\":{},\"held_out_uar\":{uar}}}\n", state.updates);
         }
