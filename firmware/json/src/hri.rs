@@ -113,7 +113,7 @@ pub struct Expression {
 /// `rcl_interfaces/Log`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Log {
-    /// When it was logged.
+    /// When it was logged; all zero where the board does not say, too.
     pub stamp: Time,
     /// 10 debug, 20 info, 30 warn, 40 error.
     pub level: u8,

@@ -7,6 +7,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod faces;
 pub mod hri;
 mod lines;
 mod parse;

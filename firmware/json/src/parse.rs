@@ -2,8 +2,8 @@
 
 use crate::lines::POINTS;
 use mtcae_wire::{
-    Area, CameraState, Condition, Counters, FaceReport, Hello, Latencies, Level, Log, Parts, Percentiles, Point,
-    Quality, Report, Scores, Share, SinkState, Smoothing, Status, Text, Up, heapless,
+    Area, CameraState, Condition, Counters, FaceReport, Hello, Latencies, Level, Log, Message, Parts, Percentiles,
+    Point, Quality, Report, Scores, Share, SinkState, Smoothing, Status, Text, Up, heapless,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +16,7 @@ pub enum JsonError {
     /// It has no `type`, or not as a text.
     #[error("an object without a `type`")]
     NoType,
-    /// A field is missing, or is not what it should be.
+    /// A field is missing, is not what it should be, or contradicts another.
     #[error("`{kind}`: {reason}")]
     Field {
         /// The object's type.
@@ -30,16 +30,18 @@ pub enum JsonError {
 /// [`json_from_up`](crate::json_from_up) was given; numbers are understood too.
 ///
 /// # Errors
-/// [`JsonError`] when a field is missing or out of its range.
+/// [`JsonError`] when a field is missing or out of its range, or fields contradict each other.
 pub fn up_from_json(value: &Value, labels: &[String]) -> Result<Option<Up>, JsonError> {
     let kind = value.get("type").and_then(Value::as_str).ok_or(JsonError::NoType)?;
-    Ok(Some(match kind {
-        "hello" => Up::Hello(hello(fields("hello", value)?)?),
-        "report" => Up::Report(report(fields("report", value)?, labels)?),
-        "status" => Up::Status(status(fields("status", value)?)?),
-        "log" => Up::Log(log(fields("log", value)?)),
+    let (kind, up) = match kind {
+        "hello" => ("hello", Up::Hello(hello(fields("hello", value)?)?)),
+        "report" => ("report", Up::Report(report(fields("report", value)?, labels)?)),
+        "status" => ("status", Up::Status(status(fields("status", value)?)?)),
+        "log" => ("log", Up::Log(log(fields("log", value)?))),
         _ => return Ok(None),
-    }))
+    };
+    up.check().map_err(|invalid| refused(kind, invalid.to_string()))?;
+    Ok(Some(up))
 }
 
 fn fields<T: DeserializeOwned>(kind: &'static str, value: &Value) -> Result<T, JsonError> {

@@ -1,21 +1,18 @@
 //! From the wire's messages to topics and payloads in REP-155's words.
 
+use crate::faces::Faces;
 use crate::hri::{
     Expression, FacialLandmarks, Header, IdsList, LANDMARK_OF_POINT, LANDMARKS, NormalizedPointOfInterest2D,
     NormalizedRegionOfInterest2D, Time, word_from_label,
 };
 use crate::lines::json_from_up;
 use crate::topics::{Part, Publication, Topics, face_id};
-use mtcae_wire::{FaceReport, Hello, Level, Log, Report, Smoothing, Status, Up};
+use mtcae_wire::{CameraState, FaceReport, Hello, Level, Log, Report, Smoothing, Status, Up};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// One message becomes at most so many publications.
 pub const MOST_AT_ONCE: usize = 8;
-/// A face of which no report has told for so long is in view no more, microseconds.
-const FORGOTTEN: u64 = 1_000_000;
-/// Faces told of at once, at most; the one longest unseen makes room.
-const FACES: usize = 16;
 
 /// Turns a board's messages into publications. It remembers what a Hello and a Status said, and which faces are in
 /// view.
@@ -25,8 +22,7 @@ pub struct Translator {
     device: String,
     hello: Option<Hello>,
     unix_offset_us: Option<i64>,
-    /// Track, and when it was captured last, microseconds of the board's clock.
-    faces: Vec<(u32, u64)>,
+    faces: Faces,
 }
 
 impl Translator {
@@ -37,7 +33,7 @@ impl Translator {
             device: device.to_owned(),
             hello: None,
             unix_offset_us: None,
-            faces: Vec::new(),
+            faces: Faces::default(),
         }
     }
 
@@ -74,10 +70,7 @@ impl Translator {
 
     fn report(&mut self, report: &Report) -> Vec<Publication> {
         let now = report.captured_us;
-        match &report.face {
-            Some(face) => self.see(face.id, now),
-            None => self.faces.clear(),
-        }
+        self.faces.take(report);
         let mut all = vec![self.tracked(now)];
         if let Some(face) = &report.face {
             let id = face_id(face.id);
@@ -96,10 +89,10 @@ impl Translator {
         let payload = self.state(message).to_string();
         let mut all = vec![self.topics.publication(Part::Status, "", payload)];
         // Without reports nobody else says that faces are gone.
-        let before = self.faces.len();
         let now = message.uptime_ms.saturating_mul(1_000);
-        self.forget(now);
-        if self.faces.len() < before {
+        let streams = message.camera == CameraState::Streaming;
+        let gone = if streams { self.faces.forget(now) } else { self.faces.clear() };
+        if gone {
             all.push(self.tracked(now));
         }
         all
@@ -124,8 +117,9 @@ impl Translator {
 
     /// A line of the board's log as `rcl_interfaces/Log`. For those who may read it: it does not go to a broker.
     pub fn log(&self, log: &Log) -> Publication {
+        let logged = log.at_us != Log::HAVE_TO_WAIT;
         let message = crate::hri::Log {
-            stamp: self.header(log.at_us).stamp,
+            stamp: if logged { self.header(log.at_us).stamp } else { Time::default() },
             level: match log.level {
                 Level::Debug => 10,
                 Level::Info => 20,
@@ -141,24 +135,9 @@ impl Translator {
         self.topics.publication(Part::Log, "", json_text(&message))
     }
 
-    fn see(&mut self, track: u32, now: u64) {
-        self.forget(now);
-        self.faces.retain(|(id, _)| *id != track);
-        if self.faces.len() == FACES {
-            self.faces.remove(0);
-        }
-        self.faces.push((track, now));
-    }
-
-    /// Faces stand in the order in which they were seen last, so that a clock that went back forgets them all.
-    fn forget(&mut self, now: u64) {
-        self.faces.retain(|(_, seen)| now.abs_diff(*seen) <= FORGOTTEN);
-    }
-
     fn tracked(&self, now: u64) -> Publication {
-        let mut tracks: Vec<u32> = self.faces.iter().map(|(id, _)| *id).collect();
-        tracks.sort_unstable();
-        let list = IdsList { header: self.header(now), ids: tracks.into_iter().map(face_id).collect() };
+        let ids = self.faces.tracks().into_iter().map(face_id).collect();
+        let list = IdsList { header: self.header(now), ids };
         self.topics.publication(Part::Tracked, "", json_text(&list))
     }
 

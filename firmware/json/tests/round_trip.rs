@@ -183,3 +183,38 @@ fn other_types_are_nobodys_message_and_errors_name_the_field() {
     let loud = error(json!({ "type": "log", "level": "loud", "at_us": 1, "text": "" }));
     assert!(loud.starts_with("`log`: unknown variant `loud`, expected one of `error`"), "{loud}");
 }
+
+#[test]
+fn fields_that_contradict_each_other_are_refused_as_on_the_wire() {
+    let labels = LABELS.map(str::to_owned);
+    let face = json!({
+        "id": 1, "box": { "x": 0.1, "y": 0.1, "w": 0.2, "h": 0.2 },
+        "landmarks": {
+            "left_eye": [0.1, 0.1], "right_eye": [0.2, 0.1], "nose": [0.2, 0.2], "left_mouth": [0.1, 0.3],
+            "right_mouth": [0.2, 0.3],
+        },
+        "confidence": 0.9, "label": "happy", "state": "stable", "scores": { "neutral": 0.2, "happy": 0.8 },
+    });
+    let report = json!({
+        "type": "report", "boot": 1, "seq": 0, "captured_us": 0, "age_us": 0, "width": 640, "height": 480,
+        "dropped": 0, "faces": 1, "face": face,
+    });
+    assert!(up_from_json(&report, &labels).unwrap().is_some());
+    let error = |field: &str, value: Value| {
+        let mut wrong = report.clone();
+        *wrong.pointer_mut(field).unwrap() = value;
+        up_from_json(&wrong, &labels).unwrap_err().to_string()
+    };
+    assert_eq!(error("/faces", json!(0)), "`report`: `Report.faces`: must be 0 exactly when there is no face");
+    assert_eq!(error("/face/label", json!("sad")), "`report`: `Report.face.label`: must be an index into `scores`");
+    assert_eq!(
+        error("/face/label", Value::Null),
+        "`report`: `Report.face.smoothing`: must be `Unsure` exactly when there is no label"
+    );
+    let hello = json!({
+        "type": "hello", "protocol": 2, "boot": 1, "device": "a", "firmware": "b", "model": "c", "model_version": "d",
+        "engine": "e", "labels": ["happy", "happy"],
+    });
+    let twice = up_from_json(&hello, &[]).unwrap_err().to_string();
+    assert_eq!(twice, "`hello`: `Hello.labels`: no label may come twice");
+}

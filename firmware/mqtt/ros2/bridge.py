@@ -37,10 +37,10 @@ class Bridge:
         kind = hri.TYPES.get(name.rsplit("/", 1)[-1])
         if kind is None:
             return
+        message = hri.message(kind, json.loads(payload))
         if name not in self.writers:
             ros = Topic(self.participant, "rt/humans/" + name, kind)
             self.writers[name] = DataWriter(self.participant, ros, DEFAULT)
-        message = hri.message(kind, json.loads(payload))
         self.writers[name].write(message)
         if kind is hri.IdsList:
             for old in [n for n in self.writers if n != name and n.split("/")[1] not in message.ids]:
@@ -54,7 +54,8 @@ def main(host, port, device):
     def on_message(_client, _userdata, received):
         try:
             bridge.write(received.topic, received.payload)
-        except ValueError as error:
+        # Any client of the broker may write there, and DDS refuses values and names with exceptions of no kind.
+        except Exception as error:
             print(f"{received.topic}: {error}", file=sys.stderr)
 
     client.on_connect = lambda client, *_: client.subscribe(device + "/faces/#")

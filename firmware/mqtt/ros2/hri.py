@@ -73,7 +73,9 @@ TYPES = {
 
 
 def message(kind, value):
-    """The message of type `kind` that a board's JSON is, field by field; raises ValueError when the fields are others."""
+    """The message of type `kind` that a board's JSON is, field by field; raises ValueError when it is no object or the fields are others."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{kind.__name__} is an object, not {value!r}")
     names = [field.name for field in fields(kind)]
     if sorted(value) != sorted(names):
         raise ValueError(f"{kind.__name__} has the fields {names}, not {sorted(value)}")

@@ -18,5 +18,5 @@ mod options;
 mod sink;
 
 pub use error::MqttError;
-pub use options::{DEFAULT_PORT, MqttOptions, TlsFiles};
+pub use options::{MqttOptions, TlsFiles};
 pub use sink::MqttSink;

@@ -2,9 +2,6 @@
 
 use std::path::PathBuf;
 
-/// MQTT's port without TLS.
-pub const DEFAULT_PORT: u16 = 1883;
-
 /// Which broker, and as whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MqttOptions {

@@ -237,7 +237,7 @@ fn a_frozen_broker_makes_the_line_busy_and_then_lost() {
     broker.signal(Signal::CONT);
     println!("{taken} reports fit before the line was busy; slowest send {slowest:?}");
     assert!(lost.to_string().ends_with("the broker took nothing for 5 s"), "{lost}");
-    assert!(slowest < Duration::from_millis(250), "a send has waited: {slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "a send has waited: {slowest:?}");
 }
 
 #[test]

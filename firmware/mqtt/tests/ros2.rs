@@ -27,6 +27,9 @@ const TOPICS: [(&str, &str); 4] = [
     ("f0000002a/expression", "Expression"),
 ];
 
+/// Every field of an `IdsList`, one of another type.
+const NO_IDS: &str = r#"{"header":{"stamp":{"sec":0,"nanosec":0},"frame_id":""},"ids":5}"#;
+
 /// A folder with the packages; `None`, and why not, when they cannot be had.
 fn packages() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ros2-python");
@@ -126,6 +129,11 @@ fn what_the_bridge_puts_on_dds_is_what_the_board_said() {
     let bridge = Script::start(&packages, "ros2/bridge.py", &["127.0.0.1", &broker.port.to_string(), "mtcae/desk"]);
     assert_eq!((node.next().as_str(), bridge.next().as_str()), ("{\"ready\": true}", "subscribed"));
 
+    // What others say there is no end of the bridge: no JSON, no object, fields and values that the types have not.
+    for odd in ["{", "5", "null", "[1, \"a\"]", "{\"ids\": []}", "{\"header\": 5, \"ids\": 5}", NO_IDS] {
+        heard.say("mtcae/desk/faces/tracked", odd);
+    }
+    heard.wait("the last of them", |h| h.payload == NO_IDS);
     let mut sink = connected(broker.port);
     let mut said =
         [hello(), status(500)].into_iter().chain((0..).map(|seq| Up::Report(report(seq, 0x2a, Some((seq % 8) as u8)))));

@@ -108,11 +108,11 @@ typedef struct {
 /** One answer of the network. */
 typedef struct {
     uint32_t boot;          /**< mtcae_hello.boot */
-    uint32_t seq;           /**< counts reports from 0; a gap is a loss */
+    uint32_t seq;           /**< counts reports from 0; a gap is a loss, or what a subscription leaves out */
     uint64_t captured_us;   /**< when the clip's newest picture was taken */
     uint32_t age_us;        /**< from then to the sending */
     uint16_t width, height; /**< of the camera's picture, in pixels */
-    uint32_t dropped;       /**< reports that were not sent */
+    uint32_t dropped;       /**< reports that were lost on the board */
     uint8_t faces;          /**< followed at that moment; 0 exactly when `has_face` is false */
     bool has_face;          /**< whether `face` means anything */
     mtcae_face face;        /**< one of them */

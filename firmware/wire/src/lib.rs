@@ -59,9 +59,6 @@ pub const MAX_FRAME: usize = 256;
 /// overhead of COBS is always exactly one byte.
 pub const MAX_CONTENT: usize = MAX_FRAME - 2;
 
-/// The largest postcard body, in bytes.
-pub const MAX_BODY: usize = MAX_CONTENT - 1 - CRC_LEN;
-
 /// The largest frame of an [`UpdateChunk`], in bytes, with its delimiter: first byte, kind, transfer, index, length
 /// and checksum around the data, and the codes of COBS.
 pub const MAX_LONG_FRAME: usize = {

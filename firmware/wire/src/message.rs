@@ -114,7 +114,8 @@ pub struct Hello {
 pub struct Report {
     /// [`Hello::boot`] of the board that sent it; another number means that the board started anew.
     pub boot: u32,
-    /// Counts reports from 0 since the start; a gap means lost reports.
+    /// Counts reports from 0 since the start; a gap means lost reports, or ones that [`Subscribe::report_every_ms`] left
+    /// out: [`Report::dropped`] then tells of losses on the board alone.
     pub seq: u32,
     /// When the newest frame of the clip was captured: microseconds of the board's monotonic clock.
     pub captured_us: u64,

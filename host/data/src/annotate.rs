@@ -108,7 +108,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Image, String> {
     limits.max_image_width = Some(Image::MAX_SIDE);
     limits.max_image_height = Some(Image::MAX_SIDE);
     decoder.set_limits(limits).map_err(|e| e.to_string())?;
-    let picture = image::DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+    // Phones store what they see and say how it was held. A file whose word on that cannot be read is taken as it is.
+    let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
+    let mut picture = image::DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+    picture.apply_orientation(orientation);
     let rgb = picture.into_rgb8();
     Image::from_rgb(rgb.width(), rgb.height(), rgb.into_raw()).map_err(|e| e.to_string())
 }
@@ -145,6 +148,15 @@ mod tests {
         for len in 0..face.len() {
             assert!(decode(&face[..len]).is_err(), "{len} of {} bytes", face.len());
         }
+        // Held on its side: turned back.
+        let exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let app1 = [&[0xff, 0xe1][..], &(exif.len() as u16 + 2).to_be_bytes(), exif].concat();
+        let turned = decode(&[&face[..2], &app1, &face[2..]].concat()).unwrap();
+        let (straight, w) = (decode(face).unwrap(), turned.width() as usize);
+        assert_eq!((turned.width(), turned.height()), (straight.height(), straight.width()));
+        // Its first row, from the right, is the first column.
+        assert_eq!(turned.rgb()[w - 1], straight.rgb()[0]);
+        assert_eq!(turned.rgb()[0], straight.rgb()[(straight.height() as usize - 1) * straight.width() as usize]);
         // A thumbnail inside does not stand in for the end.
         let app1 = [&[0xff, 0xe1][..], &(face.len() as u16 + 2).to_be_bytes(), face].concat();
         let with_thumbnail = [&face[..2], &app1, &face[2..]].concat();

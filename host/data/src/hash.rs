@@ -19,6 +19,11 @@ pub(crate) fn picture_hash<'a>(frames: impl IntoIterator<Item = &'a Image>) -> u
     first_word(sha)
 }
 
+/// The same number of a file's bytes.
+pub(crate) fn content_hash(bytes: &[u8]) -> u64 {
+    first_word(Sha256::new_with_prefix(bytes))
+}
+
 fn first_word(sha: Sha256) -> u64 {
     let mut first = [0; 8];
     first.copy_from_slice(&sha.finalize()[..8]);

@@ -226,8 +226,28 @@ impl Shard {
         let classes = shard.info.labels.len();
         match shard.map[shard.label.clone()].iter().find(|l| usize::from(**l) >= classes) {
             Some(label) => Err(format!("label {label}; accepted: 0 to {}", classes - 1)),
-            None => Ok(shard),
+            None => shard.check_faces().map(|()| shard),
         }
+    }
+
+    /// Scores and losses of numbers that are none would be none.
+    fn check_faces(&self) -> Result<(), String> {
+        for (i, t) in (0..self.len).flat_map(|i| (0..self.info.frames).map(move |t| (i, t))) {
+            let still = self.frame(i, t);
+            if !still.has_face {
+                continue;
+            }
+            if !still.face.is_proper() {
+                return Err(format!(
+                    "sample {i}, frame {t} has the box {:?}; accepted: numbers, with a size",
+                    still.face
+                ));
+            }
+            if let Some(point) = still.landmarks.iter().find(|p| !(p.x.is_finite() && p.y.is_finite())) {
+                return Err(format!("sample {i}, frame {t} has the landmark {point:?}; accepted: numbers"));
+            }
+        }
+        Ok(())
     }
 
     /// What the shard says of itself.

@@ -2,7 +2,12 @@
 
 use crate::font::dots;
 use crate::{DataError, FACE_MARGIN, StillRef, Stills};
+use image::ImageEncoder;
+use image::codecs::png::PngEncoder;
 use mtcae_contract::{Point, Rect};
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Side of a sample on the sheet, pixels.
@@ -70,8 +75,13 @@ fn save<'a>(samples: impl Iterator<Item = (StillRef<'a>, String)>, path: &Path) 
     }
     let partial = path.with_extension("partial.png");
     let format = image::ExtendedColorType::Rgb8;
-    image::save_buffer(&partial, &sheet, width as u32, height as u32, format)
+    // It shows faces: for nobody else to look at, as a shard.
+    let open = || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial);
+    let mut file = BufWriter::new(open().map_err(DataError::io(&partial))?);
+    PngEncoder::new(&mut file)
+        .write_image(&sheet, width as u32, height as u32, format)
         .map_err(|e| DataError::io(&partial)(std::io::Error::other(e)))?;
+    file.flush().map_err(DataError::io(&partial))?;
     std::fs::rename(&partial, path).map_err(DataError::io(path))
 }
 

@@ -15,6 +15,9 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+/// Ends of names of pictures that are not read: passed over, but not without a word.
+const FOREIGN: [&str; 10] = ["avif", "bmp", "gif", "heic", "heif", "jp2", "jxl", "tif", "tiff", "webp"];
+
 /// Largest picture file read, bytes.
 const MAX_FILE: u64 = 64 << 20;
 
@@ -51,6 +54,8 @@ pub(crate) struct Source {
     pub entries: Vec<Entry>,
     /// Pictures in folders of which nobody knows what they show, by the folder's name.
     pub unnamed: BTreeMap<String, usize>,
+    /// Pictures in other formats than are read, by the end of their name.
+    pub foreign: BTreeMap<String, usize>,
     archive: Option<Mmap>,
 }
 
@@ -58,17 +63,19 @@ impl Source {
     /// Lists a folder's or a tar's pictures. Folders whose name is no expression and not in `folders`, and files that are no
     /// JPEG or PNG by their name, are passed over.
     pub fn open(path: &Path, folders: &Folders) -> Result<Source, DataError> {
+        let mut foreign = BTreeMap::new();
         let (found, archive) = if path.is_dir() {
-            (list_folder(path)?, None)
+            (list_folder(path, &mut foreign)?, None)
         } else {
             let file = File::open(path).map_err(DataError::io(path))?;
             // SAFETY: data sets are read-only inputs; a file changed while it is read gives corrupt pictures, which
             // the decoder refuses.
             let map = unsafe { Mmap::map(&file) }.map_err(DataError::io(path))?;
-            let found = list_tar(&map).map_err(|cause| DataError::Archive { path: path.to_owned(), cause })?;
+            let found =
+                list_tar(&map, &mut foreign).map_err(|cause| DataError::Archive { path: path.to_owned(), cause })?;
             (found, Some(map))
         };
-        let mut source = Source { entries: Vec::new(), unnamed: BTreeMap::new(), archive };
+        let mut source = Source { entries: Vec::new(), unnamed: BTreeMap::new(), foreign, archive };
         let mut there = BTreeSet::new();
         for Found { class, name, place } in found {
             match folders.get(&class).copied().or_else(|| class.parse().ok()) {
@@ -82,9 +89,13 @@ impl Source {
         }
         if source.entries.is_empty() {
             let some = source.unnamed.iter().take(8).map(|(class, n)| format!("`{class}` ({n})")).collect::<Vec<_>>();
-            let instead = match some.first() {
-                Some(_) => format!("; there are {}: --folder NAME=EXPRESSION says what one shows", some.join(", ")),
-                None => String::new(),
+            let others = source.foreign.iter().map(|(end, n)| format!("{n} .{end}")).collect::<Vec<_>>();
+            let instead = match (some.first(), others.first()) {
+                (Some(_), _) => {
+                    format!("; there are {}: --folder NAME=EXPRESSION says what one shows", some.join(", "))
+                }
+                (None, Some(_)) => format!("; there are {}: make JPEG or PNG of them", others.join(", ")),
+                (None, None) => String::new(),
             };
             return Err(DataError::Empty { path: path.to_owned(), instead });
         }
@@ -106,14 +117,13 @@ impl Source {
     pub fn read(&self, entry: &Entry) -> std::io::Result<Cow<'_, [u8]>> {
         match (&entry.place, &self.archive) {
             (Place::File(path), _) => {
-                let size = std::fs::metadata(path)?.len();
-                if size > MAX_FILE {
-                    return Err(std::io::Error::other(format!("{size} bytes; accepted: up to {MAX_FILE}")));
-                }
+                within_limit(std::fs::metadata(path)?.len())?;
                 std::fs::read(path).map(Cow::Owned)
             }
             (Place::Span(start, end), Some(map)) => {
-                map.get(*start..*end).map(Cow::Borrowed).ok_or_else(|| std::io::Error::other("archive cut short"))
+                let bytes = map.get(*start..*end).ok_or_else(|| std::io::Error::other("archive cut short"))?;
+                within_limit(bytes.len() as u64)?;
+                Ok(Cow::Borrowed(bytes))
             }
             (Place::Span(..), None) => Err(std::io::Error::other("entry of another archive")),
         }
@@ -132,9 +142,32 @@ pub(crate) fn own_name(path: &Path) -> String {
     whole.as_deref().unwrap_or(path).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn is_picture(name: &str) -> bool {
+fn within_limit(size: u64) -> std::io::Result<()> {
+    match size > MAX_FILE {
+        true => Err(std::io::Error::other(format!("{size} bytes; accepted: up to {MAX_FILE}"))),
+        false => Ok(()),
+    }
+}
+
+/// Whether this is the name of a picture that is read; one of another format is counted.
+fn is_picture(name: &str, foreign: &mut BTreeMap<String, usize>) -> bool {
     let extension = name.rsplit_once('.').map_or("", |(_, e)| e).to_ascii_lowercase();
+    if FOREIGN.contains(&extension.as_str()) {
+        *foreign.entry(extension.clone()).or_default() += 1;
+    }
     matches!(extension.as_str(), "jpg" | "jpeg" | "png")
+}
+
+/// What an archive is packed with, which only looks like damage to the reader of plain ones.
+fn packed_with(bytes: &[u8]) -> Option<&'static str> {
+    let kinds: [(&[u8], &str); 5] = [
+        (b"\x1f\x8b", "gzip"),
+        (b"PK\x03\x04", "zip"),
+        (b"\xfd7zXZ", "xz"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"BZh", "bzip2"),
+    ];
+    kinds.iter().find(|(start, _)| bytes.starts_with(start)).map(|(_, kind)| *kind)
 }
 
 /// A picture by its name, and the folder it is in.
@@ -144,7 +177,7 @@ struct Found {
     place: Place,
 }
 
-fn list_folder(path: &Path) -> Result<Vec<Found>, DataError> {
+fn list_folder(path: &Path, foreign: &mut BTreeMap<String, usize>) -> Result<Vec<Found>, DataError> {
     let mut found = Vec::new();
     for folder in std::fs::read_dir(path).map_err(DataError::io(path))? {
         let folder = folder.map_err(DataError::io(path))?;
@@ -155,7 +188,7 @@ fn list_folder(path: &Path) -> Result<Vec<Found>, DataError> {
         for file in std::fs::read_dir(folder.path()).map_err(DataError::io(&folder.path()))? {
             let file = file.map_err(DataError::io(&folder.path()))?;
             let name = format!("{class}/{}", file.file_name().to_string_lossy());
-            if is_picture(&name) {
+            if is_picture(&name, foreign) {
                 found.push(Found { class: class.clone(), name, place: Place::File(file.path()) });
             }
         }
@@ -163,13 +196,16 @@ fn list_folder(path: &Path) -> Result<Vec<Found>, DataError> {
     Ok(found)
 }
 
-fn list_tar(bytes: &[u8]) -> std::io::Result<Vec<Found>> {
+fn list_tar(bytes: &[u8], foreign: &mut BTreeMap<String, usize>) -> std::io::Result<Vec<Found>> {
+    if let Some(kind) = packed_with(bytes) {
+        return Err(std::io::Error::other(format!("it is packed ({kind}); unpack it first")));
+    }
     let mut found = Vec::new();
     for file in tar::Archive::new(Cursor::new(bytes)).entries_with_seek()? {
         let file = file?;
         let name = file.path()?.to_string_lossy().into_owned();
         let Some(class) = name.rsplit('/').nth(1).map(str::to_owned) else { continue };
-        if file.header().entry_type().is_file() && is_picture(&name) && file.size() <= MAX_FILE {
+        if file.header().entry_type().is_file() && is_picture(&name, foreign) {
             let start = file.raw_file_position() as usize;
             let end = start + file.size() as usize;
             if end > bytes.len() {
@@ -245,5 +281,22 @@ mod tests {
         let err = open(dir.path());
         assert!(err.ends_with("0001.jpg; there are `1` (1): --folder NAME=EXPRESSION says what one shows"), "{err}");
         assert!(open(&dir.path().join("gone.tar")).contains("gone.tar"));
+        let scans = dir.path().join("scans");
+        std::fs::create_dir_all(scans.join("happy")).unwrap();
+        ["a.tiff", "b.TIFF", "c.webp", "notes.txt"]
+            .iter()
+            .for_each(|f| std::fs::write(scans.join("happy").join(f), b"1").unwrap());
+        let err = open(&scans);
+        assert!(err.ends_with("0001.jpg; there are 2 .tiff, 1 .webp: make JPEG or PNG of them"), "{err}");
+        let packed = dir.path().join("set.tar.gz");
+        std::fs::write(&packed, b"\x1f\x8b\x08\x00\x1b[2J").unwrap();
+        let err = open(&packed);
+        assert!(
+            err.contains("not a whole tar archive: it is packed (gzip); unpack it first; accepted: a folder"),
+            "{err}"
+        );
+        std::fs::write(&packed, [b"\x1b[2J".repeat(200), vec![0; 600]].concat()).unwrap();
+        let err = open(&packed);
+        assert!(err.chars().all(|c| !c.is_control()), "{err:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! The job: a data set of stills into shards.
 
 use crate::annotate::{Annotated, Annotator, decode};
+use crate::hash::content_hash;
 use crate::reader::{remove_shards, shard_path};
 use crate::source::{Entry, Folders, Source, own_name};
 use crate::writer::ShardData;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 /// Counts up when other samples come out of the same pictures: shards of an older version are made again.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Samples per shard: what is lost at most when a run is interrupted.
 const SHARD_SAMPLES: usize = 8192;
@@ -21,7 +22,8 @@ const SHARD_SAMPLES: usize = 8192;
 /// Corrupt files named in the outcome; the rest are only counted.
 const MAX_NAMED: usize = 100;
 
-/// Part of a data set, chosen by a hash of the person's name, so that no person is on both sides.
+/// Part of a data set, chosen by a hash of the person's name, so that no person is on both sides; where no name is known, of the
+/// picture's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// Everything (the data set comes split).
@@ -46,7 +48,8 @@ impl Part {
 /// What a file's name says about who is in the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
-    /// Nothing: every file is its own subject, told from others by its path, the source's own name included.
+    /// Nothing: every file is its own subject, told from others by its path, the source's own name included. In which part it
+    /// is, its bytes decide: the same picture under two names is never on both sides.
     File,
     /// `Some_Person_0001.jpg`: the name up to the last underscore.
     PersonNumber,
@@ -103,6 +106,8 @@ pub struct Outcome {
     pub corrupt: Vec<String>,
     /// Pictures in folders that were passed over, as their name is no expression; by that name.
     pub unnamed: BTreeMap<String, usize>,
+    /// Pictures that were passed over, as they are no JPEG or PNG; by the end of their name.
+    pub foreign: BTreeMap<String, usize>,
 }
 
 /// Annotates every picture of the job and writes its shards. Shards already written by the same job are kept.
@@ -116,7 +121,7 @@ pub fn prepare_stills(job: &StillsJob, mut progress: impl FnMut(Progress)) -> Re
     job.validate()?;
     let source = Source::open(&job.source, &job.folders)?;
     let none_taken = |why| DataError::NoneTaken { path: job.source.clone(), found: source.entries.len(), why };
-    let mut entries: Vec<&Entry> = source.entries.iter().filter(|e| job.part.holds(job.subject(e))).collect();
+    let mut entries: Vec<&Entry> = source.entries.iter().filter(|e| job.takes(&source, e)).collect();
     let all = entries.len();
     if all == 0 {
         return Err(none_taken("all persons are in the other part".to_owned()));
@@ -128,7 +133,8 @@ pub fn prepare_stills(job: &StillsJob, mut progress: impl FnMut(Progress)) -> Re
     }
     let mut left_out = all - entries.len();
     std::fs::create_dir_all(&job.out).map_err(DataError::io(&job.out))?;
-    let mut outcome = Outcome { unnamed: source.unnamed.clone(), ..Outcome::default() };
+    let mut outcome =
+        Outcome { unnamed: source.unnamed.clone(), foreign: source.foreign.clone(), ..Outcome::default() };
     let mut at = Progress { done: 0, total: entries.len(), faces: 0 };
     for (index, chunk) in entries.chunks(SHARD_SAMPLES).enumerate() {
         let path = shard_path(&job.out, &job.name, index);
@@ -180,6 +186,16 @@ impl StillsJob {
         match self.naming {
             Naming::File => subject_hash(&format!("{}/{}", own_name(&self.source), entry.name)),
             Naming::PersonNumber => subject_hash(stem.rsplit_once('_').map_or(stem, |(person, _)| person)),
+        }
+    }
+
+    /// Whether it is of this part.
+    fn takes(&self, source: &Source, entry: &Entry) -> bool {
+        match (self.part, self.naming) {
+            (Part::All, _) => true,
+            (part, Naming::PersonNumber) => part.holds(self.subject(entry)),
+            // A file that cannot be read is told as that later.
+            (part, Naming::File) => part.holds(source.read(entry).map_or(0, |bytes| content_hash(&bytes))),
         }
     }
 

@@ -173,6 +173,24 @@ fn files_without_persons_are_strangers_wherever_they_lie() {
 }
 
 #[test]
+fn the_same_picture_under_two_names_is_in_one_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..12).map(|n| format!("{}/{n}.png", ["happy", "sad"][n % 2])).collect();
+    portraits(&dir.path().join("in"), &names.iter().map(String::as_str).collect::<Vec<_>>());
+    for name in &names {
+        let again = dir.path().join("in").join(name.replace(".png", "-again.png"));
+        std::fs::copy(dir.path().join("in").join(name), again).unwrap();
+    }
+    let part = |part: Part, name: &str| {
+        let job = StillsJob { naming: Naming::File, part, name: name.to_owned(), side: 32, ..job(dir.path()) };
+        Stills::open(&prepare_stills(&job, |_| {}).unwrap().shards).unwrap()
+    };
+    let (one, other) = (part(Part::Below(50), "one"), part(Part::From(50), "other"));
+    assert_eq!(one.len() + other.len(), 24);
+    assert_eq!(one.also_in(&other).unwrap(), Vec::<usize>::new());
+}
+
+#[test]
 fn a_picture_is_known_again_under_another_name_and_size() {
     let dir = tempfile::tempdir().unwrap();
     portraits(&dir.path().join("in"), &["happy/Ann_Lee_0001.png", "happy/Bo_0001.png"]);
@@ -232,4 +250,32 @@ fn a_picture_that_was_replaced_makes_its_shard_again() {
     assert_eq!((skipped("in.tar"), skipped("in.tar")), (0, 1));
     archive([&b, &a]);
     assert_eq!(skipped("in.tar"), 0);
+}
+
+#[test]
+fn a_shard_with_numbers_that_are_none_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    portraits(&dir.path().join("in"), &["happy/Ann_Lee_0001.png", "happy/Bo_0001.png"]);
+    let shard = prepare_stills(&job(dir.path()), |_| {}).unwrap().shards.remove(0);
+    let good = std::fs::read(&shard).unwrap();
+    let (header, metadata) = safetensors::SafeTensors::read_metadata(&good).unwrap();
+    for (tensor, number, why) in [
+        ("boxes", f32::NAN, "sample 1, frame 0 has the box"),
+        ("boxes", -1.0, "sample 1, frame 0 has the box"),
+        ("landmarks", f32::INFINITY, "sample 1, frame 0 has the landmark"),
+    ] {
+        // The last number of the second sample.
+        let end = header + 8 + metadata.info(tensor).unwrap().data_offsets.1;
+        let mut bytes = good.clone();
+        bytes[end - 4..end].copy_from_slice(&number.to_le_bytes());
+        std::fs::write(&shard, &bytes).unwrap();
+        let said = Shard::open(&shard).unwrap_err().to_string();
+        assert!(said.contains(why) && said.contains("accepted: numbers"), "{said}");
+    }
+    std::fs::write(&shard, &good).unwrap();
+    assert!(Shard::open(&shard).is_ok());
+    let sheet = dir.path().join("sheet.png");
+    contact_sheet(&Stills::open(&[shard]).unwrap(), 2, &sheet).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&sheet).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "it shows faces");
 }

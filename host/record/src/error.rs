@@ -34,6 +34,14 @@ pub enum ReadError {
         /// The topic that is missing.
         topic: &'static str,
     },
+    /// A chunk is packed in a way that is not read here.
+    #[error("a chunk at byte {at} is packed by {by}; accepted: lz4 or none")]
+    Packed {
+        /// Where the chunk begins.
+        at: u64,
+        /// What MCAP calls it, such as zstd.
+        by: String,
+    },
     /// Bytes are not what they were.
     #[error("it is damaged at byte {at}: {reason}")]
     Damaged {

@@ -1,4 +1,4 @@
-//! A recording being read: chunk by chunk, each checked before anything in it is believed.
+//! A recording being read: chunk by chunk, each checked before anything in it is believed, where it has a checksum.
 
 use crate::error::ReadError;
 use crate::format::{Fields, HEAD, MAGIC, code};
@@ -192,7 +192,7 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// The records of a chunk, when their checksum is right.
+/// The records of a chunk, when their checksum is right or they have none.
 fn unpacked(at: u64, content: &[u8]) -> Result<Vec<u8>, ReadError> {
     let mut fields = Fields(content);
     let head = (fields.u64(), fields.u64(), fields.u64(), fields.u32(), fields.text(), fields.u64());
@@ -212,9 +212,11 @@ fn unpacked(at: u64, content: &[u8]) -> Result<Vec<u8>, ReadError> {
             let read = FrameDecoder::new(packed).take(size + 1).read_to_end(&mut records);
             read.map_err(|error| damaged(at, &format!("a chunk that cannot be unpacked: {error}")))?;
         }
-        other => return Err(damaged(at, &format!("a chunk packed by `{}`; accepted: lz4", other.escape_debug()))),
+        other => return Err(ReadError::Packed { at, by: other.escape_debug().to_string() }),
     }
-    if records.len() as u64 != size || crc32fast::hash(&records) != crc {
+    // 0 says that there is none.
+    let wrong = crc != 0 && crc32fast::hash(&records) != crc;
+    if records.len() as u64 != size || wrong {
         return Err(damaged(at, "a chunk with a wrong checksum"));
     }
     Ok(records)

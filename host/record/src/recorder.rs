@@ -4,8 +4,9 @@ use crate::error::WriteError;
 use crate::schemas::{self, Schemas};
 use crate::writer::{Message, Writer};
 use mtcae_json::{Publication, Translator};
-use mtcae_wire::{Hello, Up};
+use mtcae_wire::{Hello, Log, Up};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Write;
 use std::time::Duration;
@@ -19,6 +20,8 @@ const CHUNK: usize = 1 << 20;
 const CHUNK_AGE: Duration = Duration::from_secs(5);
 /// Near its largest size a chunk is written earlier, to see how large it really is, when it has so many bytes.
 const WORTH_PACKING: (u64, u64) = (2 << 10, 32 << 10);
+/// JSON of a first Hello, Report and Status with all their topics at its longest, and what stands around it, bytes.
+const FIRST: usize = 12 << 10;
 /// The most bytes that may wait in memory for the file's end.
 const KEPT: usize = 16 << 20;
 /// The prefix of all topics.
@@ -60,6 +63,9 @@ pub struct Recorder<W: Write> {
     began_unix_ns: u64,
     max_bytes: u64,
     translator: Option<(String, Translator)>,
+    /// Of the start of the board that was heard last.
+    boot: Option<u32>,
+    /// Told since then.
     unix_offset_us: Option<i64>,
     chunk_began: Option<Duration>,
     written: Written,
@@ -81,6 +87,7 @@ impl<W: Write> Recorder<W> {
             began_unix_ns,
             max_bytes: u64::MAX,
             translator: None,
+            boot: None,
             unix_offset_us: None,
             chunk_began: None,
             written: Written::default(),
@@ -88,7 +95,8 @@ impl<W: Write> Recorder<W> {
         };
         let first = json!({ "type": "recording", "port": port, "by": library, "began_unix_ns": began_unix_ns });
         recorder.take(Duration::ZERO, None, &first)?;
-        let least = recorder.writer.as_ref().map_or(0, |writer| writer.size_with(0));
+        let first = 2 * recorder.schemas.bytes() + FIRST;
+        let least = recorder.writer.as_ref().map_or(0, |writer| writer.size_with(first));
         if max_bytes < least {
             return Err(WriteError::TooSmall { max: max_bytes, least });
         }
@@ -103,14 +111,17 @@ impl<W: Write> Recorder<W> {
     /// # Errors
     /// [`WriteError`] when the disk takes no more.
     pub fn take(&mut self, now: Duration, message: Option<&Up>, line: &Value) -> Result<(), WriteError> {
-        self.learn(message);
+        if let Some(message) = message {
+            self.learn(message);
+        }
         let text = line.to_string();
         let publications = self.publications(message);
         let size = text.len() + publications.iter().map(|p| p.payload.len() + p.topic.len() * 2 + 128).sum::<usize>();
         let Some(writer) = &mut self.writer else { return Ok(()) };
+        let names: BTreeSet<_> = publications.iter().map(|p| schemas::of(p.part)).chain([schemas::MESSAGE]).collect();
+        let new = names.into_iter().filter(|name| !writer.has_schema(name)).map(|name| self.schemas.bytes_of(name));
         // Schemas that are new come twice: in the chunk and at the end.
-        let new = if writer.schemas() < self.schemas.count() { 2 * self.schemas.bytes() } else { 0 };
-        let most = size + 512 + new;
+        let most = size + 512 + 2 * new.sum::<usize>();
         let worth = (self.max_bytes / 16).clamp(WORTH_PACKING.0, WORTH_PACKING.1);
         if writer.size_with(most) > self.max_bytes && writer.pending() as u64 >= worth {
             // What waits may be much smaller than it seems.
@@ -190,11 +201,29 @@ impl<W: Write> Recorder<W> {
     }
 
     /// Remembers what later messages need.
-    fn learn(&mut self, message: Option<&Up>) {
+    fn learn(&mut self, message: &Up) {
         match message {
-            Some(Up::Hello(hello)) => self.meet(hello),
-            Some(Up::Status(status)) => self.unix_offset_us = status.unix_offset_us,
+            Up::Hello(hello) => {
+                self.hear_from(hello.boot);
+                self.meet(hello);
+            }
+            Up::Report(report) => self.hear_from(report.boot),
+            Up::Status(status) => {
+                self.hear_from(status.boot);
+                self.unix_offset_us = status.unix_offset_us;
+            }
             _ => {}
+        }
+    }
+
+    /// A board that has started anew counts its time from zero again: nothing of what was told before it holds.
+    fn hear_from(&mut self, boot: u32) {
+        if self.boot.replace(boot).is_none_or(|known| known == boot) {
+            return;
+        }
+        self.unix_offset_us = None;
+        if let Some((device, translator)) = &mut self.translator {
+            *translator = Translator::new(PREFIX, device);
         }
     }
 
@@ -220,7 +249,7 @@ impl<W: Write> Recorder<W> {
     fn captured(&self, message: &Up) -> Option<u64> {
         let board_us = match message {
             Up::Report(report) => report.captured_us,
-            Up::Log(log) => log.at_us,
+            Up::Log(log) if log.at_us != Log::HAVE_TO_WAIT => log.at_us,
             _ => return None,
         };
         let unix_us = i64::try_from(board_us).ok()?.checked_add(self.unix_offset_us?)?;

@@ -54,14 +54,14 @@ impl Schemas {
         self.0.iter().find(|(known, _)| *known == name).map_or("{}", |(_, text)| text)
     }
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.0.len()
+    /// Bytes of a schema's record, at most.
+    pub fn bytes_of(&self, name: &str) -> usize {
+        name.len() + self.text(name).len() + 64
     }
 
-    /// Bytes of all of them in a file.
+    /// Bytes of all of them.
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(|(name, text)| name.len() + text.len() + 64).sum()
+        self.0.iter().map(|(name, _)| self.bytes_of(name)).sum()
     }
 }
 

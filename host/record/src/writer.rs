@@ -118,9 +118,9 @@ impl<W: Write> Writer<W> {
         self.at
     }
 
-    /// Schemas that are in use.
-    pub fn schemas(&self) -> usize {
-        self.schemas.len()
+    /// Whether the schema of that name is in use.
+    pub fn has_schema(&self, name: &str) -> bool {
+        self.schemas.iter().any(|(known, _)| *known == name)
     }
 
     /// Bytes that are kept in memory until the end, and grow with the file.

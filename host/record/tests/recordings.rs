@@ -5,7 +5,7 @@ mod common;
 use common::{BEGAN, heard, hello, read, recording, report};
 use mtcae_json::json_from_up;
 use mtcae_record::{Full, ReadError, Recorder, WriteError};
-use mtcae_wire::Up;
+use mtcae_wire::{Latencies, Percentiles, Point, Quality, Scores, Share, Up};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::time::Duration;
@@ -87,7 +87,7 @@ fn no_damage_makes_the_reader_panic_or_believe_what_was_never_recorded() {
         // Reordered or repeated entries would be new ones, too.
         assert_eq!(entries[..], whole[..entries.len()]);
         let end = match (&error, cut) {
-            (Some(ReadError::Damaged { .. }), _) => 0,
+            (Some(ReadError::Damaged { .. } | ReadError::Packed { .. }), _) => 0,
             (Some(_), _) => 1,
             (None, Some(_)) => 2,
             (None, None) => 3,
@@ -116,10 +116,37 @@ fn noise_is_no_recording() {
     insta::assert_snapshot!(error, @"it is an MCAP file, but nothing that `mtcae monitor --record` has written: it has no topic mtcae/messages");
 }
 
+/// A recording without entries, and in place of them one chunk that is packed so.
+fn chunk_of_others(compression: &str, crc: u32, records: &[u8]) -> Vec<u8> {
+    let text = |text: &str| [&(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+    let size = (records.len() as u64).to_le_bytes();
+    let content = [&[0; 16][..], &size, &crc.to_le_bytes(), &text(compression), &size, records].concat();
+    let head = [&[0x06][..], &(content.len() as u64).to_le_bytes()].concat();
+    [&b"\x89MCAP0\r\n"[..], &head, &content].concat()
+}
+
+#[test]
+fn a_chunk_packed_in_another_way_is_not_called_damaged() {
+    let error = read(&chunk_of_others("zstd", 0, b"\x28\xb5\x2f\xfd")).2.unwrap();
+    assert!(matches!(&error, ReadError::Packed { at: 8, by } if by == "zstd"), "{error:?}");
+    insta::assert_snapshot!(error, @"a chunk at byte 8 is packed by zstd; accepted: lz4 or none");
+}
+
+#[test]
+fn a_chunk_without_a_checksum_is_read() {
+    let channel = [&[0; 4][..], &[14, 0, 0, 0], b"mtcae/messages", &[4, 0, 0, 0], b"json", &[0; 4]].concat();
+    let message = [&[0; 22][..], br#"{"type":"ping"}"#].concat();
+    let record = |code: u8, content: &[u8]| [&[code][..], &(content.len() as u64).to_le_bytes(), content].concat();
+    let records = [record(0x04, &channel), record(0x05, &message)].concat();
+    assert_eq!(read(&chunk_of_others("", 0, &records)).0[0].line, json!({ "type": "ping" }));
+    let wrong = read(&chunk_of_others("", 1, &records)).2;
+    assert!(matches!(&wrong, Some(ReadError::Damaged { at: 8, .. })), "{wrong:?}");
+}
+
 #[test]
 fn it_ends_before_its_largest_size() {
     let mut most = 0;
-    for max in (12_000..320_000).step_by(13_919) {
+    for max in (least()..320_000).step_by(13_919) {
         let mut recorder = Recorder::new(Vec::new(), "p", BEGAN, max).unwrap();
         for (at, message, line) in heard(600) {
             recorder.take(at, message.as_ref(), &line).unwrap();
@@ -133,11 +160,66 @@ fn it_ends_before_its_largest_size() {
         assert!(cut.is_none() && error.is_none());
         assert_eq!(entries.len() as u64, written.entries);
         assert!(full.is_none_or(|why| why == Full::Size) && (full.is_some() || max > 100_000), "{max}");
+        assert!(entries.len() >= 4, "{} entries in {max} bytes", entries.len());
         most = most.max(entries.len());
     }
     assert_eq!(most, heard(600).len() + 1, "the largest bound is large enough");
-    let small = Recorder::new(Vec::new(), "p", BEGAN, 100).err();
-    assert!(matches!(small, Some(WriteError::TooSmall { max: 100, least: 101..3_000 })), "{small:?}");
+}
+
+/// The smallest bound that is accepted.
+fn least() -> u64 {
+    match Recorder::new(Vec::new(), "p", BEGAN, 100).err() {
+        Some(WriteError::TooSmall { max: 100, least }) => least,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_smallest_bound_has_room_for_the_largest_hello_report_and_status() {
+    let orders = [[0, 1, 2], [0, 2, 1]];
+    for (order, max) in orders.iter().flat_map(|order| [(order, least()), (order, least() + 1)]) {
+        let mut recorder = Recorder::new(Vec::new(), "p", BEGAN, max).unwrap();
+        let all = largest();
+        let labels: Vec<String> = match &all[0] {
+            Up::Hello(hello) => hello.labels.iter().map(|label| label.as_str().to_owned()).collect(),
+            _ => Vec::new(),
+        };
+        for &at in order {
+            recorder.take(Duration::ZERO, Some(&all[at]), &json_from_up(&all[at], &labels)).unwrap();
+        }
+        recorder.finish().unwrap();
+        assert_eq!((recorder.written().entries, recorder.full()), (4, None), "{order:?} in {max} bytes");
+        assert!(recorder.written().bytes <= max);
+    }
+    assert!(least() < 40_000, "{}", least());
+}
+
+/// A Hello, a Report and a Status whose JSON is as long as it can be, and hard to pack.
+fn largest() -> [Up; 3] {
+    let mut dice = Dice(0x1357_9bdf);
+    let mut text = |bytes: usize| {
+        let each = (0..bytes).map(|_| ['"', '\\', '/', 'a', 'Z', '0'][dice.below(6)]);
+        each.collect::<String>()
+    };
+    let Up::Hello(mut hello) = hello() else { unreachable!() };
+    hello.device = text(32).as_str().into();
+    hello.firmware = text(24).as_str().into();
+    hello.model = text(24).as_str().into();
+    hello.model_version = text(20).as_str().into();
+    hello.engine = text(24).as_str().into();
+    hello.labels.iter_mut().for_each(|label| *label = text(12).as_str().into());
+    let mut report = report(u32::MAX, u32::MAX, Some(1));
+    (report.captured_us, report.age_us, report.dropped, report.faces) = (u64::MAX, u32::MAX, u32::MAX, u8::MAX);
+    let face = report.face.as_mut().unwrap();
+    face.quality = Quality::try_from(31).unwrap();
+    face.scores = Scores::from_slice(&[Share::from_f32(0.1235).unwrap(); 8]).unwrap();
+    face.landmarks = [Point::from_f32([0.1235, -0.9877]).unwrap(); 5];
+    let Up::Status(mut status) = common::status(u64::MAX) else { unreachable!() };
+    (status.boot, status.unix_offset_us, status.rss_kib) = (hello.boot, Some(i64::MIN), u32::MAX);
+    status.engine = text(24).as_str().into();
+    let stage = Percentiles { p50_us: u32::MAX, p99_us: u32::MAX };
+    status.latency = Latencies { decode: stage, crop: stage, infer: stage, outputs: stage, encode: stage };
+    [Up::Hello(hello), Up::Report(report), Up::Status(status)]
 }
 
 #[test]

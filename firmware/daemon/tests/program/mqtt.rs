@@ -1,71 +1,22 @@
 //! The program with a real mosquitto, heard by mosquitto's own client.
 
+#[path = "../../../mqtt/tests/common/mosquitto.rs"]
+mod mosquitto;
+
 use super::faults::faults;
 use super::firmware::{Bench, Firmware, PATIENCE, in_order};
+use mosquitto::{Broker, installed};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// The program of that name, wherever distributions put it.
-fn program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
-    folders.map(|folder| folder.join(name)).find(|program| program.is_file())
-}
-
-/// A broker on a port of its own.
-struct Broker {
-    program: PathBuf,
-    conf: PathBuf,
-    port: u16,
-    child: Child,
-}
-
-impl Broker {
-    /// `None`, and why not, where mosquitto or its client is not installed.
-    fn start(folder: &Path) -> Option<(Broker, PathBuf)> {
-        let (Some(program), Some(client)) = (program("mosquitto"), program("mosquitto_sub")) else {
-            println!("skipped: the program with a real broker because mosquitto or mosquitto_sub is not installed");
-            return None;
-        };
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let conf = folder.join("mosquitto.conf");
-        let text = format!("user root\npersistence false\nlistener {port} 127.0.0.1\nallow_anonymous true\n");
-        std::fs::write(&conf, text).unwrap();
-        let child = launch(&program, &conf, port);
-        Some((Broker { program, conf, port, child }, client))
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    fn start_again(&mut self) {
-        self.child = launch(&self.program, &self.conf, self.port);
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Returns when it answers.
-fn launch(program: &Path, conf: &Path, port: u16) -> Child {
-    let child = Command::new(program).arg("-c").arg(conf).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let end = Instant::now() + PATIENCE;
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < end, "mosquitto does not answer");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    child
+/// A broker, and where the client is; `None`, and why not, where one of them is not installed.
+fn broker() -> Option<(Broker, PathBuf)> {
+    let (program, client) = (installed("mosquitto")?, installed("mosquitto_sub")?);
+    Some((Broker::open(&program), client))
 }
 
 /// mosquitto_sub, subscribed to everything.
@@ -132,7 +83,7 @@ fn start(bench: &Bench, port: u16) -> Firmware {
 #[test]
 fn a_broker_may_come_and_go() {
     let bench = Bench::on_clip(true, "");
-    let Some((mut broker, client)) = Broker::start(bench.dir.path()) else { return };
+    let Some((mut broker, client)) = broker() else { return };
     let mut firmware = start(&bench, broker.port);
     let (mut slowest, mut last, kills) = (Duration::ZERO, 0, faults());
     for kill in 0..=kills {
@@ -186,7 +137,7 @@ fn a_broker_may_come_and_go() {
 #[test]
 fn the_last_will_says_that_the_program_was_killed() {
     let bench = Bench::on_clip(true, "");
-    let Some((broker, client)) = Broker::start(bench.dir.path()) else { return };
+    let Some((broker, client)) = broker() else { return };
     let listener = Listener::start(&client, broker.port);
     let firmware = start(&bench, broker.port);
     listener.wait(0, "/scores", |_| true);
@@ -198,7 +149,7 @@ fn the_last_will_says_that_the_program_was_killed() {
 #[test]
 fn a_broker_that_is_not_there_is_named_once_and_waited_for() {
     let bench = Bench::on_clip(true, "");
-    let Some((mut broker, client)) = Broker::start(bench.dir.path()) else { return };
+    let Some((mut broker, client)) = broker() else { return };
     broker.kill();
     let firmware = start(&bench, broker.port);
     let said = firmware.says("nobody answers there");

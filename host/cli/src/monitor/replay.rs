@@ -95,10 +95,11 @@ fn show(entry: &Entry, settings: &Settings, view: &mut View, surfaces: &mut Surf
 /// What a recording that cannot be read is to the person.
 pub fn failure(path: &Path, error: ReadError) -> Failure {
     match error {
-        ReadError::Io(source) => Failure::Read { path: path.to_owned(), source },
+        ReadError::Io(reason) => Failure::Read { path: path.to_owned(), reason },
         ReadError::NotMcap | ReadError::Foreign { .. } => {
             unreadable(path, &error.to_string(), "give a file that `mtcae monitor --record` has made")
         }
+        ReadError::Packed { .. } => unreadable(path, &error.to_string(), "repack it with lz4, or without"),
         ReadError::Damaged { .. } => {
             unreadable(path, &error.to_string(), "what stands before that byte has been played; is there a copy of it?")
         }

@@ -231,6 +231,9 @@ fn summary(outcome: &Outcome) -> String {
         text +=
             &format!("passed over: folder `{name}`, {n} picture(s); --folder {name}=EXPRESSION says what it shows\n");
     }
+    for (end, n) in &outcome.foreign {
+        text += &format!("passed over: {n} .{end} picture(s); make JPEG or PNG of them\n");
+    }
     for name in &outcome.corrupt {
         text += &format!("corrupt: {name}\n");
     }

@@ -102,6 +102,7 @@ impl Args {
             );
             let out = self.out.join(format!("fold-{k}"));
             let (train, unseen) = (data.select(&fold.train)?, data.select(&fold.test)?);
+            warn_of_shared(&train, &unseen, "");
             let tested = test.as_ref().or(Some(&unseen));
             let run = Run { fold: Some((folds, k)), ..self.one(&recipe, &train, tested, &out) };
             sayln!("wrote {}", train_run(&run)?.display());
@@ -117,16 +118,7 @@ impl Args {
             sayln!("{left_out} of {all} test pictures left out, as they are in --without, too");
             return Ok(test);
         }
-        match test.also_in(data) {
-            Ok(shared) if shared.is_empty() => {}
-            Ok(shared) => tell!(
-                "warning: {} of {} test pictures are trained on, too: their scores say nothing of other pictures; `--without DATA` \
-                 leaves them out",
-                shared.len(),
-                test.len()
-            ),
-            Err(unknown) => tell!("warning: test pictures may be trained on, too: {unknown}"),
-        }
+        warn_of_shared(data, &test, "; `--without DATA` leaves them out");
         Ok(test)
     }
 
@@ -250,6 +242,19 @@ pub fn train_run(args: &Run<'_>) -> Result<PathBuf> {
     let trained = state.averaged(&NetworkConfig { size, ..config })?.with_labels(args.data.labels().labels());
     write_checkpoint(&checkpoint, &trained)?;
     Ok(checkpoint)
+}
+
+/// Says how many pictures of `test` are in `data`, too, under whatever names; `next` is what can be done.
+fn warn_of_shared(data: &Stills, test: &Stills, next: &str) {
+    match test.also_in(data) {
+        Ok(shared) if shared.is_empty() => {}
+        Ok(shared) => tell!(
+            "warning: {} of {} test pictures are trained on, too: their scores say nothing of other pictures{next}",
+            shared.len(),
+            test.len()
+        ),
+        Err(unknown) => tell!("warning: test pictures may be trained on, too: {unknown}"),
+    }
 }
 
 /// The persons that a recipe with a plateau scores on, and those that it trains on.

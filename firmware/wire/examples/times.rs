@@ -1,6 +1,6 @@
-//! Times encoding and decoding; a measurement, so it asserts nothing and runs on request only.
+//! Times encoding and decoding: `cargo run --release -p mtcae-wire --example times`.
 
-#[path = "common/samples.rs"]
+#[path = "../tests/common/samples.rs"]
 mod samples;
 
 use mtcae_wire::*;
@@ -23,11 +23,9 @@ fn median_ns(mut call: impl FnMut()) -> f64 {
     times[ROUNDS / 2]
 }
 
-#[test]
-#[ignore = "a measurement: cargo test --release -p mtcae-wire --test times -- --ignored --nocapture"]
-fn time_the_codec() {
+fn main() -> Result<(), EncodeError> {
     for (name, up) in samples::up() {
-        let frame = encode(&up).expect("valid");
+        let frame = encode(&up)?;
         let mut decoder = Decoder::<Up>::new();
         let encoding = median_ns(|| {
             black_box(encode(black_box(&up)).is_ok());
@@ -38,7 +36,7 @@ fn time_the_codec() {
         println!("| `{name}` | {} | {encoding:.0} | {decoding:.0} |", frame.len());
     }
     let chunk = samples::largest_chunk();
-    let frame = encode_chunk(&chunk).expect("valid");
+    let frame = encode_chunk(&chunk)?;
     let mut decoder = Decoder::<FromHost>::new();
     let encoding = median_ns(|| {
         black_box(encode_chunk(black_box(&chunk)).is_ok());
@@ -47,4 +45,5 @@ fn time_the_codec() {
         black_box(decoder.feed(black_box(&frame)).count());
     });
     println!("| `down-update-chunk` | {} | {encoding:.0} | {decoding:.0} |", frame.len());
+    Ok(())
 }
