@@ -132,7 +132,7 @@ impl Recipe {
     /// # Errors
     /// The key, the value and what is accepted.
     pub fn from_toml(text: &str) -> Result<Recipe, String> {
-        let recipe: Recipe = toml::from_str(text).map_err(|e| e.to_string())?;
+        let recipe: Recipe = toml::from_str(text).map_err(|e| mtcae_contract::toml_fault(text, &e))?;
         recipe.validate()?;
         Ok(recipe)
     }

@@ -20,7 +20,9 @@ pub use clip::{Clip, Frame, Micros};
 pub use geometry::{Point, Rect};
 pub use image::{Image, ImageError};
 pub use label::{Expression, LabelError, LabelSet};
-pub use manifest::{Artifact, ClipSpec, Framing, MANIFEST_FORMAT, Manifest, ManifestError, Precision, Sampling};
+pub use manifest::{
+    Artifact, ClipSpec, Framing, MANIFEST_FORMAT, Manifest, ManifestError, Precision, Sampling, toml_fault,
+};
 pub use prediction::{Prediction, RawOutput, RawOutputError, decode, softmax};
 pub use preprocess::{Cropper, sample_nearest, sample_uniform};
 pub use reference::{Difference, ReferenceAnswer, ReferenceError, Tolerances};

@@ -124,13 +124,20 @@ pub struct Manifest {
     pub artifacts: Vec<Artifact>,
 }
 
+/// What is wrong with a TOML file, in one line for a log: its line, and the reason.
+pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let reason: Vec<&str> = error.message().lines().collect();
+    format!("line {}: {}", 1 + before.matches('\n').count(), reason.join("; "))
+}
+
 impl Manifest {
     /// Reads and validates.
     ///
     /// # Errors
     /// With the key, the value and what is accepted.
     pub fn from_toml(text: &str) -> Result<Manifest, ManifestError> {
-        let manifest: Manifest = toml::from_str(text).map_err(|e| ManifestError::Syntax(e.to_string()))?;
+        let manifest: Manifest = toml::from_str(text).map_err(|e| ManifestError::Syntax(toml_fault(text, &e)))?;
         manifest.validate()?;
         Ok(manifest)
     }
@@ -276,7 +283,8 @@ mod tests {
         let err = |from: &str, to: &str| Manifest::from_toml(&text.replace(from, to)).unwrap_err().to_string();
         insta::assert_snapshot!(err("size = 112", "size = 100"), @"manifest key `clip.size` is 100; accepted: a multiple of 16, 16 to 448");
         insta::assert_snapshot!(err("edge.onnx", "../edge.onnx"), @r#"manifest key `artifacts.file` is "../edge.onnx"; accepted: a plain file name beside the manifest"#);
-        assert!(err("temperature", "temprature").contains("temprature"));
+        insta::assert_snapshot!(err("temperature", "temprature"), @"manifest: line 15: unknown field `temprature`, expected one of `format`, `name`, `version`, `preset`, `labels`, `sampling`, `temperature`, `clip`, `framing`, `mean`, `std`, `artifacts`");
+        insta::assert_snapshot!(err("name = ", "name: "), @"manifest: line 2: key with no value, expected `=`");
         assert!(err("temperature = 1", "temperature = nan #").contains("temperature"));
     }
 }

@@ -61,7 +61,7 @@ impl PretrainRecipe {
     /// # Errors
     /// The key, the value and what is accepted.
     pub fn from_toml(text: &str) -> Result<PretrainRecipe, String> {
-        let recipe: PretrainRecipe = toml::from_str(text).map_err(|e| e.to_string())?;
+        let recipe: PretrainRecipe = toml::from_str(text).map_err(|e| mtcae_contract::toml_fault(text, &e))?;
         recipe.validate()?;
         Ok(recipe)
     }
