@@ -62,7 +62,8 @@ impl DirStore {
         if root.is_dir() {
             return Ok(DirStore { root: root.to_owned(), lock: None, written: None });
         }
-        Err(failed(&root.display().to_string(), &io::Error::new(ErrorKind::NotFound, "there is no such folder")))
+        let error = io::Error::new(ErrorKind::NotFound, "no slots there; `mtcae provision` makes them");
+        Err(failed(&root.display().to_string(), &error))
     }
 
     /// The directory.

@@ -11,6 +11,9 @@ pub enum LaunchError {
     /// The slots cannot be used, or refuse.
     #[error(transparent)]
     Slots(#[from] UpdateError),
+    /// There is no folder with slots.
+    #[error("no slots at {0}; `mtcae provision` makes them, or say with `--root` where they are")]
+    NoSlots(String),
     /// No slot holds anything that can start.
     #[error("nothing to start: {0}")]
     Nothing(String),
@@ -51,6 +54,7 @@ impl LaunchError {
             LaunchError::Nothing(_) => 3,
             LaunchError::Running(_) => 4,
             LaunchError::Slots(_)
+            | LaunchError::NoSlots(_)
             | LaunchError::Permit { .. }
             | LaunchError::File(_)
             | LaunchError::Trust(_)

@@ -1,9 +1,13 @@
 //! The program `mtcae-launcher`: chooses a slot, starts the daemon in it, and watches over it; it never knows what a
 //! daemon does, or what is in a model.
 
+// They panic when nobody reads, and a launcher must not end while its daemon runs.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod error;
 mod notify;
 mod permit;
+mod say;
 mod slots;
 mod supervise;
 mod watch;
@@ -106,7 +110,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mtcae-launcher: {error}");
+            say::tell!("{error}");
             ExitCode::from(error.exit_code())
         }
     }
@@ -123,7 +127,7 @@ fn run(command: Command) -> Result<(), LaunchError> {
             };
             supervise::supervise(&run.root.root, limits, &run.daemon)
         }
-        Command::Status(root) => slots::status(&root.root).map(|text| print!("{text}")),
+        Command::Status(root) => slots::status(&root.root).and_then(|text| say::print(&text)),
         Command::Confirm(root) => slots::confirm(&root.root),
         Command::Rollback(rollback) => rollback.run(),
         Command::Notify { text } => notify::tell(&text),

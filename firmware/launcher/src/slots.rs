@@ -12,6 +12,14 @@ use std::time::Duration;
 const TRIES: u32 = 50;
 const BETWEEN: Duration = Duration::from_millis(100);
 
+/// Slots are made by whoever provisions the board, and by no slip of the pen.
+///
+/// # Errors
+/// When there are none at `root`.
+pub fn there(root: &Path) -> Result<(), LaunchError> {
+    if root.is_dir() { Ok(()) } else { Err(LaunchError::NoSlots(root.display().to_string())) }
+}
+
 fn open(root: &Path) -> Result<Updater<DirStore>, LaunchError> {
     for _ in 1..TRIES {
         match DirStore::open(root) {
@@ -41,15 +49,18 @@ pub fn settled(root: &Path) -> Result<bool, LaunchError> {
 }
 
 pub fn confirm(root: &Path) -> Result<(), LaunchError> {
+    there(root)?;
     Ok(open(root)?.confirm()?)
 }
 
 pub fn rollback(root: &Path, permit: Option<&Permit>) -> Result<(), LaunchError> {
+    there(root)?;
     Ok(open(root)?.rollback(permit)?)
 }
 
 /// What the slots hold, a line for each thing.
 pub fn status(root: &Path) -> Result<String, LaunchError> {
+    there(root)?;
     let status = Updater::new(DirStore::reader(root)?).status()?;
     Ok(shown(&status))
 }

@@ -2,6 +2,7 @@
 
 use crate::error::LaunchError;
 use crate::notify::{Ear, tell_if_asked};
+use crate::say::tell;
 use crate::slots;
 use crate::watch::{Late, Limits, Pace, Watch};
 use mtcae_update::{Choice, DAEMON_FILE, Depth, MAX_STARTS, Note, Pair, Why, WhyNothing};
@@ -41,6 +42,7 @@ pub fn supervise(root: &Path, limits: Limits, arguments: &[OsString]) -> Result<
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(LaunchError::system("no signal handler"))?;
     }
+    slots::there(root)?;
     let _held = hold(root)?;
     let ear = Ear::new(root)?;
     let began = Instant::now();
@@ -51,7 +53,7 @@ pub fn supervise(root: &Path, limits: Limits, arguments: &[OsString]) -> Result<
         let (ran_ms, ended_well) = match slots::choose(root, depth) {
             Ok(choice) => launcher.turn(choice)?,
             Err(error) => {
-                say(&format!("{error}"));
+                tell!("{error}");
                 (0, false)
             }
         };
@@ -74,10 +76,6 @@ fn hold(root: &Path) -> Result<File, LaunchError> {
     }
     fcntl_setfd(&file, FdFlags::empty()).map_err(|e| cannot()(e.into()))?;
     Ok(file)
-}
-
-fn say(text: &str) {
-    eprintln!("mtcae-launcher: {text}");
 }
 
 impl Launcher<'_> {
@@ -120,17 +118,17 @@ impl Launcher<'_> {
             Choice::Start { pair, trial, note } => (pair, trial, note),
         };
         if let Some(note) = note {
-            say(&told(&note));
+            tell!("{}", told(&note));
         }
         let on_trial = trial.map_or(String::new(), |start| format!(", on trial, start {start} of {MAX_STARTS}"));
         let line = format!("starts {pair}{on_trial}");
-        say(&line);
+        tell!("{line}");
         self.ear.clear();
         let started = self.now();
         let mut child = match self.start(pair) {
             Ok(child) => child,
             Err(error) => {
-                say(&format!("{error}"));
+                tell!("{error}");
                 return Ok((0, false));
             }
         };
@@ -140,7 +138,7 @@ impl Launcher<'_> {
         end_group(&child, Signal::KILL);
         let ran_ms = self.now() - started;
         let ended_well = status.success();
-        say(&format!("the daemon {} after {:.1} s", ended(status), ran_ms as f64 / 1000.0));
+        tell!("the daemon {} after {:.1} s", ended(status), ran_ms as f64 / 1000.0);
         Ok((ran_ms, ended_well))
     }
 
@@ -180,10 +178,10 @@ impl Launcher<'_> {
                 Some(Late::Trial(_)) if slots::settled(self.root).unwrap_or(false) => watch.settle(),
                 Some(late) => {
                     let heartbeat_ms = self.limits.heartbeat_ms;
-                    say(&match late {
-                        Late::Trial(within_ms) => format!("not confirmed within {within_ms} ms; the daemon is stopped"),
-                        Late::Heartbeat => format!("no heartbeat for {heartbeat_ms} ms; the daemon is stopped"),
-                    });
+                    match late {
+                        Late::Trial(within_ms) => tell!("not confirmed within {within_ms} ms; the daemon is stopped"),
+                        Late::Heartbeat => tell!("no heartbeat for {heartbeat_ms} ms; the daemon is stopped"),
+                    }
                     return self.end(child);
                 }
             }

@@ -306,6 +306,21 @@ fn an_outdated_version_comes_back_with_a_permit_only() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_ends_nothing() {
+    let board = Board::new();
+    board.install(1, Confirm::BySelfTest, "\"$LAUNCHER\" confirm --root \"$ROOT\" || true\nexit 1");
+    let (_, nobody_reads) = std::io::pipe().unwrap();
+    let child = board.command(90_000, 30_000).stderr(nobody_reads).spawn().unwrap();
+    let launcher = Running { child };
+    board.wait_for("three starts", |board| starts_of(&board.diary(), 1) >= 3);
+    assert!(launcher.stop().success());
+    let (_, nobody_reads) = std::io::pipe().unwrap();
+    let mut status = Command::new(LAUNCHER);
+    status.args(["status", "--root"]).arg(board.root()).stdout(nobody_reads);
+    assert_eq!(status.status().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_daemon_that_keeps_ending_is_started_again_and_again() {
     let board = Board::new();
     board.install(1, Confirm::BySelfTest, "\"$LAUNCHER\" confirm --root \"$ROOT\" || true\nexit 1");
@@ -355,8 +370,15 @@ fn an_empty_root_says_so() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("no version is installed") && text.lines().count() == 1, "{text}");
-    let nowhere = Command::new(LAUNCHER).args(["status", "--root", "/nowhere/at/all"]).output().unwrap();
-    assert_eq!(nowhere.status.code(), Some(1));
+    for (verb, says) in [("confirm", "nothing to confirm"), ("rollback", "nothing to go back from")] {
+        let said = String::from_utf8(board.one_shot(verb).stderr).unwrap();
+        assert!(said.contains(&format!("{says}: no version is installed; install one with `mtcae flash`")), "{said}");
+    }
+    for verb in ["status", "confirm", "rollback", "run"] {
+        let nowhere = Command::new(LAUNCHER).args([verb, "--root", "/nowhere/at/all"]).output().unwrap();
+        let said = String::from_utf8(nowhere.stderr).unwrap();
+        assert!(nowhere.status.code() == Some(1) && said.contains("no slots at /nowhere/at/all; "), "{verb}: {said}");
+    }
 }
 
 #[test]

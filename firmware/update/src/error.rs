@@ -10,7 +10,7 @@ pub enum UpdateError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The slots are not in a state for that.
-    #[error("{event} is not possible now: the slots are {state}; {accepted}")]
+    #[error("{}", why_not_now(*.state, *.event, .accepted))]
     NotNow {
         /// Where they are.
         state: State,
@@ -109,6 +109,18 @@ pub(crate) fn check_counter(
     match permit {
         Some(permit) if counter >= permit.lowest_counter => Ok(true),
         _ => Err(UpdateError::Downgrade { kind, counter, lowest }),
+    }
+}
+
+fn why_not_now(state: State, event: Event, accepted: &str) -> String {
+    let nothing = match event {
+        Event::Confirm => "there is nothing to confirm",
+        Event::Rollback => "there is nothing to go back from",
+        _ => return format!("{event} is not possible now: the slots are {state}; {accepted}"),
+    };
+    match state {
+        State::Empty => format!("{nothing}: no version is installed; install one with `mtcae flash`"),
+        _ => format!("{nothing}: no version is on trial"),
     }
 }
 

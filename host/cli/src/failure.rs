@@ -3,11 +3,13 @@
 use crate::boards::BoardFailure;
 use miette::Diagnostic;
 use mtcae_boards::{BoardError, LineError};
+use mtcae_deploy::ExportError;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// Why a command failed.
+/// Why a command failed. What the system said is part of the message, and never a field called `source`: miette would show
+/// it once more.
 #[derive(Debug, Error, Diagnostic)]
 pub enum Failure {
     /// The serial port cannot be opened.
@@ -103,16 +105,19 @@ pub enum Failure {
     },
     /// `mtcae-broker` is there and did not get so far that clients may come.
     #[error("the demonstration's broker did not start: {0}")]
-    #[diagnostic(code(mtcae::broker))]
+    #[diagnostic(
+        code(mtcae::broker),
+        help("another program may have its port: give another one, `--mqtt 1884`, or `--mqtt 0` for any")
+    )]
     Broker(String),
     /// `mtcae-train` is there and does not start.
-    #[error("cannot start {}: {source}", .program.display())]
+    #[error("cannot start {}: {reason}", .program.display())]
     #[diagnostic(code(mtcae::trainer), help("is it a program for this machine, and may you run it?"))]
     TrainerStart {
         /// The program.
         program: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A file that ships is nowhere.
     #[error("cannot find {path}; looked in {}", .looked.join(", "))]
@@ -127,11 +132,22 @@ pub enum Failure {
     },
     /// The board's pipeline does not start, or fails.
     #[error("{0}")]
-    #[diagnostic(code(mtcae::daemon))]
+    #[diagnostic(
+        code(mtcae::daemon),
+        help(
+            "correct what it names: `--board`, `--clip` and `--model` say what is run; `mtcae demo` without them runs what ships"
+        )
+    )]
     Daemon(String),
     /// An export stops.
     #[error("{0}")]
-    #[diagnostic(code(mtcae::export))]
+    #[diagnostic(
+        code(mtcae::export),
+        help(
+            "`--checkpoint` takes what `mtcae train` wrote, `--manifest` the description of that very network, such as \
+             host/train/recipes/edge.manifest.toml, and `--out` a folder with room"
+        )
+    )]
     Export(String),
     /// A model is not what it should be, or cannot be looked at.
     #[error("{reason}")]
@@ -154,17 +170,17 @@ pub enum Failure {
         help: String,
     },
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}: {reason}", .path.display())]
     #[diagnostic(code(mtcae::file), help("give the path of a readable file"))]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A network's description is not acceptable.
     #[error("{0}")]
-    #[diagnostic(code(mtcae::network))]
+    #[diagnostic(code(mtcae::network), help("`mtcae cost --preset NAME` shows what a network that is accepted costs"))]
     Network(String),
     /// A key, a recipient or a rotation is no good.
     #[error("{reason}")]
@@ -273,20 +289,26 @@ pub enum Failure {
     /// The terminal cannot be used.
     #[error("cannot draw in this terminal: {0}")]
     #[diagnostic(code(mtcae::terminal), help("`--json`, or output into a pipe, needs no terminal"))]
-    Terminal(#[source] io::Error),
+    Terminal(io::Error),
     /// Standard output does not take what is written.
     #[error("cannot write the output: {0}")]
-    #[diagnostic(code(mtcae::output))]
-    Output(#[from] io::Error),
+    #[diagnostic(code(mtcae::output), help("is there room where standard output goes?"))]
+    Output(io::Error),
     /// The system refuses something that always works.
-    #[error("cannot {what}: {source}")]
-    #[diagnostic(code(mtcae::system))]
+    #[error("cannot {what}: {reason}")]
+    #[diagnostic(code(mtcae::system), help("is there room, memory and a free process? Then try again"))]
     System {
         /// What was tried.
         what: &'static str,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Output(error)
+    }
 }
 
 impl From<BoardError> for Failure {
@@ -301,9 +323,39 @@ impl From<LineError> for Failure {
     }
 }
 
+/// What is wrong with a model's files, as a sentence.
+pub fn sentence(error: &ExportError) -> String {
+    match error {
+        // What is written has another name until it is whole, and that one says nothing to anybody.
+        ExportError::Io { action: action @ "write", path, source } if source.raw_os_error().is_none() => {
+            format!("cannot {action} {}: {}", path.display(), source.kind())
+        }
+        ExportError::Io { .. } => format!("cannot {error}"),
+        error => error.to_string(),
+    }
+}
+
 impl Failure {
     /// Whether the reader of standard output has gone away.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == ErrorKind::BrokenPipe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_a_model_is_named_and_no_temporary_one() {
+        let io = |action, source| sentence(&ExportError::Io { action, path: "out/edge.onnx".into(), source });
+        assert_eq!(
+            io("read", io::Error::from_raw_os_error(2)),
+            "cannot read out/edge.onnx: No such file or directory (os error 2)"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let named = tempfile::NamedTempFile::new_in(folder.path().join("none")).unwrap_err();
+        assert!(named.to_string().contains(".tmp"), "{named}");
+        assert_eq!(io("write", named), "cannot write out/edge.onnx: entity not found");
     }
 }

@@ -1,6 +1,7 @@
 //! What `mtcae hil run` works with: a bench for each target, and the host's own answer to a still.
 
 use crate::failure::Failure;
+use crate::say::tell;
 use crate::{assets, reference};
 use clap::ValueHint;
 use mtcae_contract::{Manifest, Precision, softmax};
@@ -54,8 +55,19 @@ pub fn bench(target: &Kind, chosen: &Chosen) -> Result<OnBench, Failure> {
     let model = chosen.model.clone().map_or_else(shipped, Ok);
     let clips = assets::find(CLIP, "run it in a checkout, which has the clips")
         .map(|clip| clip.parent().map(Path::to_owned).unwrap_or_default());
+    for (program, option, default) in [
+        (&chosen.daemon, "--daemon", "mtcae-firmware beside this program or in PATH"),
+        (&chosen.launcher, "--launcher", "mtcae-launcher beside the daemon"),
+    ] {
+        if let Some(missing) = program.as_ref().filter(|path| !path.is_file()) {
+            return Err(Failure::Hil {
+                reason: format!("`{option} {}` is no file", missing.display()),
+                help: format!("give the path of the program, or leave {option} out: then it is {default}"),
+            });
+        }
+    }
     let programs = |folder: Option<&Path>| -> Result<Programs, Failure> {
-        let tool = std::env::current_exe().map_err(|source| Failure::System { what: "find this program", source })?;
+        let tool = std::env::current_exe().map_err(|reason| Failure::System { what: "find this program", reason })?;
         let found = || folder.map_or_else(|| beside(&tool, DAEMON), |folder| Ok(folder.join("bin").join(DAEMON)));
         let daemon = chosen.daemon.clone().map_or_else(found, Ok)?;
         let launcher = chosen.launcher.clone().or_else(|| match folder {
@@ -126,14 +138,14 @@ fn kernel(machine: Machine, chosen: &Chosen) -> Result<PathBuf, Failure> {
         return Ok(folder);
     }
     let script = assets::find(script, "run it in a checkout, or give `--kernel` the folder that it prints")?;
-    eprintln!("...      {}: where it was not done before, {takes}", script.display());
+    tell!("...      {}: where it was not done before, {takes}", script.display());
     let said = Command::new(&script).stderr(Stdio::piped()).output();
     let said =
-        said.map_err(|source| Failure::System { what: "start what makes the virtual board's kernel", source })?;
+        said.map_err(|reason| Failure::System { what: "start what makes the virtual board's kernel", reason })?;
     let last = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().last().unwrap_or_default().trim().to_owned();
     if said.status.success() {
         let folder = PathBuf::from(last(&said.stdout));
-        eprintln!("built    {}", folder.display());
+        tell!("built    {}", folder.display());
         return Ok(folder);
     }
     let why = String::from_utf8_lossy(&said.stderr).trim().to_owned();
@@ -156,7 +168,7 @@ fn as_missing(failure: &Failure) -> Failure {
 
 /// The daemon runs in a folder of its own, or of whoever started this.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    path.canonicalize().map_err(|source| Failure::Read { path: path.to_owned(), source })
+    path.canonicalize().map_err(|reason| Failure::Read { path: path.to_owned(), reason })
 }
 
 /// A program beside `other`, and nowhere else: in PATH are programs for this machine.
@@ -190,7 +202,7 @@ impl OnBench {
 
 fn evaluate(model: &Path, still: &Path) -> Result<Expected, Failure> {
     let path = model.join("manifest.toml");
-    let text = std::fs::read_to_string(&path).map_err(|source| Failure::Read { path: path.clone(), source })?;
+    let text = std::fs::read_to_string(&path).map_err(|reason| Failure::Read { path: path.clone(), reason })?;
     let refuse =
         |reason: String| Failure::Hil { reason, help: "`--model` takes a folder that `mtcae export` wrote".into() };
     let manifest = Manifest::from_toml(&text).map_err(|error| refuse(format!("{}: {error}", path.display())))?;

@@ -256,8 +256,11 @@ fn help(error: &KeyError) -> &'static str {
         KeyError::Count { .. } => "give at least one key, and each of them once",
         KeyError::File { error, .. } => match error.kind() {
             ErrorKind::AlreadyExists => "a key is never overwritten: give another name",
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                "its disk is full: free some space, or give another folder"
+            }
             ErrorKind::NotFound => "check the path; `mtcae keys new` makes a key",
-            _ => "give the path of a key file that you may read, in a folder that you may write to",
+            _ => "is it a file that you may read, or for a new key, may you write to its folder?",
         },
         KeyError::Mode { .. } => {
             "if somebody may have read it, make a new one: `mtcae keys rotate` puts it in a signing key's place; to a new device key \

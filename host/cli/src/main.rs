@@ -6,6 +6,8 @@
 
 // The comments of arguments are their help: what stands in brackets there is optional, and no link.
 #![allow(rustdoc::broken_intra_doc_links)]
+// They panic when nobody reads: `say::tell!`, and a `write` whose error counts.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod assets;
 mod boards;
@@ -22,8 +24,10 @@ mod packing;
 mod progress;
 mod provision;
 mod reference;
+mod say;
 mod stats;
 mod text;
+mod values;
 
 use clap::Parser;
 use commands::Command;
@@ -40,7 +44,7 @@ struct Arguments {
 const AFTER_HELP: &str = "\
 Examples:
   mtcae demo                            see it work, without a board or a camera
-  mtcae monitor --port /dev/ttyUSB0     show what a board sees
+  mtcae monitor /dev/ttyUSB0            show what a board sees
   mtcae replay desk.mcap                show it again, from a recording
   mtcae devices                         list the boards at hand
   mtcae flash /dev/ttyUSB0 edge.mtcb    carry a bundle to one, until it is confirmed there
@@ -62,7 +66,7 @@ fn main() -> ExitCode {
             let _ = miette::set_hook(Box::new(|_| {
                 Box::new(miette::MietteHandlerOpts::new().terminal_links(false).wrap_lines(false).build())
             }));
-            eprintln!("{:?}", miette::Report::new(failure));
+            say::tell!("{:?}", miette::Report::new(failure));
             ExitCode::FAILURE
         }
     }

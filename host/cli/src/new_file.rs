@@ -1,8 +1,8 @@
-//! An output file that appears whole or not at all, and never in place of another.
+//! Output files that appear whole or not at all; in place of another only where that is asked for.
 
 use crate::failure::Failure;
 use std::fs::{File, Permissions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -27,12 +27,7 @@ impl NewFile {
         if path.symlink_metadata().is_ok() {
             return Err(Failure::Exists { path: path.to_owned() });
         }
-        let file = tempfile::Builder::new()
-            .prefix(".mtcae-")
-            .suffix(".partial")
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(folder(path))
-            .map_err(|reason| refused(path, &reason))?;
+        let file = partial(path, mode).map_err(|reason| refused(path, &reason))?;
         Ok(Self { file, path: path.to_owned() })
     }
 
@@ -57,12 +52,47 @@ impl NewFile {
     }
 }
 
+/// Puts `text` at `path`, all of it or nothing: what is there stays when the disk is full.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |reason| Failure::Write { path: path.to_owned(), reason };
+    // A device or a pipe has no other name to be written under, and a link stays one.
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if place.exists() && !place.is_file() {
+        return std::fs::write(&place, text).map_err(failed);
+    }
+    let mut file = partial(&place, PUBLIC).map_err(|reason| refused(path, &reason))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(&place).map(drop).map_err(|kept| failed(kept.error))
+}
+
+/// Whether [`replace`] may be expected to succeed; leaves nothing behind.
+///
+/// # Errors
+/// When a folder is there, or the folder takes no file.
+pub fn can_replace(path: &Path) -> Result<(), Failure> {
+    match path.metadata() {
+        Ok(there) if there.is_dir() => {
+            Err(Failure::Write { path: path.to_owned(), reason: ErrorKind::IsADirectory.into() })
+        }
+        Ok(there) if !there.is_file() => Ok(()),
+        _ => stage_beside(path).map(drop),
+    }
+}
+
 /// A file without a name beside `path`, so on a disk with room for what goes there.
 ///
 /// # Errors
 /// When the folder takes no file.
 pub fn stage_beside(path: &Path) -> Result<File, Failure> {
     tempfile::tempfile_in(folder(path)).map_err(|reason| refused(path, &reason))
+}
+
+fn partial(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".mtcae-").suffix(".partial").permissions(Permissions::from_mode(mode)).tempfile_in(folder(path))
 }
 
 /// Without the temporary file's own name, which says nothing to anybody.
@@ -84,7 +114,6 @@ fn folder(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     fn names(folder: &Path) -> Vec<String> {
         std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
@@ -105,6 +134,27 @@ mod tests {
         file.commit().unwrap();
         assert_eq!((std::fs::read(&path).unwrap(), names(folder.path()).len()), (b"whole".to_vec(), 1));
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_report_takes_the_place_of_an_earlier_one_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("junit.xml");
+        can_replace(&path).unwrap();
+        assert!(names(folder.path()).is_empty());
+        replace(&path, "first").unwrap();
+        replace(&path, "second").unwrap();
+        assert_eq!((std::fs::read(&path).unwrap(), names(folder.path()).len()), (b"second".to_vec(), 1));
+        let link = folder.path().join("newest.xml");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        replace(&link, "third").unwrap();
+        assert!(link.is_symlink() && std::fs::read(&path).unwrap() == b"third");
+        replace(Path::new("/dev/null"), "gone").unwrap();
+        // A disk that is full.
+        assert!(matches!(replace(Path::new("/dev/full"), "text"), Err(Failure::Write { .. })));
+        for wrong in [folder.path().to_owned(), folder.path().join("no/junit.xml")] {
+            assert!(can_replace(&wrong).is_err() && replace(&wrong, "text").is_err(), "{}", wrong.display());
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Source {
     }
 
     fn file(name: String, content: Content, path: PathBuf, sha256: Option<Digest>) -> Result<Self, Failure> {
-        let unreadable = |source| Failure::Read { path: path.clone(), source };
+        let unreadable = |reason| Failure::Read { path: path.clone(), reason };
         let found = path.metadata().map_err(unreadable)?;
         if !found.is_file() {
             return Err(unreadable(io::Error::other("it is not a file")));
@@ -121,7 +121,7 @@ pub fn firmware(path: &Path, target: &str, version: Version) -> Result<Source, F
     let mut head = Vec::new();
     File::open(path)
         .and_then(|file| file.take(20).read_to_end(&mut head))
-        .map_err(|source| Failure::Read { path: path.to_owned(), source })?;
+        .map_err(|reason| Failure::Read { path: path.to_owned(), reason })?;
     match check_program(&head, target) {
         Ok(()) => Ok(source),
         Err(found) => Err(Failure::Bundle {
@@ -212,7 +212,7 @@ fn add(builder: &mut Builder<File>, source: &Source, progress: &Progress) -> Res
     let (path, plain): (&Path, Box<dyn Read + '_>) = match &source.origin {
         Origin::Made(bytes) => (Path::new(&source.name), Box::new(bytes.as_slice())),
         Origin::File(path) => {
-            let unreadable = |error| Failure::Read { path: path.clone(), source: error };
+            let unreadable = |reason| Failure::Read { path: path.clone(), reason };
             (path, Box::new(File::open(path).map_err(unreadable)?))
         }
     };

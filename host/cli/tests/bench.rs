@@ -3,6 +3,9 @@
 mod common;
 
 use common::{mtcae, transcript};
+use rustix::process::{Pid, Signal, kill_process};
+use std::process::Stdio;
+use std::time::Duration;
 
 const QUICK: [&str; 4] = ["--rounds", "2", "--seconds", "0.05"];
 
@@ -57,6 +60,21 @@ fn onnxruntime_is_what_others_are_compared_with() {
 }
 
 #[test]
+fn a_signal_leaves_no_models_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = ["bench", "--preset", "tiny", "--size", "16", "--engines", "tract", "--seconds", "600"];
+    let child = mtcae(&long).env("TMPDIR", folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+    let made = || std::fs::read_dir(folder.path()).unwrap().count();
+    while made() == 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let text = transcript(&child.wait_with_output().unwrap());
+    assert!(text.starts_with("exit code: 1\n") && text.contains("mtcae::stopped"), "{text}");
+    assert_eq!(made(), 0);
+}
+
+#[test]
 fn what_cannot_be_measured_is_named() {
     let said = |arguments: &[&str]| transcript(&mtcae(arguments).env_remove("ORT_DYLIB_PATH").output().unwrap());
     let lacking = said(&arguments(&["--engines", "cuda", "--onnxruntime", "/dev/null"]));
@@ -65,6 +83,7 @@ fn what_cannot_be_measured_is_named() {
     let all = [
         said(&["bench"]),
         said(&["bench", "no/such/folder"]),
+        said(&["bench", "no/such/folder", "--size", "112"]),
         said(&["bench", "--preset", "huge"]),
         said(&["bench", "--preset", "tiny:x"]),
         said(&["bench", "--preset", "tiny", "--size", "100"]),

@@ -4,14 +4,14 @@ mod common;
 #[path = "../../boards/tests/common/mod.rs"]
 mod simulated;
 
-use common::{mtcae, transcript};
+use common::{mtcae, nobody_reads, transcript};
 use mtcae_bundle::Permit;
 use serde_json::Value;
 use simulated::Board;
 use simulated::brain::{Ending, Script};
 use simulated::bundle::{Recipe, key};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -202,6 +202,8 @@ fn how_a_board_is_and_what_it_logged() {
         bench.said(&["camera", &bench.port, "stop"]),
         "exit code: 0\ncamera closed; `mtcae camera TARGET start` opens it\n"
     );
+    let stopped = objects(&bench.said(&["camera", &bench.port, "stop", "--json"])).pop().unwrap();
+    assert_eq!(stopped["type"], "camera", "{stopped}");
     insta::assert_snapshot!("camera_mode_unknown", bench.said(&["camera", &bench.port, "use", "YUYV:7x7"]));
 }
 
@@ -225,14 +227,34 @@ fn kept_and_gone_back_from() {
     assert_eq!((&back["type"], &back["from"]), (&"rolled-back".into(), &kept["version"]), "{back}");
 }
 
-#[test]
-fn a_mounted_root_is_flashed_like_a_board() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("card");
+/// The file system of a board that takes bundles, and a bundle beside it.
+fn card(folder: &Path) -> (PathBuf, String) {
+    let root = folder.join("card");
     std::fs::create_dir_all(root.join("etc/mtcae/trusted")).unwrap();
     std::fs::write(root.join("etc/mtcae/board.toml"), "[board]\nname = \"bench\"\nfamily = \"pc\"\n").unwrap();
     std::fs::write(root.join("etc/mtcae/trusted/release.pub"), key().public().to_string()).unwrap();
-    let bundle = Recipe::new(5).write(folder.path()).display().to_string();
+    (root, Recipe::new(5).write(folder).display().to_string())
+}
+
+#[test]
+fn a_flash_goes_on_when_nobody_reads_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, bundle) = card(folder.path());
+    let target = format!("dir:{}", root.display());
+    let flash = || mtcae(&["flash", &target, &bundle]).stdout(nobody_reads()).stderr(nobody_reads()).status().unwrap();
+    assert_eq!(flash().code(), Some(0));
+    let object = objects(&transcript(&mtcae(&["status", &target, "--json"]).output().unwrap())).pop().unwrap();
+    assert_eq!(object["model"]["a"]["version"], "edge 0.5.0", "{object}");
+    // A failure is one, too, and no panic.
+    std::fs::remove_dir_all(root.join("etc/mtcae/trusted")).unwrap();
+    std::fs::remove_dir_all(root.join("var")).unwrap();
+    assert_eq!(flash().code(), Some(1));
+}
+
+#[test]
+fn a_mounted_root_is_flashed_like_a_board() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, bundle) = card(folder.path());
     let target = format!("dir:{}", root.display());
     let said = |arguments: &[&str]| {
         let text = transcript(&mtcae(arguments).current_dir(folder.path()).output().unwrap());
@@ -240,8 +262,16 @@ fn a_mounted_root_is_flashed_like_a_board() {
             |line: &str| if line.starts_with("free ") { "free         SOME".to_owned() } else { line.to_owned() };
         text.lines().map(free).collect::<Vec<_>>().join("\n").replace(&*root.to_string_lossy(), "ROOT") + "\n"
     };
+    let none = said(&["status", &target]);
+    assert!(
+        none.starts_with("exit code: 1\n") && none.contains("there are no slots at ROOT/var/lib/mtcae\n"),
+        "{none}"
+    );
+    assert!(none.contains("`mtcae provision` makes them"), "{none}");
     let mut all = said(&["flash", &target, &bundle, "--dry-run"]);
     all += &said(&["flash", &target, &bundle]);
+    let on_trial = objects(&said(&["status", &target, "--json"])).pop().unwrap();
+    assert_eq!(on_trial["model"]["a"]["state"], "trial", "the word of a board that runs: {on_trial}");
     all += &said(&["status", &target]);
     all += &said(&["confirm", &target]);
     all += &said(&["flash", &target, &bundle]);

@@ -3,7 +3,7 @@
 mod common;
 
 use common::desk::{Desk, WHOLE};
-use common::transcript;
+use common::{nobody_reads, transcript};
 use mtcae_bundle::{Folder, Reader, SigningKey, Target, Trust};
 use mtcae_contract::{Clip, Difference, Precision, RawOutput, ReferenceAnswer};
 use mtcae_core::Engine;
@@ -39,6 +39,35 @@ fn from_new_keys_to_a_bundle_that_counts() {
     assert!(seen.contains("(trusted)"), "{seen}");
     let text = String::from_utf8(desk.read("mine.key.pub")).unwrap();
     assert_eq!(seen, desk.good(&["inspect", "tiny.mtcb", "--trust", text.trim_end()]));
+}
+
+#[test]
+fn a_folder_is_no_file_and_a_key_does_not_follow_itself() {
+    let desk = Desk::new();
+    let folder = desk.said(&["inspect", "tiny"]);
+    assert!(folder.contains("mtcae::file\n") && folder.contains("cannot read tiny: it is a folder"), "{folder}");
+    let flash = desk.said(&["flash", "dir:.", "tiny"]);
+    assert!(flash.contains("cannot read tiny: it is a folder"), "{flash}");
+    let rotate = ["keys", "rotate", "--old", "release.key", "--new", "release.key.pub", "--counter", "2", "--out", "r"];
+    let same = desk.said(&rotate);
+    assert!(same.contains("are the same key") && same.contains("mtcae keys new next.key"), "{same}");
+    let opened = desk.said(&["open", "--key", "lab.key", "--out", "plain", "tiny"]);
+    assert!(opened.contains("it is a folder; accepted: a file that `mtcae seal` wrote"), "{opened}");
+}
+
+#[test]
+fn a_verdict_stands_when_nobody_reads_it() {
+    let desk = Desk::new();
+    desk.good(&desk.bundle("tiny.mtcb", &WHOLE));
+    let code = |trust: &str| {
+        let mut command = desk.command(&["inspect", "tiny.mtcb", "--trust", trust]);
+        command.stdout(nobody_reads()).output().unwrap().status.code()
+    };
+    assert_eq!((code("next.key.pub"), code("release.key.pub")), (Some(1), Some(0)));
+    // Not even the error is read.
+    let mut command = desk.command(&["inspect", "tiny.mtcb", "--trust", "next.key.pub"]);
+    let status = command.stdout(nobody_reads()).stderr(nobody_reads()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
 }
 
 #[test]
@@ -211,7 +240,7 @@ fn what_is_wrong_is_named_and_nothing_is_written() {
     desk.write("tiny/tiny.onnx", b"another network");
     said += &desk.said(&desk.bundle("x.mtcb", &WHOLE));
     insta::assert_snapshot!("bundles_refused", said);
-    assert_eq!(said.matches("exit code: 1").count(), 11);
+    assert_eq!((said.matches("exit code: 1").count(), said.matches("exit code: 2").count()), (10, 1));
     assert_eq!((desk.names(), desk.read("there.mtcb")), (before, b"somebody's".to_vec()));
     let text = desk.said(&desk.bundle("x.mtcb", &[&WHOLE[..], &["--licence", "MIT"]].concat()));
     assert!(text.starts_with("exit code: 2\n") && text.contains("weights=MIT"), "{text}");

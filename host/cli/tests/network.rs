@@ -183,11 +183,10 @@ fn keys_of_other_kinds_are_refused() {
     let digits = fs::read_to_string(bench.path("desk.key")).unwrap();
     assert!(!secret.contains(&digits.trim()[30..50]), "a secret was shown");
     insta::assert_snapshot!(bench.said(&["keys", "trust-board", "/dev/ttyUSB0", "desk.key.pub"]), @"
-    exit code: 1
-    mtcae::key
-    
-      × /dev/ttyUSB0 is not on the network; accepted: tcp:HOST:PORT
-      help: a serial line needs no keys
+    exit code: 2
+    error: invalid value '/dev/ttyUSB0' for '<TARGET>': it is not on the network, and needs no keys; accepted: tcp:HOST:PORT
+
+    For more information, try '--help'.
     ");
     let rotate = bench.said(&[
         "keys",

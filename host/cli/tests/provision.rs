@@ -148,6 +148,22 @@ fn an_encrypted_first_version_needs_the_boards_key() {
     let refused = desk.said(&[&arguments[..], &["--device-key", "other.key"]].concat());
     assert!(refused.contains("another key than the one given"), "{refused}");
     assert!(desk.good(&arguments).contains("nothing to do"));
+    // A board that has the key needs no other, where it can be read.
+    for root in ["keyed", "over-ssh"] {
+        fresh(&desk, root);
+        fs::create_dir_all(desk.path(root).join("etc/mtcae")).unwrap();
+        fs::copy(desk.path("lab.key"), desk.path(root).join("etc/mtcae/device.key")).unwrap();
+    }
+    arguments[1] = "dir:keyed";
+    assert!(desk.good(&arguments).contains("on trial at its first start"));
+    let tools = tempfile::tempdir().unwrap();
+    let Some(sshd) = Sshd::start(tools.path()) else { return };
+    let (target, prefix) = (format!("ssh:127.0.0.1:{}", sshd.port), desk.path("over-ssh").display().to_string());
+    let configuration = sshd.configuration().display().to_string();
+    let mut arguments = provision(&target, &["--ssh-config", &configuration, "--prefix", &prefix]);
+    arguments[7] = "sealed.mtcb";
+    let refused = desk.said(&arguments);
+    assert!(refused.contains("which does not leave it") && refused.contains("take a plain bundle"), "{refused}");
 }
 
 #[test]

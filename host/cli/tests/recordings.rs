@@ -5,6 +5,7 @@ mod common;
 use common::{Board, hello, mtcae, report, transcript};
 use mtcae_wire::{Level, Log, Up};
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -63,6 +64,29 @@ fn what_was_shown_is_shown_again() {
     let text = transcript(&replay(&file, &["--speed", "1000"]));
     assert_eq!(text.matches("happy    0.75 stable").count(), 21, "{text}");
     assert!(text.contains("warn: too warm") && text.contains("; 2 lost, 0 repeated, 1 bad frames"), "{text}");
+}
+
+#[test]
+fn a_recording_is_whole_when_the_reader_of_the_output_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("desk.mcap");
+    let mut board = Board::new();
+    let arguments = ["monitor", "--port", &board.port, "--json", "--seconds", "60", "--record", file.to_str().unwrap()];
+    let mut child = mtcae(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut shown = BufReader::new(child.stdout.take().unwrap()).lines();
+    board.wait_for_the_monitor();
+    board.send(&hello());
+    (0..5).for_each(|seq| board.send(&report(seq)));
+    assert!(shown.any(|line| line.unwrap().contains("\"seq\":4")));
+    // As `head` does.
+    drop(shown);
+    board.send(&report(5));
+    let text = transcript(&child.wait_with_output().unwrap());
+    assert!(text.starts_with("exit code: 0\nrecorded "), "{text}");
+    let again = replay(&file, &["--speed", "max", "--json"]);
+    assert!(again.stderr.is_empty(), "{}", transcript(&again));
+    let of_reports = |line: &Value| (line["type"] == "report").then(|| line["seq"].as_u64().unwrap());
+    assert_eq!(lines(&again).iter().filter_map(of_reports).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
 }
 
 #[test]

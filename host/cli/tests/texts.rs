@@ -53,7 +53,7 @@ fn scenarios_are_listed_for_machines_too() {
 fn wrong_words_about_the_suite() {
     let wrong: [&[&str]; 5] = [
         &["hil", "run", "--target", "orin"],
-        &["hil", "run", "--target", "uml", "--daemon", "/nowhere/mtcae-firmware", "--kernel", "/nowhere"],
+        &["hil", "run", "--target", "uml", "--daemon", "/bin/true", "--kernel", "/nowhere"],
         &["hil", "run", "--target", "qemu-arm64", "--kernel", "/nowhere"],
         &["hil", "list", "--suite", "cameras"],
         &["hil", "run", "--target", "local", "--scenario", "cold"],
@@ -91,7 +91,7 @@ fn a_port_that_is_not_there() {
 
 #[test]
 fn a_port_that_is_no_port() {
-    let text = said(&["monitor", "--port", "/dev/null"]);
+    let text = said(&["monitor", "/dev/null"]);
     let ports = text.find("serial ports here: ").expect("the list of ports");
     insta::assert_snapshot!(&text[..ports]);
 }
@@ -99,6 +99,31 @@ fn a_port_that_is_no_port() {
 #[test]
 fn wrong_arguments_give_exit_code_two() {
     insta::assert_snapshot!(said(&["monitor", "--port", "x", "--seconds", "0"]));
+}
+
+#[test]
+fn wrong_values_name_what_is_accepted() {
+    let bundle = |more: &[&'static str]| {
+        let whole = ["bundle", "--model", "m", "--counter", "1", "--sign", "k", "--out", "o"];
+        said(&[&whole[..], more].concat())
+    };
+    let all = [
+        said(&["monitor", "x", "--baud", "abc"]),
+        said(&["monitor", "x", "--seconds", "1.5"]),
+        said(&["hil", "run", "--target", "local", "--seed", "abc"]),
+        said(&["bench", "m", "--threads", "x"]),
+        said(&["bench", "m", "--rounds", "-1"]),
+        said(&["bench", "m", "--size", "112"]),
+        said(&["bench"]),
+        said(&["replay", "x", "--speed", "-1"]),
+        bundle(&["--name", "edge", "--family", "pc", "--version", "1.0"]),
+        bundle(&["--name", "Edge", "--family", "pc", "--version", "1.0.0"]),
+        bundle(&["--name", "edge", "--family", "P C", "--version", "1.0.0"]),
+        said(&["keys", "trust-board", "/dev/ttyUSB0", "KEY"]),
+        said(&["monitor"]),
+    ];
+    assert!(all.iter().all(|text| text.starts_with("exit code: 2\n")), "{all:?}");
+    insta::assert_snapshot!(all.concat());
 }
 
 #[test]
@@ -148,7 +173,9 @@ fn cost_names_what_it_accepts() {
 
 #[test]
 fn completions_are_for_this_tool() {
-    assert!(said(&["completions", "bash"]).contains("monitor"));
+    let script = said(&["completions", "bash"]);
+    assert!(script.contains("monitor") && script.contains("fp32 fp16 int8"));
+    assert!(!script.contains("bench-engine"), "what nobody is to call is not offered");
 }
 
 #[test]
@@ -167,6 +194,7 @@ fn a_closed_pipe_is_no_error() {
 fn an_export_names_the_file_it_cannot_read() {
     let text = said(&["export", "--checkpoint", "a", "--manifest", "no/manifest.toml", "--out", "o"]);
     assert!(text.starts_with("exit code: 1\nmtcae::file") && text.contains("no/manifest.toml"), "{text}");
+    assert_eq!(text.matches("No such file").count(), 1, "a cause is said once: {text}");
 }
 
 #[test]

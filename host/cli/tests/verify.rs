@@ -21,7 +21,7 @@ fn the_shipped_model_is_right_in_each_engine() {
     let asked = text.contains("the checkpoint in burn the checkpoint's arithmetic");
     assert!(if trainer { asked } else { text.contains("burn was not asked: build it with") }, "{text}");
     assert!(
-        text.contains("onnxruntime was not asked") && text.ends_with("good: no known trap, and all engines agree\n"),
+        text.contains("cpu-ort was not asked") && text.ends_with("good: no known trap, and all engines agree\n"),
         "{text}"
     );
     let json = said(&["verify", ZOO, "--json"]);
@@ -43,7 +43,7 @@ fn folders_that_are_no_good_are_named() {
     }
     let library = refused(&["verify", place, "--onnxruntime", "/dev/null"]);
     assert!(library.starts_with("exit code: 1\n"), "{library}");
-    assert!(library.contains("int8 in onnxruntime    DOES NOT RUN: ONNX Runtime: /dev/null: "), "{library}");
+    assert!(library.contains("int8 in cpu-ort        DOES NOT RUN: ONNX Runtime: /dev/null: "), "{library}");
     std::fs::write(folder.path().join("edge.int8.onnx"), b"not what was listed").unwrap();
     let damaged = refused(&["verify", place]);
     assert!(damaged.contains("DIR/edge.int8.onnx: its SHA-256 is"), "{damaged}");

@@ -1,6 +1,6 @@
 //! What every target gives: a board that can be started, talked to, and broken.
 
-use crate::{Ability, DriverFault};
+use crate::{Ability, DriverFault, Eye};
 use mtcae_boards::{BoardError, Target};
 use std::io;
 use std::net::SocketAddr;
@@ -206,6 +206,11 @@ pub trait Bench {
     /// measured, and held to nothing.
     fn slack(&self) -> Option<f64> {
         Some(1.0)
+    }
+
+    /// An eye on the program that is the board, where it is one on this machine.
+    fn eye(&self) -> Option<Eye> {
+        None
     }
 
     /// The last lines that board and daemon wrote on their error output or console.

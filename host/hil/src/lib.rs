@@ -49,6 +49,7 @@ pub use listener::{Listener, Tally};
 pub use local::{Local, Parts};
 pub use noise::{Noise, NoiseCounts, NoiseKind};
 pub use outcome::{Figure, Lane, Mark, Outcome, Run, Verdict};
+pub use process::Eye;
 pub use proxy::{Proxy, ProxyCounts};
 pub use remote::Remote;
 pub use report::{html, json, junit, list, outcome_line, scenario_json, summary};

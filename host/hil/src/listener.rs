@@ -1,5 +1,6 @@
 //! Listens to a board, and holds every report it hears to the rules of the wire.
 
+use crate::Eye;
 use crate::scenario::{Failed, claim};
 use mtcae_boards::{Heard, Session};
 use mtcae_wire::{Report, Up};
@@ -80,15 +81,17 @@ pub struct Listener {
     /// What was heard by [`Listener::until`] and [`Listener::listen`].
     pub tally: Tally,
     patience: u32,
+    eye: Option<Eye>,
 }
 
 impl Listener {
-    /// Listens to `session` from now on; waits are `patience` times as long as is asked for.
-    pub fn new(session: Session, patience: u32) -> Listener {
-        Listener { session, tally: Tally::default(), patience }
+    /// Listens to `session` from now on; waits are `patience` times as long as is asked for. With an `eye` on the board's
+    /// program nothing is waited for that it cannot send any more.
+    pub fn new(session: Session, patience: u32, eye: Option<Eye>) -> Listener {
+        Listener { session, tally: Tally::default(), patience, eye }
     }
 
-    /// The next message within `wait`.
+    /// The next message within `wait`; none once somebody asked to stop.
     pub fn next(&mut self, wait: Duration) -> Option<Up> {
         let end = Instant::now() + wait;
         loop {
@@ -99,7 +102,7 @@ impl Listener {
                 }
                 return Some(message);
             }
-            if left.is_zero() {
+            if left.is_zero() || self.session.check_stop().is_err() {
                 return None;
             }
         }
@@ -108,10 +111,11 @@ impl Listener {
     /// Listens for `time`; `look` sees each message.
     ///
     /// # Errors
-    /// The first of `look`.
+    /// The first of `look`, or `Board` once somebody asked to stop.
     pub fn listen(&mut self, time: Duration, mut look: impl FnMut(&Up) -> Result<(), Failed>) -> Result<(), Failed> {
         let end = Instant::now() + time;
         while Instant::now() < end {
+            self.session.check_stop()?;
             if let Some(message) = self.next(GLANCE) {
                 look(&message)?;
             }
@@ -122,7 +126,8 @@ impl Listener {
     /// Listens until `wanted` gives something.
     ///
     /// # Errors
-    /// `Claim` when it does not come within `patience`; `what` says what was waited for.
+    /// `Claim` when it does not come within `patience`, or the board's program has ended; `what` says what was waited for.
+    /// `Board` once somebody asked to stop.
     pub fn until<T>(
         &mut self,
         what: &str,
@@ -131,9 +136,25 @@ impl Listener {
     ) -> Result<T, Failed> {
         let patience = patience * self.patience;
         let end = Instant::now() + patience;
+        let mut silent_since_its_end = false;
         while Instant::now() < end {
-            if let Some(found) = self.next(GLANCE).as_ref().and_then(&mut wanted) {
-                return Ok(found);
+            self.session.check_stop()?;
+            match self.next(GLANCE) {
+                Some(message) => {
+                    if let Some(found) = wanted(&message) {
+                        return Ok(found);
+                    }
+                }
+                None => {
+                    let ended = self.eye.as_ref().and_then(Eye::ended);
+                    match ended {
+                        Some(how) if silent_since_its_end => {
+                            return Err(Failed::Claim(format!("{what} did not come: {how}")));
+                        }
+                        // Its last line may be on its way.
+                        ended => silent_since_its_end = ended.is_some(),
+                    }
+                }
             }
         }
         Err(Failed::Claim(format!("{what} did not come within {} s", patience.as_secs())))
@@ -151,9 +172,45 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Terminal;
+    use crate::process::Process;
+    use mtcae_boards::{BoardError, KnownBoards, Target};
+    use std::process::Command;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn report(boot: u32, seq: u32, captured_us: u64, dropped: u32) -> Report {
         Report { boot, seq, captured_us, age_us: 5, width: 640, height: 480, dropped, faces: 0, face: None }
+    }
+
+    /// A line on which nobody says anything, and what stops its listener.
+    fn silence(eye: Option<Eye>) -> (Terminal, Listener, Arc<AtomicBool>) {
+        let (terminal, stop) = (Terminal::new().unwrap(), Arc::new(AtomicBool::new(false)));
+        let target = Target::Serial { port: terminal.path.clone(), baud: 115_200 };
+        let mut session = Session::open(&target, &KnownBoards::new(None)).unwrap();
+        session.stop_with(Arc::clone(&stop));
+        (terminal, Listener::new(session, 1, eye), stop)
+    }
+
+    #[test]
+    fn a_request_to_stop_ends_every_wait() {
+        let (_terminal, mut listener, stop) = silence(None);
+        stop.store(true, Ordering::Relaxed);
+        let (began, long) = (Instant::now(), Duration::from_secs(100));
+        let stopped = |failed| matches!(failed, Err(Failed::Board(BoardError::Stopped)));
+        assert!(stopped(listener.report(long).map(drop)) && stopped(listener.listen(long, |_| Ok(()))));
+        assert!(listener.next(long).is_none());
+        assert!(began.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn nothing_is_waited_for_from_a_program_that_has_ended() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "echo the model is damaged >&2; exit 1"]);
+        let program = Process::start(command).unwrap();
+        let (_terminal, mut listener, _stop) = silence(Some(program.eye()));
+        let error = listener.report(Duration::from_secs(100)).unwrap_err().to_string();
+        assert_eq!(error, "a report did not come: sh has ended; its last line: the model is damaged");
     }
 
     #[test]

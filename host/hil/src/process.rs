@@ -18,6 +18,26 @@ const LINES: usize = 200;
 /// Between two looks whether a program has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// An eye on a program.
+#[derive(Debug, Clone)]
+pub struct Eye {
+    id: u32,
+    name: String,
+    lines: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Eye {
+    /// That it has ended, and its last line; `None` while it runs.
+    pub fn ended(&self) -> Option<String> {
+        if runs(self.id) {
+            return None;
+        }
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = lines.back().map_or(String::new(), |line| format!("; its last line: {line}"));
+        Some(format!("{} has ended{last}", self.name))
+    }
+}
+
 /// A program in a process group of its own. It is killed with its value, and so are its children.
 pub struct Process {
     child: Child,
@@ -39,6 +59,11 @@ impl Process {
         let out = child.stdout.take().map(|out| keep(out, &lines));
         let err = child.stderr.take().map(|err| keep(err, &lines));
         Ok(Process { child, name, lines, readers: out.into_iter().chain(err).collect() })
+    }
+
+    /// For somebody else to see whether it runs.
+    pub fn eye(&self) -> Eye {
+        Eye { id: self.id(), name: self.name.clone(), lines: Arc::clone(&self.lines) }
     }
 
     /// Its id.

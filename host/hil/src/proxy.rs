@@ -26,7 +26,6 @@ struct Shared {
     up: Channel,
     down: Channel,
     /// The board's end has gone by itself.
-    hung_up: bool,
     stop: bool,
 }
 
@@ -53,7 +52,7 @@ impl Proxy {
         let near = host.hold()?;
         let far = rustix::io::dup(&host.far).map_err(BenchError::system("copy a descriptor"))?;
         let (up, down) = (Channel::new(faults, seed), Channel::new(faults, seed ^ 0xD0_0D));
-        let shared = Arc::new(Mutex::new(Shared { board: Some(board), up, down, hung_up: false, stop: false }));
+        let shared = Arc::new(Mutex::new(Shared { board: Some(board), up, down, stop: false }));
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("line".to_owned())
@@ -86,14 +85,8 @@ impl Proxy {
     pub fn plug_in(&self, board: OwnedFd) {
         let mut shared = lock(&self.shared);
         shared.board = Some(board);
-        shared.hung_up = false;
         shared.up.cut(false);
         shared.down.cut(false);
-    }
-
-    /// The board's end has gone by itself, as a device does that is taken away.
-    pub fn is_hung_up(&self) -> bool {
-        lock(&self.shared).hung_up
     }
 
     /// What went through, and what was done to it.
@@ -121,7 +114,7 @@ fn carry(host: &OwnedFd, shared: &Mutex<Shared>) {
                 return;
             }
             let now = began.elapsed().as_micros() as u64;
-            let Shared { board, up, down, hung_up, .. } = &mut *shared;
+            let Shared { board, up, down, .. } = &mut *shared;
             let gone = match board {
                 Some(board) => {
                     let gone = fill(board, up, now) | fill_from_host(host, down, now);
@@ -133,7 +126,6 @@ fn carry(host: &OwnedFd, shared: &Mutex<Shared>) {
             };
             if gone {
                 *board = None;
-                *hung_up = true;
                 up.cut(true);
                 down.cut(true);
             }

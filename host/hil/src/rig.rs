@@ -129,7 +129,7 @@ impl<'a> Rig<'a> {
         let Some(target) = &self.target else { return Err(Failed::Claim("no board was started".to_owned())) };
         let mut session = Session::open(target, self.settings.known)?;
         session.stop_with(Arc::clone(&self.settings.stop));
-        Ok(Listener::new(session, self.stretch()))
+        Ok(Listener::new(session, self.stretch(), self.bench.eye()))
     }
 
     fn stretch(&self) -> u32 {

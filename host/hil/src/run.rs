@@ -74,8 +74,8 @@ fn one(bench: &mut dyn Bench, scenario: &Scenario, settings: &Settings<'_>) -> O
     let result = (scenario.run)(&mut rig);
     let (figures, marks, ages_us) = rig.into_book();
     let verdict = match result {
-        // A wait that was given up on request is no failure of the board.
-        Err(_) if settings.stop.load(Ordering::Relaxed) => Verdict::Skipped("the run was stopped meanwhile".to_owned()),
+        // What was given up on request says nothing of the board.
+        _ if settings.stop.load(Ordering::Relaxed) => Verdict::Skipped("the run was stopped meanwhile".to_owned()),
         Err(Failed::Skip(reason)) => Verdict::Skipped(reason),
         Err(failed) => Verdict::Failed(failed.to_string()),
         Ok(()) => Verdict::Passed,

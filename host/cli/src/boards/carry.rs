@@ -6,12 +6,11 @@ use crate::known::known_boards;
 use crate::progress::Progress;
 use crate::text;
 use mtcae_boards::{
-    BoardError, BundleFile, Course, Flashed, Options, Outcome, Prospect, Root, RootFlashed, Session, Target, flash,
-    prospect,
+    BoardError, BundleFile, Course, Flashed, Options, Outcome, Prospect, Root, RootCourse, RootFlashed, Session,
+    Target, flash, prospect,
 };
 use mtcae_bundle::Permit;
 use serde_json::{Value, json};
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,9 +51,17 @@ pub fn carry(
 pub fn look(target: &Target, bundle: &BundleFile, options: &Options) -> Result<(String, Value), BoardError> {
     let title = bundle.title();
     if let Target::Directory(path) = target {
-        Root::open(path)?.check(bundle)?;
-        let says = format!("{title} would be verified and written into the idle slots, for a trial at the next start");
-        return Ok((says, json!({ "course": "install" })));
+        let course = Root::open(path)?.check(bundle, options.permit.as_ref())?;
+        let (word, bytes, says) = match course {
+            RootCourse::Install { bytes } => {
+                ("install", bytes, "would be verified and written into the idle slots, for a trial at the next start")
+            }
+            RootCourse::AlreadyThere => ("nothing", 0, "is there already, confirmed; nothing would be done"),
+            RootCourse::OnTrial => {
+                ("nothing", 0, "is there already; the board's next start is its trial; nothing would be done")
+            }
+        };
+        return Ok((format!("{title} {says}"), json!({ "course": word, "bytes": bytes })));
     }
     let mut session = Session::open(target, &known_boards())?;
     let Prospect { board, course, there, .. } = prospect(&mut session, bundle, options.permit.as_ref())?;
@@ -148,10 +155,9 @@ fn told(done: &Flashed) -> String {
 /// # Errors
 /// When it cannot be read, or is no good bundle.
 pub fn read_bundle(path: &Path, progress: &mut Progress) -> Result<BundleFile, Failure> {
-    let unreadable = |source| Failure::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
+    let unreadable = |reason| Failure::Read { path: path.to_owned(), reason };
+    let (file, length) = text::open(path)?;
     let source = file.try_clone().map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
     progress.step("checking", Some(length));
     let bundle = BundleFile::read(path, file, progress.watch(BufReader::with_capacity(1 << 16, source)));
     let bundle = bundle.map_err(|error| progress.cause(error.into()))?;

@@ -26,3 +26,15 @@ impl Diagnostic for BoardFailure {
         Some(Box::new(self.0.help()))
     }
 }
+
+/// A folder that is not there is no fault of its disk.
+pub fn no_slots(error: BoardError) -> BoardError {
+    match error {
+        BoardError::Slots { path, .. } if !path.exists() => BoardError::Root {
+            reason: format!("there are no slots at {}", path.display()),
+            help: "`mtcae provision` makes them; or does `dir:` name another folder than the root of a board's file system?"
+                .to_owned(),
+        },
+        error => error,
+    }
+}

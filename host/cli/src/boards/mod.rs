@@ -8,7 +8,7 @@ mod track;
 
 pub use carry::{Done, carry, look, read_bundle, read_permit};
 pub use facts::host_facts;
-pub use failure::BoardFailure;
+pub use failure::{BoardFailure, no_slots};
 pub use show::{Shown, hello_object, root_object, root_text, table};
 pub use track::{Form, Track, json_line};
 

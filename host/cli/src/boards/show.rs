@@ -163,12 +163,22 @@ fn standing(standing: Standing) -> &'static str {
     }
 }
 
+/// In the word of a board that runs.
+fn standing_word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Ready => "ready",
+        Standing::Trial => "trial",
+        Standing::Confirmed => "confirmed",
+        Standing::Failed => "failed",
+    }
+}
+
 /// The same as one object.
 pub fn root_object(target: &str, root: &RootStatus) -> Value {
     let status = &root.status;
     let slot = |held: &Option<mtcae_update::Held>| {
         held.as_ref().map(|held| {
-            json!({ "version": held.version, "security_counter": held.counter, "state": standing(held.standing).replace(' ', "-"), "origin": held.origin.to_string() })
+            json!({ "version": held.version, "security_counter": held.counter, "state": standing_word(held.standing), "origin": held.origin.to_string() })
         })
     };
     let pair = |slots: &[Option<mtcae_update::Held>; 2]| json!({ "a": slot(&slots[0]), "b": slot(&slots[1]) });

@@ -1,6 +1,7 @@
 //! A flash as it goes on: a bar in a terminal, lines without one, JSON for programs.
 
 use crate::failure::Failure;
+use crate::say::tell;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use mtcae_boards::{Phase, Stage};
 use serde_json::json;
@@ -156,7 +157,7 @@ impl Track {
         }
         self.percent = percent - percent % PERCENT_EVERY;
         let how_far = now.bytes.map_or(String::new(), |(_, total)| format!(", {percent} % of {total} bytes"));
-        eprintln!("{}: {}{how_far}", self.target, now.word);
+        tell!("{}: {}{how_far}", self.target, now.word);
     }
 
     fn show_json(&mut self, now: &Now, new: bool) {
@@ -188,7 +189,7 @@ impl Track {
         }
         self.bar.finish_with_message(word.to_owned());
         if self.form == Form::Lines {
-            eprintln!("{}: {word}", self.target);
+            tell!("{}: {word}", self.target);
         }
     }
 }

@@ -1,8 +1,13 @@
 //! `mtcae bench`.
 
 use super::bench_engine::EngineWord;
-use crate::failure::Failure;
-use clap::ValueHint;
+use crate::boards;
+use crate::failure::{Failure, sentence};
+use crate::monitor::stop_on_signals;
+use crate::say::{tell, verdict};
+use crate::values::whole;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, ValueHint};
 use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_contract::Precision;
 use mtcae_deploy::bench::{self, Machine, Plan, PowerMeter, Run, Setting, Step};
@@ -10,17 +15,21 @@ use mtcae_deploy::read_manifest;
 use mtcae_drivers::find_onnxruntime;
 use mtcae_network::{Checkpoint, NetworkConfig};
 use serde_json::{Value, json};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+/// Between two looks whether a signal came.
+const LOOK: Duration = Duration::from_millis(50);
 /// Where ONNX Runtime's own tools look for the library.
 const LIBRARY: &str = "ORT_DYLIB_PATH";
 
 /// Time engines side by side: clips, processor time, memory, load, energy
 #[derive(clap::Args)]
+#[command(group(ArgGroup::new("measured").args(["models", "presets"]).required(true).multiple(true)))]
 #[command(after_help = "\
 Each engine, number format, number of threads and of streams has a process of its own. They are \
 loaded, warmed up, and then take turns, one turn each in a round, so that a busy machine treats them \
@@ -43,7 +52,7 @@ pub struct Args {
     #[arg(long = "preset", value_name = "NAME[:SIZE]")]
     presets: Vec<Preset>,
     /// Side of the frames of presets that say none, in place of the preset's own
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", requires = "presets", allow_negative_numbers = true, value_parser = whole::<usize>(1..=4096))]
     size: Option<usize>,
     /// Folder in which models of presets are kept, in place of one that is gone afterwards; one that is there is used again
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -52,22 +61,22 @@ pub struct Args {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     engines: Vec<EngineWord>,
     /// Number formats, with commas between: fp32, fp16, int8; else those that a model folder lists, and fp32 of presets
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = precision)]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = precision(), hide_possible_values = true)]
     precision: Vec<Precision>,
     /// Threads that work on one clip, with commas between
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1", allow_negative_numbers = true, value_parser = whole::<u16>(1..=64))]
     threads: Vec<u16>,
     /// Clips at once, each in an engine of its own, with commas between
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1", allow_negative_numbers = true, value_parser = whole::<u16>(1..=64))]
     streams: Vec<u16>,
     /// Turns of each
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true, value_parser = whole::<u16>(1..=10_000))]
     rounds: u16,
     /// Time of one turn; it ends with a clip
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.5, value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5, allow_negative_numbers = true, value_parser = seconds)]
     seconds: f64,
     /// Starts of each process, of which the medians of `load` and `first` are
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = whole::<u16>(1..=100))]
     starts: u16,
     /// ONNX Runtime's library; else where ORT_DYLIB_PATH points, else in the usual folders
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -111,34 +120,32 @@ impl FromStr for Preset {
 impl Args {
     /// Measures and prints.
     pub fn run(self) -> Result<(), Failure> {
-        let made = tempfile::tempdir().map_err(|source| Failure::System { what: "make a folder", source })?;
-        let candidates = self.candidates(self.keep.as_deref().unwrap_or(made.path()))?;
+        // A signal ends this in order: the models of presets go with it.
+        let stop = stop_on_signals()?;
+        let made = tempfile::tempdir().map_err(|reason| Failure::System { what: "make a folder", reason })?;
+        let candidates = self.candidates(self.keep.as_deref().unwrap_or(made.path()), &stop)?;
         let given = self.onnxruntime.clone().or_else(|| std::env::var_os(LIBRARY).map(PathBuf::from));
         let library = find_onnxruntime(given.as_deref());
         let engines = match (self.engines.is_empty(), &library) {
             (false, _) => self.engines.clone(),
             (true, Ok(_)) => vec![EngineWord::Tract, EngineWord::CpuOrt],
             (true, Err(why)) => {
-                eprintln!("only tract is measured: {why}");
+                tell!("only tract is measured: {why}");
                 vec![EngineWord::Tract]
             }
         };
         let (settings, folders) = self.settings(&candidates, &engines);
         let program =
-            std::env::current_exe().map_err(|source| Failure::System { what: "find this program", source })?;
-        let command = |setting: &Setting| {
-            let at = settings.iter().position(|s| s == setting).unwrap_or_default();
-            command(&program, setting, folders[at], given.as_deref())
-        };
+            std::env::current_exe().map_err(|reason| Failure::System { what: "find this program", reason })?;
         let plan = Plan {
             rounds: usize::from(self.rounds),
             turn: Duration::from_secs_f64(self.seconds),
             starts: usize::from(self.starts),
         };
         let load = Machine::look(None).load[1];
-        let bar = progress_bar(&settings, plan);
-        let runs = bench::run(&settings, plan, &command, &mut |step| show(&bar, &settings, step));
-        bar.finish_and_clear();
+        let runs = measure(settings, plan, &stop, move |at, setting| {
+            command(&program, setting, &folders[at], given.as_deref())
+        })?;
         let machine = Machine { energy: PowerMeter::find(Path::new("/sys")).is_some(), ..Machine::look(Some(load)) };
         if let Some(path) = &self.plot {
             std::fs::write(path, bench::plot(&runs, &machine))
@@ -148,22 +155,14 @@ impl Args {
             true => format!("{}\n", json_text(&runs, &machine, plan)),
             false => bench::table(&runs, &machine, self.markdown),
         };
-        io::stdout().write_all(text.as_bytes())?;
-        let failed = runs.iter().filter(|run| run.failure.is_some()).count();
-        if failed == 0 {
-            return Ok(());
-        }
-        Err(Failure::Measure {
-            reason: format!("{failed} of {} settings have no figures", runs.len()),
-            help: "why is above; leave them out with `--engines` and `--precision`".to_owned(),
-        })
+        verdict(boards::print(&text), verdict_of(&runs))
     }
 
-    fn candidates(&self, made: &Path) -> Result<Vec<Candidate>, Failure> {
+    fn candidates(&self, made: &Path, stop: &AtomicBool) -> Result<Vec<Candidate>, Failure> {
         let mut all = Vec::new();
         for folder in &self.models {
             let refused = |e: mtcae_deploy::ExportError| Failure::Measure {
-                reason: e.to_string(),
+                reason: sentence(&e),
                 help: "give a folder that `mtcae export` or `mtcae quantize` wrote".to_owned(),
             };
             let manifest = read_manifest(folder).map_err(refused)?;
@@ -172,13 +171,10 @@ impl Args {
             all.push(Candidate { name, folder: folder.clone(), precisions: listed });
         }
         for preset in &self.presets {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Failure::Stopped);
+            }
             all.push(self.random(preset, made)?);
-        }
-        if all.is_empty() {
-            return Err(Failure::Measure {
-                reason: "there is nothing to measure".to_owned(),
-                help: "give a model folder, or a preset: `mtcae bench --preset tiny`".to_owned(),
-            });
         }
         Ok(all)
     }
@@ -200,7 +196,7 @@ impl Args {
     }
 
     /// What is measured, and the folder of each.
-    fn settings<'a>(&self, candidates: &'a [Candidate], engines: &[EngineWord]) -> (Vec<Setting>, Vec<&'a Path>) {
+    fn settings(&self, candidates: &[Candidate], engines: &[EngineWord]) -> (Vec<Setting>, Vec<PathBuf>) {
         let (mut settings, mut folders) = (Vec::new(), Vec::new());
         for candidate in candidates {
             let precisions = if self.precision.is_empty() { &candidate.precisions } else { &self.precision };
@@ -215,7 +211,7 @@ impl Args {
                     };
                     if !settings.contains(&setting) {
                         settings.push(setting);
-                        folders.push(candidate.folder.as_path());
+                        folders.push(candidate.folder.clone());
                     }
                 }
             }
@@ -224,18 +220,68 @@ impl Args {
     }
 }
 
+/// Measures in a thread of its own, which a signal leaves behind: a turn, or the start of a large model, takes long. The
+/// processes end by themselves when nobody gives them turns.
+fn measure(
+    settings: Vec<Setting>,
+    plan: Plan,
+    stop: &AtomicBool,
+    command: impl Fn(usize, &Setting) -> Command + Send + 'static,
+) -> Result<Vec<Run>, Failure> {
+    let bar = progress_bar(&settings, plan);
+    let (sender, done) = channel();
+    let shown = bar.clone();
+    let work = move || {
+        let command =
+            |setting: &Setting| command(settings.iter().position(|s| s == setting).unwrap_or_default(), setting);
+        let runs = bench::run(&settings, plan, &command, &mut |step| show(&shown, &settings, step));
+        // Nobody waits for it after a signal.
+        let _ = sender.send(runs);
+    };
+    let thread = std::thread::Builder::new().name("bench".into()).spawn(work);
+    thread.map_err(|reason| Failure::System { what: "start a thread", reason })?;
+    let runs = loop {
+        match done.recv_timeout(LOOK) {
+            // A signal of the terminal ends the processes, too.
+            _ if stop.load(Ordering::Relaxed) => break Err(Failure::Stopped),
+            Ok(runs) => break Ok(runs),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                let help = "please report this".to_owned();
+                break Err(Failure::Measure { reason: "the bench panicked".to_owned(), help });
+            }
+        }
+    };
+    bar.finish_and_clear();
+    runs
+}
+
+fn verdict_of(runs: &[Run]) -> Result<(), Failure> {
+    let failed = runs.iter().filter(|run| run.failure.is_some()).count();
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Failure::Measure {
+        reason: match runs.len() {
+            1 => "the only setting has no figures".to_owned(),
+            all => format!("{failed} of {all} settings {} no figures", if failed == 1 { "has" } else { "have" }),
+        },
+        help: "why is above; leave them out with `--engines` and `--precision`".to_owned(),
+    })
+}
+
 /// Whether `folder` has a model in all of `precisions`.
 fn has(folder: &Path, precisions: &[Precision]) -> bool {
     read_manifest(folder).is_ok_and(|m| precisions.iter().all(|p| m.artifact(*p).is_some()))
 }
 
-pub(super) fn precision(word: &str) -> Result<Precision, String> {
-    match word {
-        "fp32" => Ok(Precision::Fp32),
-        "fp16" => Ok(Precision::Fp16),
-        "int8" => Ok(Precision::Int8),
-        _ => Err("accepted: fp32, fp16, int8".to_owned()),
-    }
+/// Takes a number format by its name.
+pub(super) fn precision() -> impl TypedValueParser<Value = Precision> {
+    PossibleValuesParser::new(["fp32", "fp16", "int8"]).map(|word| match word.as_str() {
+        "fp16" => Precision::Fp16,
+        "int8" => Precision::Int8,
+        _ => Precision::Fp32,
+    })
 }
 
 fn name(precision: Precision) -> &'static str {

@@ -40,7 +40,7 @@ pub struct Args {
     model: PathBuf,
     #[arg(long)]
     engine: EngineWord,
-    #[arg(long, value_parser = precision)]
+    #[arg(long, value_parser = precision())]
     precision: Precision,
     #[arg(long)]
     threads: usize,

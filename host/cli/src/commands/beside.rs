@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::monitor::recording::Recording;
 use crate::monitor::web::{self, Page};
 use crate::monitor::{Surface, Surfaces};
+use crate::values::whole;
 use clap::ValueHint;
 use std::path::PathBuf;
 
@@ -14,7 +15,7 @@ pub struct Record {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     record: Option<PathBuf>,
     /// The recording's largest size in bytes, or with K, M or G; the monitor then ends
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, requires = "record")]
+    #[arg(long, value_name = "SIZE", default_value = "1G", allow_negative_numbers = true, value_parser = size, requires = "record")]
     max_size: u64,
     /// Put the recording in the place of one that is there
     #[arg(long, requires = "record")]
@@ -25,7 +26,7 @@ pub struct Record {
 #[derive(clap::Args)]
 pub struct Web {
     /// Also serve a page for a browser on this machine, at 127.0.0.1
-    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = web::PORT)]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = web::PORT, value_parser = whole::<u16>(0..=65_535))]
     web: Option<u16>,
 }
 

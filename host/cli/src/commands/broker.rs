@@ -30,9 +30,9 @@ impl Broker {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
-        let mut child = started.map_err(|source| match source.kind() {
+        let mut child = started.map_err(|reason| match reason.kind() {
             ErrorKind::NotFound => Failure::NoBroker { beside },
-            _ => Failure::System { what: "start mtcae-broker", source },
+            _ => Failure::System { what: "start mtcae-broker", reason },
         })?;
         let mut line = String::new();
         if let Some(out) = child.stdout.take() {

@@ -4,7 +4,7 @@ use crate::facts::Facts;
 use crate::failure::Failure;
 use crate::packing::{Recipe, document, firmware, model};
 use crate::progress::Progress;
-use crate::{commands::inspect, keyring};
+use crate::{commands::inspect, keyring, values};
 use clap::ValueHint;
 use mtcae_bundle::{Description, Licence, Provenance, Version};
 use std::path::PathBuf;
@@ -51,22 +51,22 @@ pub struct Args {
     #[arg(long, value_name = "TRIPLE", value_hint = ValueHint::Other, requires = "firmware")]
     target: Option<String>,
     /// Version of the binary, if not that of the bundle
-    #[arg(long, value_name = "VERSION", value_hint = ValueHint::Other, requires = "firmware")]
+    #[arg(long, value_name = "VERSION", value_hint = ValueHint::Other, requires = "firmware", value_parser = values::version)]
     firmware_version: Option<Version>,
     /// A text that goes along, such as a licence; may be repeated
     #[arg(long = "document", value_name = "FILE", value_hint = ValueHint::FilePath)]
     documents: Vec<PathBuf>,
     /// Short name: 1 to 24 of a-z, 0-9, - and _
-    #[arg(long, value_hint = ValueHint::Other)]
+    #[arg(long, value_hint = ValueHint::Other, value_parser = values::bundle_name)]
     name: String,
     /// Semantic version of the bundle, such as 1.0.0
-    #[arg(long, value_hint = ValueHint::Other)]
+    #[arg(long, value_hint = ValueHint::Other, value_parser = values::version)]
     version: Version,
     /// Security counter
-    #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, allow_negative_numbers = true, value_parser = values::whole::<u32>(0..=u64::from(u32::MAX)))]
     counter: u32,
     /// Families of boards it is for, as in their board files; may be repeated
-    #[arg(long = "family", value_name = "FAMILY", value_hint = ValueHint::Other, required = true, value_delimiter = ',')]
+    #[arg(long = "family", value_name = "FAMILY", value_hint = ValueHint::Other, required = true, value_delimiter = ',', value_parser = values::family)]
     families: Vec<String>,
     /// Secret signing key; may be repeated
     #[arg(long, value_name = "KEY", value_hint = ValueHint::FilePath, required = true)]

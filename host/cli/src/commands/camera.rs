@@ -27,7 +27,7 @@ pub struct Args {
     #[command(subcommand)]
     order: Option<Order>,
     /// Print one JSON object for each mode
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 

@@ -18,12 +18,19 @@ pub struct Args {
     shell: Shell,
 }
 
+/// The tool without what only its own programs call: clap_complete offers hidden commands, too.
+fn offered() -> clap::Command {
+    let whole = Arguments::command();
+    let shown: Vec<clap::Command> = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+    clap::Command::new("mtcae").version(env!("CARGO_PKG_VERSION")).subcommands(shown)
+}
+
 impl Args {
     /// Prints the script.
     pub fn run(self) -> Result<(), Failure> {
         // Written to memory first: clap_complete panics when a write fails.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "mtcae", &mut script);
+        clap_complete::generate(self.shell, &mut offered(), "mtcae", &mut script);
         Ok(std::io::stdout().write_all(&script)?)
     }
 }

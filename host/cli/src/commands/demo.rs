@@ -10,7 +10,9 @@ use crate::assets;
 use crate::failure::Failure;
 use crate::monitor::link::{Line, Opener};
 use crate::monitor::{self, Output};
+use crate::say::tell;
 use crate::stats;
+use crate::values::whole;
 use clap::ValueHint;
 use mtcae_board_configs::{Board, Source, load, load_builtin};
 use mtcae_daemon::{DaemonError, Event, Overrides, SinkChoice, SourceChoice, StartUp, Summary};
@@ -55,13 +57,13 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Stop after this many seconds
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(1..=31_536_000))]
     seconds: Option<u64>,
     /// At the end print the time of each stage and the memory
     #[arg(long)]
     stats: bool,
     /// Also publish to an MQTT broker, which runs at this port of 127.0.0.1 as long as the demo does; 0 for any that is free
-    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "1883")]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "1883", value_parser = whole::<u16>(0..=65_535))]
     mqtt: Option<u16>,
     #[command(flatten)]
     record: Record,
@@ -74,11 +76,11 @@ impl Args {
     pub fn run(self) -> Result<(), Failure> {
         let board = self.board()?;
         let (mut ours, theirs) = TTYPort::pair()
-            .map_err(|e| Failure::System { what: "make a pseudo-terminal", source: io::Error::from(e) })?;
-        ours.set_timeout(WAIT).map_err(|e| Failure::System { what: "set up a pseudo-terminal", source: e.into() })?;
+            .map_err(|e| Failure::System { what: "make a pseudo-terminal", reason: io::Error::from(e) })?;
+        ours.set_timeout(WAIT).map_err(|e| Failure::System { what: "set up a pseudo-terminal", reason: e.into() })?;
         let port = theirs
             .name()
-            .ok_or_else(|| Failure::System { what: "name a pseudo-terminal", source: ErrorKind::NotFound.into() })?;
+            .ok_or_else(|| Failure::System { what: "name a pseudo-terminal", reason: ErrorKind::NotFound.into() })?;
         let broker = self.mqtt.map(Broker::start).transpose()?;
         let mut sinks = vec![SinkChoice::Serial { port, baud: BAUD }];
         if let Some(Broker { address, .. }) = &broker {
@@ -98,9 +100,9 @@ impl Args {
             return daemon.end().map(drop);
         };
         if !self.json {
-            eprintln!("{report}\n");
+            tell!("{report}\n");
             if let Some(Broker { address, .. }) = &broker {
-                eprintln!("MQTT at {address}; look with: mosquitto_sub -p {} -v -t 'mtcae/#'\n", address.port());
+                tell!("MQTT at {address}; look with: mosquitto_sub -p {} -v -t 'mtcae/#'\n", address.port());
             }
         }
         let settings = monitor::Settings {
@@ -121,7 +123,7 @@ impl Args {
         let refused = |error: mtcae_board_configs::BoardError| Failure::Daemon(error.to_string());
         let mut board = if assets::is_path(&self.board) {
             let path = PathBuf::from(&self.board);
-            let text = std::fs::read_to_string(&path).map_err(|source| Failure::Read { path, source })?;
+            let text = std::fs::read_to_string(&path).map_err(|reason| Failure::Read { path, reason })?;
             load(&self.board, &text).map_err(refused)?
         } else {
             load_builtin(&self.board).map_err(refused)?
@@ -181,7 +183,7 @@ impl Daemon {
                 flag.store(true, Ordering::Relaxed);
                 result
             })
-            .map_err(|source| Failure::System { what: "start a thread", source })?;
+            .map_err(|reason| Failure::System { what: "start a thread", reason })?;
         Ok(Self { thread, started, stop: stop.clone() })
     }
 

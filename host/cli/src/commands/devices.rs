@@ -3,8 +3,9 @@
 use crate::boards::{self, hello_object, json_line, table};
 use crate::failure::Failure;
 use crate::known::known_boards;
+use crate::values::baud;
 use clap::ValueHint;
-use mtcae_boards::{BAUDS, Device, Target, devices, serial_targets};
+use mtcae_boards::{Device, Target, devices, serial_targets};
 use serde_json::json;
 
 /// List serial ports and boards, and who answers on them
@@ -23,7 +24,7 @@ pub struct Args {
     #[arg(long, value_name = "HOST:PORT", value_hint = ValueHint::Hostname, value_parser = tcp)]
     tcp: Vec<Target>,
     /// Bits per second on the serial ports, if neither 115200 nor 921600
-    #[arg(long, value_parser = clap::value_parser!(u32).range(i64::from(*BAUDS.start())..=i64::from(*BAUDS.end())))]
+    #[arg(long, allow_negative_numbers = true, value_parser = baud)]
     baud: Option<u32>,
     /// Print one JSON object for each port and board
     #[arg(long)]

@@ -3,6 +3,7 @@
 use crate::boards::{self, host_facts, json_line};
 use crate::failure::Failure;
 use crate::known::known_boards;
+use crate::say::verdict;
 use clap::ValueHint;
 use mtcae_boards::{Finding, Root, Session, Severity, Target, examine, judge_board, judge_host};
 use serde_json::json;
@@ -34,19 +35,20 @@ pub struct Args {
 impl Args {
     /// Looks, and prints what it finds.
     pub fn run(self) -> Result<(), Failure> {
-        let mut bad = self.show("this machine", &judge_host(&host_facts(&self.keys)))?;
+        let here = judge_host(&host_facts(&self.keys));
+        let (mut bad, mut printed) = (bad_ones(&here), self.show("this machine", &here));
         if let Some(target) = &self.target {
             let findings = match target {
                 Target::Directory(path) => Root::open(path)?.examine(),
                 _ => judge_board(&examine(&mut Session::open(target, &known_boards())?)?),
             };
-            bad += self.show(&target.to_string(), &findings)?;
+            bad += bad_ones(&findings);
+            printed = printed.and_then(|()| self.show(&target.to_string(), &findings));
         }
-        if bad == 0 { Ok(()) } else { Err(Failure::Unwell { bad }) }
+        verdict(printed, if bad == 0 { Ok(()) } else { Err(Failure::Unwell { bad }) })
     }
 
-    /// Prints; gives the number of things that do not work.
-    fn show(&self, at: &str, findings: &[Finding]) -> Result<usize, Failure> {
+    fn show(&self, at: &str, findings: &[Finding]) -> Result<(), Failure> {
         if !self.json {
             boards::print(&format!("{at}\n"))?;
         }
@@ -57,8 +59,13 @@ impl Args {
                 boards::print(&text(finding))?;
             }
         }
-        Ok(findings.iter().filter(|finding| finding.severity == Severity::Bad).count())
+        Ok(())
     }
+}
+
+/// The number of things that do not work.
+fn bad_ones(findings: &[Finding]) -> usize {
+    findings.iter().filter(|finding| finding.severity == Severity::Bad).count()
 }
 
 fn word(severity: Severity) -> &'static str {

@@ -1,6 +1,7 @@
 //! `mtcae export`.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, sentence};
+use crate::say::tell;
 use clap::ValueHint;
 use mtcae_contract::Manifest;
 use mtcae_deploy::{ExportReport, ExportedFile, Step, export};
@@ -39,17 +40,24 @@ impl Args {
     /// Exports and prints what was made.
     pub fn run(self) -> Result<(), Failure> {
         let text = std::fs::read_to_string(&self.manifest)
-            .map_err(|source| Failure::Read { path: self.manifest.clone(), source })?;
+            .map_err(|reason| Failure::Read { path: self.manifest.clone(), reason })?;
         let manifest = Manifest::from_toml(&text)
             .map_err(|error| Failure::Export(format!("{}: {error}", self.manifest.display())))?;
         let shown = io::stderr().is_terminal();
         let mut progress = |step| {
             if shown {
-                eprintln!("{}", step_text(step));
+                tell!("{}", step_text(step));
             }
         };
         let report = export(&self.checkpoint, &manifest, &self.out, self.fp16, &mut progress)
-            .map_err(|error| Failure::Export(error.to_string()))?;
+            .map_err(|error| Failure::Export(sentence(&error)))?;
+        for file in &report.dropped {
+            tell!(
+                "{} is not listed any more, as it may be of other weights: make it anew{}",
+                file.display(),
+                if file.to_string_lossy().ends_with(".int8.onnx") { " with `mtcae quantize`" } else { "" }
+            );
+        }
         let text = if self.json { json_text(&report) } else { report_text(&report) };
         Ok(io::stdout().write_all(text.as_bytes())?)
     }
@@ -71,6 +79,7 @@ fn json_text(report: &ExportReport) -> String {
     let mut object = file(first);
     object["manifest"] = json!(report.manifest);
     object["parameters"] = json!(report.parameters);
+    object["dropped"] = json!(report.dropped);
     if let [half] = more {
         object["fp16"] = file(half);
     }

@@ -4,10 +4,12 @@ use crate::boards::{Done, Form, Track, carry, json_line, look, print, read_bundl
 use crate::failure::Failure;
 use crate::known::known_boards;
 use crate::progress::Progress;
+use crate::say::verdict;
+use crate::values::baud;
 use clap::ValueHint;
 use clap::error::ErrorKind;
 use indicatif::MultiProgress;
-use mtcae_boards::{BAUDS, BoardError, BundleFile, MAX_ASKED, Options, Target, devices, serial_targets};
+use mtcae_boards::{BoardError, BundleFile, MAX_ASKED, Options, Target, devices, serial_targets};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,7 +44,7 @@ pub struct Args {
     #[arg(long)]
     all: bool,
     /// Bits per second of the boards that --all looks for, if neither 115200 nor 921600
-    #[arg(long, requires = "all", value_parser = clap::value_parser!(u32).range(i64::from(*BAUDS.start())..=i64::from(*BAUDS.end())))]
+    #[arg(long, requires = "all", allow_negative_numbers = true, value_parser = baud)]
     baud: Option<u32>,
     /// Ask the board who it is and what it runs, and say what would happen; change nothing. Whether it trusts the signer it says
     /// when the bundle comes
@@ -148,11 +150,12 @@ impl Flight {
         let mut track = Track::new(self.form, target.to_string(), None);
         let result = self.end(target, &mut track);
         track.finish();
-        if self.form == Form::Json {
-            json_line(&self.object(target, &result))?;
-        }
-        let ended = result?;
-        if self.form == Form::Json { Ok(()) } else { print(&format!("{}\n", ended.says)) }
+        let printed = match &result {
+            _ if self.form == Form::Json => json_line(&self.object(target, &result)),
+            Ok(ended) => print(&format!("{}\n", ended.says)),
+            Err(_) => Ok(()),
+        };
+        verdict(printed, result.map(drop).map_err(Failure::from))
     }
 
     fn all(&self, targets: Vec<Target>) -> Result<(), Failure> {
@@ -170,13 +173,14 @@ impl Flight {
             threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
         });
         let failed = flown.iter().filter(|(_, result)| result.is_err()).count();
-        if self.form == Form::Json {
-            flown.iter().try_for_each(|(target, result)| json_line(&self.object(target, result)))?;
-            json_line(&json!({ "type": "summary", "boards": flown.len(), "failed": failed }))?;
+        let printed = if self.form == Form::Json {
+            let summary = json!({ "type": "summary", "boards": flown.len(), "failed": failed });
+            let mut objects = flown.iter().map(|(target, result)| self.object(target, result)).chain([summary]);
+            objects.try_for_each(|object| json_line(&object))
         } else {
-            print(&table(&flown.iter().map(row).collect::<Vec<_>>()))?;
-        }
-        if failed == 0 { Ok(()) } else { Err(Failure::Bench { failed, boards: flown.len() }) }
+            print(&table(&flown.iter().map(row).collect::<Vec<_>>()))
+        };
+        verdict(printed, if failed == 0 { Ok(()) } else { Err(Failure::Bench { failed, boards: flown.len() }) })
     }
 
     fn end(&self, target: &Target, track: &mut Track) -> Result<Ended, BoardError> {

@@ -3,11 +3,14 @@
 use crate::failure::Failure;
 use crate::hil::{Chosen, bench};
 use crate::known::known_boards;
-use crate::{boards, monitor};
+use crate::say::{tell, verdict};
+use crate::values::whole;
+use crate::{boards, monitor, new_file};
 use clap::ValueHint;
 use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind;
 use mtcae_hil::{Kind, Progress, Run, Scenario, Settings, scenarios, suites};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -93,10 +96,10 @@ struct RunArgs {
     #[arg(long)]
     quick: bool,
     /// The seed of all chance; any if not given, and it is printed
-    #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
     /// How long the soak lasts
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_080))]
+    #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true, value_parser = whole::<u64>(1..=10_080))]
     minutes: u64,
     /// Folder for report.html, junit.xml and run.json; those of an earlier run are replaced
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -117,6 +120,16 @@ struct RunArgs {
 impl RunArgs {
     fn run(self) -> Result<(), Failure> {
         let wanted = self.wanted();
+        if wanted.is_empty() {
+            let names = |option: &str, names: &[&str]| {
+                names.iter().map(|name| format!("{option} {name}")).collect::<Vec<_>>().join(", ")
+            };
+            let suites: Vec<&str> = self.suites.iter().map(String::as_str).collect();
+            let (suites, scenarios) = (names("--suite", &suites), names("--scenario", &self.scenarios));
+            let text =
+                format!("no scenario is in both: {suites}, {scenarios}; `mtcae hil list` shows what is in which\n");
+            clap::Error::raw(ErrorKind::ValueValidation, text).exit();
+        }
         if self.list {
             return show(&wanted, self.json);
         }
@@ -133,30 +146,18 @@ impl RunArgs {
             stop: Arc::clone(&stop),
         };
         // On the error output: a run takes long, and the standard output is for what comes of it.
-        let mut tell = |progress: Progress<'_>| match progress {
-            Progress::Begins(scenario) => eprintln!("...      {}", scenario.name),
-            Progress::Ended(outcome) => eprintln!("{}", mtcae_hil::outcome_line(outcome)),
+        let mut follow = |progress: Progress<'_>| match progress {
+            Progress::Begins(scenario) => tell!("...      {}", scenario.name),
+            Progress::Ended(outcome) => tell!("{}", mtcae_hil::outcome_line(outcome)),
         };
-        let run = mtcae_hil::run(&mut *bench.board, &wanted, &settings, &mut tell);
+        let run = mtcae_hil::run(&mut *bench.board, &wanted, &settings, &mut follow);
         self.write(&run)?;
-        if self.json {
-            boards::json_line(&mtcae_hil::json(&run))?;
+        let printed = if self.json {
+            boards::json_line(&mtcae_hil::json(&run))
         } else {
-            boards::print(&format!("\n{}", mtcae_hil::summary(&run)))?;
-        }
-        if stop.load(Ordering::Relaxed) {
-            let help = "what was tried until then is above".to_owned();
-            return Err(Failure::Hil { reason: "stopped by a signal".into(), help });
-        }
-        match run.counts() {
-            (0, 0, _) => Err(Failure::Hil { reason: "nothing was tried".into(), help: NOTHING.into() }),
-            (_, 0, _) => Ok(()),
-            (_, failed, _) => {
-                let help = format!("the reasons are above; `--seed {}` breaks the same things again", run.seed);
-                let scenarios = if failed == 1 { "1 scenario" } else { &format!("{failed} scenarios") };
-                Err(Failure::Hil { reason: format!("{scenarios} failed"), help })
-            }
-        }
+            boards::print(&format!("\n{}", mtcae_hil::summary(&run)))
+        };
+        verdict(printed, verdict_of(&run, stop.load(Ordering::Relaxed)))
     }
 
     fn wanted(&self) -> Vec<&'static Scenario> {
@@ -167,38 +168,49 @@ impl RunArgs {
 
     /// A run takes long: whether its reports can be written is found out first.
     fn can_write(&self) -> Result<(), Failure> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |reason| Failure::Write { path, reason }
-        };
         if let Some(folder) = &self.out {
-            std::fs::create_dir_all(folder).map_err(failed(folder))?;
-            tempfile::tempfile_in(folder).map_err(failed(folder))?;
+            std::fs::create_dir_all(folder).map_err(|reason| Failure::Write { path: folder.clone(), reason })?;
+            [JUNIT, HTML, JSON].into_iter().try_for_each(|name| new_file::can_replace(&folder.join(name)))?;
         }
-        for path in [&self.junit, &self.html].into_iter().flatten() {
-            std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(failed(path))?;
-        }
-        Ok(())
+        [&self.junit, &self.html].into_iter().flatten().try_for_each(|path| new_file::can_replace(path))
     }
 
     fn write(&self, run: &Run) -> Result<(), Failure> {
         if let Some(folder) = &self.out {
             std::fs::create_dir_all(folder).map_err(|reason| Failure::Write { path: folder.clone(), reason })?;
-            put(&folder.join("junit.xml"), &mtcae_hil::junit(run))?;
-            put(&folder.join("report.html"), &mtcae_hil::html(run))?;
-            put(&folder.join("run.json"), &format!("{}\n", mtcae_hil::json(run)))?;
+            new_file::replace(&folder.join(JUNIT), &mtcae_hil::junit(run))?;
+            new_file::replace(&folder.join(HTML), &mtcae_hil::html(run))?;
+            new_file::replace(&folder.join(JSON), &format!("{}\n", mtcae_hil::json(run)))?;
         }
         let wanted = [(&self.junit, mtcae_hil::junit as fn(&Run) -> String), (&self.html, mtcae_hil::html)];
-        wanted.iter().try_for_each(|(path, text)| path.as_ref().map_or(Ok(()), |path| put(path, &text(run))))
+        wanted
+            .iter()
+            .try_for_each(|(path, text)| path.as_ref().map_or(Ok(()), |path| new_file::replace(path, &text(run))))
     }
 }
 
-const NOTHING: &str = "every scenario was skipped; the reasons are above";
-
-/// Replaces what is there: a build server runs this again and again.
-fn put(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|reason| Failure::Write { path: path.to_owned(), reason })
+fn verdict_of(run: &Run, stopped: bool) -> Result<(), Failure> {
+    if stopped {
+        let help = "what was tried until then is above".to_owned();
+        return Err(Failure::Hil { reason: "stopped by a signal".into(), help });
+    }
+    match run.counts() {
+        (0, 0, _) => Err(Failure::Hil { reason: "nothing was tried".into(), help: NOTHING.into() }),
+        (_, 0, _) => Ok(()),
+        (_, failed, _) => {
+            let help = format!("the reasons are above; `--seed {}` breaks the same things again", run.seed);
+            let scenarios = if failed == 1 { "1 scenario" } else { &format!("{failed} scenarios") };
+            Err(Failure::Hil { reason: format!("{scenarios} failed"), help })
+        }
+    }
 }
+
+/// The files in the folder of `--out`.
+const JUNIT: &str = "junit.xml";
+const HTML: &str = "report.html";
+const JSON: &str = "run.json";
+
+const NOTHING: &str = "every scenario was skipped; the reasons are above";
 
 fn any_seed() -> u64 {
     // Short enough to be typed again.

@@ -4,9 +4,10 @@ use crate::failure::Failure;
 use crate::keyring;
 use crate::packing::refused;
 use crate::progress::Progress;
+use crate::say::verdict;
+use crate::text;
 use clap::ValueHint;
 use mtcae_bundle::{Inspection, Standing};
-use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -38,27 +39,26 @@ impl Args {
     /// Checks the bundle, and shows it.
     pub fn run(self) -> Result<(), Failure> {
         let trust = keyring::trust(&self.trust)?;
-        let unreadable = |source| Failure::Read { path: self.file.clone(), source };
-        let file = File::open(&self.file).map_err(unreadable)?;
-        let len = file.metadata().map_err(unreadable)?.len();
+        let (file, len) = text::open(&self.file)?;
         let mut progress = Progress::new()?;
         progress.step("reading", Some(len));
         let inspection = Inspection::read(progress.watch(BufReader::new(file)), &trust)
             .map_err(|error| progress.cause(refused(&self.file, error)))?;
         drop(progress);
-        show(&self.file, &inspection, self.json)?;
+        let printed = show(&self.file, &inspection, self.json);
         if inspection.trusted || self.trust.is_empty() {
-            return Ok(());
+            return printed;
         }
         let signers = inspection.signers.iter().map(|signer| match signer.standing {
             Standing::Retired => format!("{} (replaced by a rotation)", signer.key),
             _ => signer.key.to_string(),
         });
-        Err(Failure::Untrusted {
+        let untrusted = Failure::Untrusted {
             path: self.file,
             signers: signers.collect::<Vec<_>>().join(", "),
             trusted: trust.ids().map(|key| key.to_string()).collect::<Vec<_>>().join(", "),
-        })
+        };
+        verdict(printed, Err(untrusted))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::trust_board;
 use crate::failure::Failure;
 use crate::keyring::{self, Held};
+use crate::values::whole;
 use clap::ValueHint;
 use mtcae_bundle::{DeviceKey, Permit, Rotation, SigningKey, write_public, write_secret};
 use mtcae_tls::LineKey;
@@ -170,7 +171,7 @@ struct Rotate {
     #[arg(long, value_name = "KEY", value_hint = ValueHint::FilePath)]
     new: String,
     /// First security counter the old key no longer counts for
-    #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, allow_negative_numbers = true, value_parser = whole::<u32>(0..=u64::from(u32::MAX)))]
     counter: u32,
     /// Where the rotation goes
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -184,6 +185,13 @@ impl Rotate {
     fn run(self) -> Result<(), Failure> {
         let old = keyring::signing_key(&self.old)?;
         let new = keyring::public_key(&self.new)?;
+        if old.public() == new {
+            return Err(Failure::Key {
+                reason: format!("`--old` and `--new` are the same key, {}", new.id()),
+                help: "make the key that takes its place: `mtcae keys new next.key`, and give its next.key.pub"
+                    .to_owned(),
+            });
+        }
         let refuse = |path: &Path, error| keyring::refused(&path.display().to_string(), error);
         let rotation = Rotation::sign(&old, new, self.counter).map_err(|error| refuse(&self.old, error))?;
         let held = Held::Rotation(rotation);
@@ -216,10 +224,10 @@ struct PermitArgs {
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     device: String,
     /// Lowest security counter it then takes
-    #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, allow_negative_numbers = true, value_parser = whole::<u32>(0..=u64::from(u32::MAX)))]
     lowest: u32,
     /// Days until it expires, 1 to 90
-    #[arg(long, value_name = "D", value_hint = ValueHint::Other, value_parser = clap::value_parser!(u64).range(1..=90))]
+    #[arg(long, value_name = "D", value_hint = ValueHint::Other, allow_negative_numbers = true, value_parser = whole::<u64>(1..=90))]
     days: u64,
     /// Where the permit goes
     #[arg(long, alias = "output", value_name = "FILE", value_hint = ValueHint::FilePath)]

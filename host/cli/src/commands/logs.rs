@@ -3,6 +3,7 @@
 use crate::boards;
 use crate::failure::Failure;
 use crate::known::known_boards;
+use crate::values::whole;
 use clap::ValueHint;
 use mtcae_boards::{BoardError, Session, Target};
 use mtcae_wire::Level;
@@ -23,7 +24,7 @@ pub struct Args {
     #[arg(value_name = "TARGET", value_hint = ValueHint::FilePath)]
     target: Target,
     /// At most this many lines
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true, value_parser = whole::<u8>(1..=255))]
     lines: u8,
     /// Print one JSON object for each line (fields: host/boards/README.md)
     #[arg(long)]

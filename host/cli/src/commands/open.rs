@@ -80,7 +80,7 @@ impl Args {
         to: &str,
     ) -> Result<(), Failure> {
         let path = Path::new(&self.file);
-        let (mut sealed, len) = source(&self.file)?;
+        let (mut sealed, len) = source(&self.file, "accepted: a file that `mtcae seal` wrote")?;
         progress.step("opening", len);
         let refuse = |error| progress.cause(refused(path, error));
         let what = if self.file == "-" { "-".to_owned() } else { absolute(path) };

@@ -96,7 +96,7 @@ impl Args {
         let mut place = self.place()?;
         // Holds the slots of a first version until the board has them.
         let stage =
-            tempfile::tempdir().map_err(|source| Failure::System { what: "make a temporary folder", source })?;
+            tempfile::tempdir().map_err(|reason| Failure::System { what: "make a temporary folder", reason })?;
         let (plan, mut report) = order.plan(place.as_mut(), stage.path(), &mut progress)?;
         (report.target, report.folder) = (self.target.to_string(), self.keys.clone());
         report.check_files()?;

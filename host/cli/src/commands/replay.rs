@@ -4,6 +4,7 @@ use super::beside::Web;
 use crate::failure::Failure;
 use crate::monitor::replay::{Settings, failure, play};
 use crate::monitor::{Output, stop_on_signals};
+use crate::say::tell;
 use clap::ValueHint;
 use mtcae_record::Reader;
 use std::fs::File;
@@ -25,7 +26,7 @@ pub struct Args {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
     /// How many times as fast as it was recorded, 0.1 to 1000, or max
-    #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
+    #[arg(long, value_name = "X", default_value = "1", allow_negative_numbers = true, value_parser = speed)]
     speed: Speed,
     /// Print one JSON object for each message, as `mtcae monitor --json` did (fields: host/cli/MONITOR.md)
     #[arg(long)]
@@ -51,14 +52,14 @@ impl Args {
     /// Plays it.
     pub fn run(self) -> Result<(), Failure> {
         let stop = stop_on_signals()?;
-        let file = File::open(&self.file).map_err(|source| Failure::Read { path: self.file.clone(), source })?;
+        let file = File::open(&self.file).map_err(|reason| Failure::Read { path: self.file.clone(), reason })?;
         let mut reader = Reader::new(BufReader::new(file)).map_err(|error| failure(&self.file, error))?;
         let beside = self.web.open()?.into_iter().collect();
         let settings = Settings { path: self.file, output: Output::choose(self.json), speed: self.speed.0, stop };
         play(&mut reader, &settings, beside)?;
         if let Some(at) = reader.cut_at() {
             let file = settings.path.display();
-            eprintln!("{file} was cut short at byte {at}; it has been played to its last whole piece");
+            tell!("{file} was cut short at byte {at}; it has been played to its last whole piece");
         }
         Ok(())
     }

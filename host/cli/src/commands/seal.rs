@@ -49,7 +49,7 @@ impl Args {
             let reason = io::Error::other("a sealed file appears whole or not at all; accepted: the name of a file");
             return Err(Failure::Write { path: out, reason });
         }
-        let (mut plain, len) = source(&self.file)?;
+        let (mut plain, len) = source(&self.file, "`tar -c` makes one stream of it")?;
         let mut progress = Progress::new()?;
         let mut file = NewFile::create(&out, new_file::PUBLIC)?;
         progress.step("sealing", len);
@@ -68,8 +68,11 @@ impl Args {
 }
 
 /// The file, or standard input, and its length where that is known.
-pub fn source(file: &str) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
-    let unreadable = |source| Failure::Read { path: file.into(), source };
+///
+/// # Errors
+/// When it cannot be read; what to do with a folder says `folder`.
+pub fn source(file: &str, folder: &str) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
+    let unreadable = |reason| Failure::Read { path: file.into(), reason };
     if file == "-" {
         if io::stdin().is_terminal() {
             return Err(unreadable(io::Error::other("standard input is a terminal")));
@@ -79,7 +82,7 @@ pub fn source(file: &str) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
     let opened = File::open(file).map_err(unreadable)?;
     let found = opened.metadata().map_err(unreadable)?;
     if found.is_dir() {
-        return Err(unreadable(io::Error::other("it is a folder; `tar -c` makes one stream of it")));
+        return Err(unreadable(io::Error::other(format!("it is a folder; {folder}"))));
     }
     Ok((Box::new(opened), found.is_file().then_some(found.len())))
 }

@@ -1,6 +1,6 @@
 //! `mtcae status`.
 
-use crate::boards::{self, Shown, json_line, root_object, root_text};
+use crate::boards::{self, Shown, json_line, no_slots, root_object, root_text};
 use crate::failure::Failure;
 use crate::known::known_boards;
 use clap::ValueHint;
@@ -34,7 +34,7 @@ impl Args {
     pub fn run(self) -> Result<(), Failure> {
         let target = self.target.to_string();
         if let Target::Directory(path) = &self.target {
-            let root = Root::open(path)?.status()?;
+            let root = Root::open(path)?.status().map_err(no_slots)?;
             return if self.json {
                 json_line(&root_object(&target, &root))
             } else {

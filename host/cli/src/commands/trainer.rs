@@ -28,10 +28,10 @@ impl Args {
     /// Becomes `mtcae-train command arguments...`; returns only when that fails.
     pub fn run(self, command: &'static str) -> Result<(), Failure> {
         let (program, beside) = program();
-        let source = Command::new(&program).arg(command).args(self.arguments).exec();
-        Err(match source.kind() {
+        let refused = Command::new(&program).arg(command).args(self.arguments).exec();
+        Err(match refused.kind() {
             ErrorKind::NotFound => Failure::NoTrainer { command, beside },
-            _ => Failure::TrainerStart { program, source },
+            _ => Failure::TrainerStart { program, reason: refused },
         })
     }
 }

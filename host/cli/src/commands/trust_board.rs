@@ -21,7 +21,7 @@ Examples:
   mtcae keys trust-board tcp:10.0.0.17:7452 mtcae-line-key-v1:ca93...")]
 pub struct Args {
     /// The board, tcp:HOST:PORT
-    #[arg(value_name = "TARGET", value_hint = ValueHint::Hostname)]
+    #[arg(value_name = "TARGET", value_hint = ValueHint::Hostname, value_parser = on_the_network)]
     target: Target,
     /// Its public line key, as text or file
     #[arg(value_name = "KEY", value_hint = ValueHint::FilePath)]
@@ -46,6 +46,14 @@ impl Args {
             format!("{target} is the board with line key {id}")
         };
         Ok(writeln!(io::stdout(), "{line}")?)
+    }
+}
+
+fn on_the_network(text: &str) -> Result<Target, String> {
+    match text.parse::<Target>() {
+        Ok(target @ Target::Tcp { .. }) => Ok(target),
+        Ok(_) => Err("it is not on the network, and needs no keys; accepted: tcp:HOST:PORT".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::bench_engine::EngineWord;
 use super::trainer;
-use crate::failure::Failure;
+use crate::boards;
+use crate::failure::{Failure, sentence};
 use crate::reference::face_clip;
+use crate::say::{tell, verdict};
 use clap::ValueHint;
 use mtcae_contract::{Manifest, Precision};
 use mtcae_deploy::{
@@ -95,7 +97,7 @@ impl Args {
         let shown = io::stderr().is_terminal();
         let mut progress = |precision: Precision, engine: EngineName| {
             if shown {
-                eprintln!("running the {} file in {engine}", name(precision));
+                tell!("running the {} file in {engine}", name(precision));
             }
         };
         let found = verify(&parts, &mut progress).map_err(refused)?;
@@ -103,8 +105,7 @@ impl Args {
             true => format!("{}\n", json_text(&found, library.as_deref())),
             false => report_text(&found, library.as_deref()),
         };
-        io::stdout().write_all(text.as_bytes())?;
-        match found.verdict() {
+        let found = match found.verdict() {
             Verdict::Good | Verdict::Slow => Ok(()),
             Verdict::Wrong => Err(Failure::Verify {
                 reason: format!("{} is not what it should be", self.model.display()),
@@ -112,7 +113,8 @@ impl Args {
                        what it lacks"
                     .to_owned(),
             }),
-        }
+        };
+        verdict(boards::print(&text), found)
     }
 
     /// The files that the manifest lists, the fp32 one first.
@@ -190,7 +192,7 @@ fn no_clip(reason: String) -> Failure {
 
 fn refused(error: ExportError) -> Failure {
     let help = "give a folder that `mtcae export` or `mtcae quantize` wrote".to_owned();
-    Failure::Verify { reason: error.to_string(), help }
+    Failure::Verify { reason: sentence(&error), help }
 }
 
 fn name(precision: Precision) -> &'static str {
@@ -237,7 +239,7 @@ fn report_text(found: &Verification, library: Option<&Path>) -> String {
         let _ = writeln!(text, "{engine} was not asked: {why}");
     }
     if library.is_none() {
-        let _ = writeln!(text, "onnxruntime was not asked: give its library with `--onnxruntime FILE` or {LIBRARY}");
+        let _ = writeln!(text, "cpu-ort was not asked: give its library with `--onnxruntime FILE` or {LIBRARY}");
     }
     for (precision, f) in &found.findings {
         let severity = if f.severity == Severity::Wrong { "WRONG" } else { "slow" };

@@ -23,6 +23,7 @@ pub mod view;
 pub mod web;
 
 use crate::failure::Failure;
+use crate::say::both;
 pub use json::line as json_line;
 use link::{Line, LinkThread, Opener};
 use screen::Screen;
@@ -61,10 +62,11 @@ pub trait Surface {
 /// Several surfaces; the first is the person's.
 pub type Surfaces = Vec<Box<dyn Surface>>;
 
-/// As one: it ends when one of them ends.
+/// As one: it ends when one of them ends. Each gets every event and its end, whatever becomes of the others: a recording is
+/// whole though the reader of standard output has left.
 impl Surface for Surfaces {
     fn event(&mut self, now: Duration, event: &LinkEvent, view: &View) -> Result<(), Failure> {
-        self.iter_mut().try_for_each(|surface| surface.event(now, event, view))
+        self.iter_mut().map(|surface| surface.event(now, event, view)).fold(Ok(()), both)
     }
 
     fn tick(&mut self, now: Duration, view: &View) -> Result<bool, Failure> {
@@ -72,7 +74,7 @@ impl Surface for Surfaces {
     }
 
     fn finish(&mut self, now: Duration, view: &View) -> Result<(), Failure> {
-        self.iter_mut().try_for_each(|surface| surface.finish(now, view))
+        self.iter_mut().map(|surface| surface.finish(now, view)).fold(Ok(()), both)
     }
 }
 
@@ -116,7 +118,7 @@ pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, stop.clone())
-            .map_err(|source| Failure::System { what: "listen for signals", source })?;
+            .map_err(|reason| Failure::System { what: "listen for signals", reason })?;
     }
     Ok(stop)
 }
@@ -127,14 +129,26 @@ pub fn run(line: Box<dyn Line>, open: Opener, settings: &Settings, beside: Surfa
     let mut view = View::new(&settings.port, Duration::ZERO);
     let mut surfaces = surfaces(settings.output, beside, &mut view)?;
     let began = Instant::now();
-    let link = LinkThread::start(line, open).map_err(|source| Failure::System { what: "start a thread", source })?;
+    let link = LinkThread::start(line, open).map_err(|reason| Failure::System { what: "start a thread", reason })?;
+    let shown = show(&link, began, settings, &mut view, &mut surfaces);
+    let finished = surfaces.finish(began.elapsed(), &view);
+    both(shown, finished).map(|()| view)
+}
+
+/// Until the time is over, somebody stops it, or a surface ends or fails.
+fn show(
+    link: &LinkThread,
+    began: Instant,
+    settings: &Settings,
+    view: &mut View,
+    surfaces: &mut Surfaces,
+) -> Result<(), Failure> {
     loop {
-        take_events(&link, began, &mut view, &mut surfaces)?;
+        take_events(link, began, view, surfaces)?;
         let now = began.elapsed();
         let over = settings.length.is_some_and(|length| now >= length) || settings.stop.load(Ordering::Relaxed);
-        if over || !surfaces.tick(now, &view)? {
-            surfaces.finish(now, &view)?;
-            return Ok(view);
+        if over || !surfaces.tick(now, view)? {
+            return Ok(());
         }
     }
 }

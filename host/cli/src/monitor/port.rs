@@ -1,7 +1,7 @@
 //! Serial ports and TCP lines: opening one, and saying what is wrong when a port does not open.
 
 use crate::failure::Failure;
-use mtcae_boards::{LineError, LineKeys, Target};
+use mtcae_boards::{LineError, LineKeys, Target, serial_ports};
 use mtcae_tls::ClientLine;
 use serialport::{ErrorKind, TTYPort};
 use std::io;
@@ -42,19 +42,8 @@ pub fn failure(port: &str, error: &serialport::Error) -> Failure {
         _ if !exists => "is the board's cable plugged in?",
         _ => "is it a serial port? `--port` takes a device such as /dev/ttyUSB0",
     };
-    let help = format!("{next}\n{}", listed(&names()));
+    let help = format!("{next}\n{}", listed(&serial_ports()));
     Failure::Port { port: port.to_owned(), reason: error.to_string(), help }
-}
-
-fn names() -> Vec<String> {
-    // The listing panics where the system has no such folder, as some containers.
-    if cfg!(target_os = "linux") && !Path::new("/sys/class/tty").exists() {
-        return Vec::new();
-    }
-    let mut names: Vec<_> =
-        serialport::available_ports().unwrap_or_default().into_iter().map(|info| info.port_name).collect();
-    names.sort();
-    names
 }
 
 fn listed(names: &[String]) -> String {

@@ -4,6 +4,7 @@ use super::Surface;
 use super::json::object;
 use super::view::{LinkEvent, View};
 use crate::failure::Failure;
+use crate::say::tell;
 use mtcae_record::{Recorder, WriteError};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -62,7 +63,7 @@ impl Surface for Recording {
         let failed = |reason| Failure::Write { path: self.path.clone(), reason };
         recorder.into_file().map_or(Ok(()), |file| file.sync_all()).map_err(failed)?;
         let why = full.map_or(String::new(), |why| format!("; it ends here: {why}"));
-        eprintln!("recorded {} entries in {}, {} bytes{why}", written.entries, self.path.display(), written.bytes);
+        tell!("recorded {} entries in {}, {} bytes{why}", written.entries, self.path.display(), written.bytes);
         Ok(())
     }
 }

@@ -33,6 +33,12 @@ fn help(error: &ProvisionError) -> String {
         ProvisionError::OtherKey { .. } => {
             "leave --device-key out to keep the board's; or remove that file and its .pub on the board, when nothing is encrypted to it any more"
         }
+        ProvisionError::TrustsNobody { .. } => {
+            "remove that file on the board when it counts no more, or give what it goes with by --trust, and run this again"
+        }
+        ProvisionError::KeyStays => {
+            "take a plain bundle for its first version, or give the board's key with --device-key"
+        }
         ProvisionError::NotRoot { .. } => {
             "run it with sudo, or below fakeroot; --no-owners leaves them to whoever builds the image"
         }

@@ -7,8 +7,8 @@ use crate::keyring::{self, TrustedKeys};
 use crate::progress::Progress;
 use crate::{assets, text};
 use mtcae_board_configs::{ConfirmChoice, Sink, SinkKind, builtin_named, load_builtin};
-use mtcae_bundle::{DeviceKey, KeyError, Recipient};
-use mtcae_install::Rules;
+use mtcae_bundle::{BundleError, DeviceKey, KeyError, Recipient};
+use mtcae_install::{InstallError, Rules};
 use mtcae_provision::{
     Blob, BoardFile, DEVICE_KEY, DEVICE_PUBLIC, FirstVersion, Found, KeyPair, KeyWish, LINE_KEY, LINE_PUBLIC, Place,
     Plan, Processor, ProvisionError, Recipe, State,
@@ -49,7 +49,7 @@ impl Order {
     /// The first thing that is not what it has to be.
     pub fn read(wishes: &Wishes<'_>) -> Result<Order, Failure> {
         let launcher = wishes.launcher.map_or_else(own_launcher, |path| Ok(path.to_owned()))?;
-        let unreadable = |source| Failure::Read { path: launcher.clone(), source };
+        let unreadable = |reason| Failure::Read { path: launcher.clone(), reason };
         std::fs::File::open(&launcher).map_err(unreadable)?;
         let no_program = || failed(ProvisionError::NoProgram { path: launcher.clone() });
         let processor = Processor::of_program(&launcher).ok_or_else(no_program)?;
@@ -92,7 +92,9 @@ impl Order {
                 report.notes.push("the board has no version: give it one with --bundle".to_owned());
             }
             Some(bundle) => {
-                let first = self.stage(stage, bundle, progress)?;
+                let keys = self.keys(&found, &*place);
+                let first = self.stage(stage, bundle, keys.as_deref().unwrap_or_default(), progress);
+                let first = first.map_err(|error| failed(without_key(error, keys, &found)))?;
                 report.version = format!("{}, on trial at its first start", first.version);
                 recipe.first = Some(first);
                 progress.step("looking", None);
@@ -124,13 +126,27 @@ impl Order {
         })
     }
 
-    fn stage(&self, stage: &Path, bundle: &Path, progress: &mut Progress) -> Result<FirstVersion, Failure> {
-        let keys: Vec<DeviceKey> = self.device.iter().map(|(key, _)| key.clone()).collect();
+    /// What opens the first version: the key that the board has already, unless it has to be the one given, else the one it gets.
+    fn keys(&self, found: &Found, place: &dyn Place) -> Result<Vec<DeviceKey>, ProvisionError> {
+        let given = self.device.as_ref().filter(|(_, exactly)| *exactly || !found.has_file(DEVICE_KEY));
+        match given {
+            Some((key, _)) => Ok(vec![key.clone()]),
+            None => Ok(place.device_key()?.into_iter().collect()),
+        }
+    }
+
+    fn stage(
+        &self,
+        stage: &Path,
+        bundle: &Path,
+        keys: &[DeviceKey],
+        progress: &mut Progress,
+    ) -> Result<FirstVersion, ProvisionError> {
         let rules = Rules {
             family: &self.board.board.about.family,
             target: None,
             trust: &self.trusted.trust,
-            keys: &keys,
+            keys,
             confirm: match self.board.board.update.confirm {
                 ConfirmChoice::SelfTest => Confirm::BySelfTest,
                 ConfirmChoice::User => Confirm::ByUser,
@@ -143,7 +159,6 @@ impl Order {
             progress.advance(done.saturating_sub(seen));
             seen = done;
         })
-        .map_err(failed)
     }
 
     /// Which keys the board has or gets, and what a person should know.
@@ -159,8 +174,9 @@ impl Order {
             report.notes.push("its board file takes no updates over a line: [update] enabled = false".to_owned());
         }
         report.notes.extend(self.unreachable(found));
-        let others = found.trusted.iter().filter(|name| !self.trusted.files.iter().any(|(known, _)| known == *name));
-        let others: Vec<&str> = others.map(String::as_str).collect();
+        let others = found.trusted.iter().map(|file| file.name.as_str());
+        let others: Vec<&str> =
+            others.filter(|name| !self.trusted.files.iter().any(|(known, _)| known == name)).collect();
         if !others.is_empty() {
             report.notes.push(format!("it trusts these too, which are left as they are: {}", others.join(", ")));
         }
@@ -178,6 +194,19 @@ impl Order {
         }
         let what = "its board file has no [[sink]] with kind = \"tcp\", so its clients cannot connect";
         (keys.is_empty() && !self.clients.is_empty()).then(|| what.to_owned())
+    }
+}
+
+/// Why there was no key for what is encrypted; for a plain bundle it does not matter.
+fn without_key(error: ProvisionError, keys: Result<Vec<DeviceKey>, ProvisionError>, found: &Found) -> ProvisionError {
+    match (error, keys) {
+        (ProvisionError::First(InstallError::Bundle(BundleError::NoKey { .. })), Err(unread)) => unread,
+        (ProvisionError::First(InstallError::Bundle(BundleError::NoKey { .. })), Ok(keys))
+            if keys.is_empty() && found.has_file(DEVICE_KEY) =>
+        {
+            ProvisionError::KeyStays
+        }
+        (error, _) => error,
     }
 }
 

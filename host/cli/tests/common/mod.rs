@@ -9,13 +9,19 @@ use mtcae_wire::{
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The binary with no colours.
 pub fn mtcae(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mtcae"));
     command.args(arguments).env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE").env_remove("FORCE_COLOR");
     command
+}
+
+/// An output whose reader has left.
+pub fn nobody_reads() -> Stdio {
+    let (_, writer) = std::io::pipe().unwrap();
+    writer.into()
 }
 
 /// Exit code, standard output and error as one text.

@@ -44,7 +44,7 @@ impl fmt::Display for EngineName {
             EngineName::Arithmetic => "arithmetic",
             EngineName::Burn => "burn",
             EngineName::Tract => "tract",
-            EngineName::OnnxRuntime => "onnxruntime",
+            EngineName::OnnxRuntime => "cpu-ort",
             EngineName::Cuda => "cuda",
             EngineName::Tensorrt => "tensorrt",
         })

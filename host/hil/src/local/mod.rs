@@ -9,7 +9,7 @@ use crate::first::First;
 use crate::packing::target;
 use crate::process::{Process, WATCHED, holdings, signal, threads};
 use crate::terminal::Terminal;
-use crate::{Ability, Bench, BenchError, BundleKind, Holdings, Plug, Setup, freeze};
+use crate::{Ability, Bench, BenchError, BundleKind, Eye, Holdings, Plug, Setup, freeze};
 use rustix::process::Signal;
 use std::fs::File;
 use std::net::SocketAddr;
@@ -332,6 +332,10 @@ impl Bench for Local {
     fn slack(&self) -> Option<f64> {
         // A laptop has other work to do; a board has none.
         Some(3.0)
+    }
+
+    fn eye(&self) -> Option<Eye> {
+        self.board.as_ref().map(Process::eye)
     }
 
     fn console(&mut self) -> Vec<String> {

@@ -4,7 +4,7 @@ use crate::rig::PATIENCE;
 use crate::scenario::{Failed, Scenario, claim};
 use crate::subscriber::{Passed, Subscriber};
 use crate::suite::camera::Leaks;
-use crate::{Ability, BenchError, Rig, Setup};
+use crate::{Ability, BenchError, Listener, Rig, Setup};
 use std::time::{Duration, Instant};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
@@ -54,10 +54,11 @@ impl Heard {
     }
 
     /// Listens until the board is available and one more report has come.
-    fn until_a_report(&mut self, subscriber: &mut Subscriber) -> Result<(), Failed> {
+    fn until_a_report(&mut self, subscriber: &mut Subscriber, robot: &Listener) -> Result<(), Failed> {
         let (end, before) = (Instant::now() + PATIENCE, self.reports);
         self.available = false;
         while Instant::now() < end {
+            robot.session.check_stop()?;
             let passed = subscriber.next(Duration::from_millis(100)).map_err(BenchError::system("hear the broker"))?;
             passed.iter().for_each(|passed| self.take(passed));
             if self.available && self.reports > before {
@@ -75,7 +76,7 @@ fn gone_and_back(rig: &mut Rig<'_>) -> Result<(), Failed> {
     let mut address = rig.bench.broker(true)?;
     let subscribe = |at| Subscriber::new(at, EVERYTHING).map_err(BenchError::system("subscribe"));
     let (mut subscriber, mut heard) = (subscribe(address)?, Heard::default());
-    heard.until_a_report(&mut subscriber)?;
+    heard.until_a_report(&mut subscriber, &robot)?;
     let (mut leaks, mut slowest, times) = (Leaks::default(), Duration::ZERO, rig.times(30, 4));
     for fault in 0..times {
         leaks.look(fault, rig.bench.holdings()?)?;
@@ -85,7 +86,7 @@ fn gone_and_back(rig: &mut Rig<'_>) -> Result<(), Failed> {
         address = rig.bench.broker(true)?;
         let back = Instant::now();
         subscriber = subscribe(address)?;
-        heard.until_a_report(&mut subscriber)?;
+        heard.until_a_report(&mut subscriber, &robot)?;
         slowest = slowest.max(back.elapsed());
         rig.recovery(format!("available, and a report after {:.2} s", back.elapsed().as_secs_f64()));
         // What the line has said meanwhile waits there.

@@ -174,6 +174,8 @@ fn through_noise(rig: &mut Rig<'_>) -> Result<(), Failed> {
 /// A flash in a thread of its own, so that something can happen to it.
 struct Flight {
     stop: Arc<AtomicBool>,
+    /// The whole run's.
+    run_stops: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<Result<Flashed, Failed>>,
 }
 
@@ -186,15 +188,20 @@ impl Flight {
             .name("flash".to_owned())
             .spawn(move || send(&mut session, &bundle, &mut |_| {}))
             .map_err(BenchError::system("start a thread"))?;
-        Ok(Flight { stop, thread })
+        Ok(Flight { stop, run_stops: Arc::clone(&rig.settings.stop), thread })
+    }
+
+    /// Waits at most so long for its end, or until the whole run is stopped.
+    fn wait(&self, patience: Duration) {
+        let end = Instant::now() + patience;
+        while !self.thread.is_finished() && !self.run_stops.load(Ordering::Relaxed) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Waits at most so long, then stops it; how it ended, `None` when it was stopped.
     fn end(self, patience: Duration) -> Result<Option<Outcome>, Failed> {
-        let end = Instant::now() + patience;
-        while !self.thread.is_finished() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.wait(patience);
         self.stop.store(true, Ordering::Relaxed);
         match self.thread.join() {
             Ok(Ok(flashed)) => Ok(Some(flashed.outcome)),
@@ -268,10 +275,7 @@ impl Flight {
     /// Lets it run for so long, then cuts the power when it still runs and `cut`; how it ended, and whether it was cut. It
     /// may have ended in the moment of the cut.
     fn end_after(self, time: Duration, cut: bool, rig: &mut Rig<'_>) -> Result<(Option<Outcome>, bool), Failed> {
-        let end = Instant::now() + time;
-        while !self.thread.is_finished() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        self.wait(time);
         if !cut || self.thread.is_finished() {
             return self.end(Duration::ZERO).map(|outcome| (outcome, false));
         }

@@ -12,6 +12,7 @@ use super::Surface;
 use super::json::object;
 use super::view::{LinkEvent, View};
 use crate::failure::Failure;
+use crate::say::tell;
 use audience::Audience;
 use mtcae_wire::Up;
 use server::Server;
@@ -40,7 +41,7 @@ impl Page {
         let port = listener.local_addr().map_err(failed)?.port();
         let audience = Arc::new(Audience::default());
         let server = Server::start(listener, port, Arc::clone(&audience)).map_err(failed)?;
-        eprintln!("page: http://127.0.0.1:{port}/");
+        tell!("page: http://127.0.0.1:{port}/");
         Ok(Self { port, audience, _server: server })
     }
 }
