@@ -2,7 +2,7 @@
 
 use crate::BoardError;
 use crate::session::{Heard, Session};
-use mtcae_bundle::Permit;
+use mtcae_bundle::{Permit, PermitError};
 use mtcae_wire::{
     CameraAction, CameraMode, CameraOrder, Down, Hello, Log, LogsQuery, MAX_PERMIT, Nack, PermitOffer, Ping, Reason,
     Request, Slots, Status, Up, UpdateState, heapless,
@@ -20,6 +20,17 @@ const MAX_OFFSET_US: i128 = i64::MAX as i128;
 pub(crate) fn offered(permit: &Permit, token: u32) -> PermitOffer {
     const { assert!(mtcae_bundle::MAX_PERMIT <= MAX_PERMIT, "a permit would not fit its message") }
     PermitOffer { token, permit: heapless::Vec::from_slice(&permit.to_bytes()).unwrap_or_default() }
+}
+
+/// Whether `permit` is for this board. Whether it counts there, the board says.
+pub(crate) fn check_device(permit: Option<&Permit>, board: &Hello) -> Result<(), BoardError> {
+    let device = board.device.as_str();
+    match permit.map(Permit::device).filter(|permitted| *permitted != device) {
+        Some(permitted) => {
+            Err(PermitError::Device { permitted: permitted.to_owned(), device: device.to_owned() }.into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// How often and how long to ask.
@@ -270,10 +281,13 @@ impl Session {
     /// Hands over a permit.
     ///
     /// # Errors
-    /// `Declined` when the board does not take it; as [`Session::ask`].
+    /// `PermitDeclined` when it does not count there; as [`Session::ask`].
     pub fn permit(&mut self, permit: &Permit) -> Result<(), BoardError> {
         let request = |token| Down::Permit(offered(permit, token));
-        self.ask("the permit", Patience::NORMAL, request, acknowledged)
+        self.ask("the permit", Patience::NORMAL, request, acknowledged).map_err(|error| match error {
+            BoardError::Declined { reason: Reason::BadValue, detail, .. } => BoardError::PermitDeclined(detail),
+            error => error,
+        })
     }
 
     fn or_no_updates<T>(&self, result: Result<T, BoardError>) -> Result<T, BoardError> {

@@ -2,7 +2,7 @@
 
 use crate::LineError;
 use mtcae_bundle::{BundleError, PermitError};
-use mtcae_update::UpdateError;
+use mtcae_update::{StoreError, UpdateError};
 use mtcae_wire::{Reason, Refusal, VERSION};
 use std::path::PathBuf;
 use thiserror::Error;
@@ -57,6 +57,16 @@ pub enum BoardError {
         asked: String,
         /// Why, for the program.
         reason: Reason,
+        /// Why, for a person.
+        detail: String,
+    },
+    /// The version before has a security counter below the board's lowest.
+    #[error("the board declined to go back: {detail}")]
+    TooOld {
+        /// The board's name.
+        device: String,
+        /// The lowest counter of that version.
+        counter: u32,
         /// Why, for a person.
         detail: String,
     },
@@ -132,6 +142,9 @@ pub enum BoardError {
     /// The permit does not count for this board.
     #[error(transparent)]
     Permit(#[from] PermitError),
+    /// The board says that the permit does not count.
+    #[error("the board does not take the permit: {0}")]
+    PermitDeclined(String),
     /// Something below a mounted root is not as a board has it.
     #[error("{reason}")]
     Root {
@@ -187,7 +200,7 @@ impl BoardError {
             Self::Silent { .. } => "mtcae::silent",
             Self::Taken { .. } => "mtcae::taken",
             Self::Version { .. } => "mtcae::version",
-            Self::Declined { .. } => "mtcae::declined",
+            Self::Declined { .. } | Self::TooOld { .. } => "mtcae::declined",
             Self::NoUpdates { .. } => "mtcae::no-updates",
             Self::Refused { .. } => "mtcae::refused",
             Self::NothingToResume { .. } => "mtcae::resume",
@@ -197,7 +210,7 @@ impl BoardError {
             Self::NotNow(_) => "mtcae::not-now",
             Self::Bundle { .. } => "mtcae::bundle",
             Self::Read { .. } => "mtcae::file",
-            Self::Permit(_) => "mtcae::permit",
+            Self::Permit(_) | Self::PermitDeclined(_) => "mtcae::permit",
             Self::Root { .. } => "mtcae::root",
             Self::Slots { .. } => "mtcae::slots",
             Self::Stopped => "mtcae::stopped",
@@ -210,6 +223,8 @@ impl BoardError {
             Self::Line(error) => error.help.clone(),
             Self::Root { help, .. } => help.clone(),
             Self::Refused { refusal, .. } => refusal_help(*refusal).to_owned(),
+            Self::TooOld { device, counter, .. } => permit_help(device, u64::from(*counter)),
+            Self::Slots { error: UpdateError::Downgrade { counter, .. }, .. } => permit_help("NAME", *counter),
             other => other.fixed_help().to_owned(),
         }
     }
@@ -244,11 +259,22 @@ impl BoardError {
             Self::NotNow(_) => "`mtcae status` shows what the slots hold",
             Self::Bundle { .. } => "no board takes it; get it again from where it was built",
             Self::Read { .. } => "did the file move, or its disk go? It is needed until the end",
-            Self::Permit(_) => "`mtcae keys permit` makes one, `mtcae keys show` says what is in it",
+            Self::Permit(_) | Self::PermitDeclined(_) => {
+                "`mtcae keys permit` makes one, `mtcae keys show` says what is in it"
+            }
+            Self::Slots { error: UpdateError::Store(StoreError::Busy { .. }), .. } => {
+                "another `mtcae` or a launcher is at work there: try again when it is done"
+            }
             Self::Slots { .. } => "`mtcae status` shows what the slots are at",
             _ => "run it again: what the board has of a bundle it keeps",
         }
     }
+}
+
+fn permit_help(device: &str, counter: u64) -> String {
+    format!(
+        "`--permit FILE` lets it; `mtcae keys permit --key KEY --device {device} --lowest {counter} --days 2 --out FILE` makes one"
+    )
 }
 
 fn refusal_help(refusal: Refusal) -> &'static str {
@@ -282,6 +308,8 @@ mod tests {
         insta::assert_snapshot!(silent(0), @"/dev/ttyUSB0 does not answer who it is");
         insta::assert_snapshot!(silent(7), @"/dev/ttyUSB0 does not answer who it is; what comes are no messages (7 damaged frames)");
         assert!(silent(7).help().contains("speed") && silent(0).help().contains("daemon"));
+        let error = UpdateError::Store(StoreError::Busy { path: "slots/lock".into() });
+        assert!(BoardError::Slots { path: "slots".into(), error }.help().contains("try again"));
         let back = BoardError::RolledBack { bundle: "edge 1.1.0".into(), starts: 3, runs: "edge 1.0.0".into() };
         insta::assert_snapshot!(back, @"edge 1.1.0 was installed and started, and the board went back after 3 starts; it runs edge 1.0.0");
     }

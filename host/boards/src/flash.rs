@@ -1,7 +1,7 @@
 //! A bundle to one board, from the first question to a version that is confirmed there.
 
 use crate::admission::{Asked, Course, course, runs_confirmed, slots_with};
-use crate::ask::{Patience, offered};
+use crate::ask::{Patience, check_device, offered};
 use crate::session::{Heard, Session};
 use crate::watch::{End, Phase, Step, Watch};
 use crate::{BoardError, BundleFile};
@@ -97,9 +97,10 @@ pub struct Prospect {
 /// Asks the board and changes nothing.
 ///
 /// # Errors
-/// `Refused` when it would not take the bundle; `NoUpdates`; as [`Session::ask`].
+/// `Refused` when it would not take the bundle; `Permit` when that is for another board; `NoUpdates`; as [`Session::ask`].
 pub fn prospect(session: &mut Session, bundle: &BundleFile, permit: Option<&Permit>) -> Result<Prospect, BoardError> {
     let board = session.hello(Patience::NORMAL)?;
+    check_device(permit, &board)?;
     let slots = session.slots()?;
     let offer = bundle.offer(slots.family.as_str());
     let state = session.update_state()?.filter(|state| state.transfer == offer.transfer());
@@ -358,11 +359,13 @@ impl Flight<'_> {
 
 fn check_permit(message: &Up, permit: Option<u32>) -> Result<(), BoardError> {
     match message {
-        Up::Nack(Nack { token, reason, detail }) if Some(*token) == permit => Err(BoardError::Declined {
-            asked: "the permit".to_owned(),
-            reason: *reason,
-            detail: detail.as_str().to_owned(),
-        }),
+        Up::Nack(Nack { token, reason, detail }) if Some(*token) == permit => {
+            let detail = detail.as_str().to_owned();
+            Err(match reason {
+                Reason::BadValue => BoardError::PermitDeclined(detail),
+                reason => BoardError::Declined { asked: "the permit".to_owned(), reason: *reason, detail },
+            })
+        }
         _ => Ok(()),
     }
 }

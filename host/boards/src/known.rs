@@ -4,9 +4,9 @@
 use crate::{LineError, Target};
 use mtcae_bundle::KeyError;
 use mtcae_tls::{LineKey, PublicLineKey, TlsError};
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -174,6 +174,9 @@ impl KnownBoards {
     /// `NotTcp`, `Another`, `NoFolder`, `File`, `Line`.
     pub fn trust(&self, target: &Target, key: PublicLineKey, replace: bool) -> Result<(), KnownError> {
         let board = board_name(target)?;
+        self.make_folder()?;
+        // Held until the new list is in its place: of two that change it at once, the second reads what the first wrote.
+        let _lock = self.lock()?;
         let mut list = self.list()?;
         match list.iter().position(|(name, _)| *name == board) {
             Some(at) if list[at].1 == key => return Ok(()),
@@ -188,8 +191,15 @@ impl KnownBoards {
             }
             None => list.push((board, key)),
         }
-        self.make_folder()?;
         self.write(&list)
+    }
+
+    /// Nobody else changes the list while it is held. It is no part of the list, whose file is another one after each change.
+    fn lock(&self) -> Result<File, KnownError> {
+        let path = self.file("boards.lock")?;
+        let open = || OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let locked = open().and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|error| KnownError::File { path, error })
     }
 
     /// The boards known, `HOST:PORT` and key.
@@ -209,12 +219,21 @@ impl KnownBoards {
             Err(error) => return Err(KnownError::File { path, error }),
         }
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
-        lines.map(|(at, line)| entry(line).map_err(|reason| at_line(&path, at + 1, reason))).collect()
+        let mut list: Vec<(String, PublicLineKey)> = Vec::new();
+        for (at, line) in lines {
+            let (name, key) = entry(line).map_err(|reason| at_line(&path, at + 1, reason))?;
+            match list.iter().find(|(known, _)| *known == name) {
+                Some((_, other)) if *other == key => {}
+                Some(_) => return Err(at_line(&path, at + 1, format!("{name} has another key above"))),
+                None => list.push((name, key)),
+            }
+        }
+        Ok(list)
     }
 
     /// In place of the old list, whole or not at all.
     fn write(&self, list: &[(String, PublicLineKey)]) -> Result<(), KnownError> {
-        let (path, new) = (self.file("boards")?, self.file("boards.new")?);
+        let (path, new) = (self.file("boards")?, self.file(&format!("boards.{}.new", std::process::id()))?);
         let lines: String = list.iter().map(|(name, key)| format!("{name} {key}\n")).collect();
         let write = || {
             let mut file = File::create(&new)?;
@@ -223,7 +242,11 @@ impl KnownBoards {
             file.sync_all()?;
             std::fs::rename(&new, &path)
         };
-        write().map_err(|error| KnownError::File { path: path.clone(), error })
+        write().map_err(|error| {
+            // It may not be there; what counts is why the list is not written.
+            let _ = std::fs::remove_file(&new);
+            KnownError::File { path: path.clone(), error }
+        })
     }
 
     fn file(&self, name: &str) -> Result<PathBuf, KnownError> {
@@ -239,8 +262,10 @@ fn board_name(target: &Target) -> Result<String, KnownError> {
 
 fn entry(line: &str) -> Result<(String, PublicLineKey), String> {
     let (name, key) = line.trim().split_once(' ').ok_or("it has no space")?;
-    format!("tcp:{name}").parse::<Target>().map_err(|error| error.reason)?;
-    Ok((name.to_owned(), key.trim().parse().map_err(|error: TlsError| error.to_string())?))
+    let target = format!("tcp:{name}").parse::<Target>().map_err(|error| error.reason)?;
+    // Lists of earlier versions have names as they were typed.
+    let name = board_name(&target).map_err(|error| error.to_string())?;
+    Ok((name, key.trim().parse().map_err(|error: TlsError| error.to_string())?))
 }
 
 fn at_line(path: &Path, line: usize, reason: String) -> KnownError {
@@ -332,5 +357,45 @@ mod tests {
         assert!(reason(&"#".repeat(600_000)).contains("longer than 524288 bytes"));
         fs::write(&list, format!("a:1 {}\n", key(1).public())).unwrap();
         assert_eq!(known.list().unwrap(), [("a:1".to_owned(), key(1).public())]);
+        let twice = reason(&format!("A:1 {}\na:1 {}\n", key(1).public(), key(2).public()));
+        assert!(twice.starts_with("DIR/boards:2: a:1 has another key above"), "{twice}");
+    }
+
+    #[test]
+    fn a_board_is_the_same_however_its_address_is_typed() {
+        let dir = tempfile::tempdir().unwrap();
+        let known = KnownBoards::new(Some(dir.path().to_owned()));
+        for (first, again) in
+            [("tcp:board-17.local:1", "tcp:Board-17.LOCAL:1"), ("tcp:[fe80::1]:1", "tcp:[FE80:0:0:0:0:0:0:1]:1")]
+        {
+            known.trust(&target(first), key(1).public(), false).unwrap();
+            let error = known.trust(&target(again), key(2).public(), false).unwrap_err();
+            assert!(matches!(error, KnownError::Another { .. }), "{error}");
+        }
+        // As an earlier version wrote it.
+        fs::write(dir.path().join("boards"), format!("Board-18:1 {}\n", key(1).public())).unwrap();
+        let error = known.trust(&target("tcp:board-18:1"), key(2).public(), false).unwrap_err();
+        assert!(matches!(error, KnownError::Another { .. }), "{error}");
+    }
+
+    #[test]
+    fn boards_that_become_known_at_once_are_all_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let known = KnownBoards::new(Some(dir.path().join("mtcae")));
+        std::thread::scope(|scope| {
+            for n in 1..=32 {
+                let known = &known;
+                scope.spawn(move || known.trust(&target(&format!("tcp:board:{n}")), key(n).public(), false).unwrap());
+            }
+        });
+        let mut names: Vec<_> = known.list().unwrap().into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        let mut all: Vec<_> = (1..=32).map(|n| format!("board:{n}")).collect();
+        all.sort();
+        assert_eq!(names, all);
+        let mut files: Vec<_> =
+            fs::read_dir(dir.path().join("mtcae")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        files.sort();
+        assert_eq!(files, ["boards", "boards.lock"]);
     }
 }

@@ -1,5 +1,6 @@
 //! The slots of a board whose file system is mounted here (`dir:PATH`): the same ones, without a board that runs.
 
+use crate::look::{Look, RootCourse, Terms};
 use crate::{BoardError, BundleFile};
 use mtcae_board_configs::{Board, ConfirmChoice, MAX_BYTES, Update, load};
 use mtcae_bundle::{BundleError, Content, DeviceKey, KeyError, Permit, Refusal as Mismatch, Trust, read_secret};
@@ -98,8 +99,9 @@ impl Root {
     /// Keeps the version on trial.
     ///
     /// # Errors
-    /// `Slots`.
+    /// `Slots`, `Root`.
     pub fn confirm(&self) -> Result<RootStatus, BoardError> {
+        self.must_have_slots()?;
         let mut updater = Updater::new(self.store(DirStore::open)?);
         let runs = updater.status().map_err(|error| self.failed(error))?;
         if runs.state != State::Running {
@@ -113,6 +115,7 @@ impl Root {
     /// # Errors
     /// `Slots`, `Permit`, `Root`.
     pub fn rollback(&self, permit: Option<&Permit>) -> Result<RootStatus, BoardError> {
+        self.must_have_slots()?;
         let leave = permit.map(|permit| self.leave(permit, &self.trust()?)).transpose()?;
         let mut updater = Updater::new(self.store(DirStore::open)?);
         updater.rollback(leave.as_ref()).map_err(|error| self.failed(error))?;
@@ -131,15 +134,9 @@ impl Root {
         stop: &AtomicBool,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<RootFlashed, BoardError> {
-        let board = self.for_flash(bundle)?;
-        let trust = self.trust()?;
-        let permit = permit.map(|permit| self.leave(permit, &trust)).transpose()?;
-        let keys = self.device_keys(&board.update)?;
-        let confirm = match board.update.confirm {
-            ConfirmChoice::SelfTest => Confirm::BySelfTest,
-            ConfirmChoice::User => Confirm::ByUser,
-        };
-        let rules = Rules { family: &board.about.family, target: None, trust: &trust, keys: &keys, confirm, permit };
+        let Terms { board, trust, permit, keys, confirm } = &self.terms(bundle, permit)?;
+        let (family, confirm, permit) = (&board.about.family, *confirm, *permit);
+        let rules = Rules { family, target: None, trust, keys, confirm, permit };
         let mut updater = Updater::new(self.store(DirStore::open)?);
         if self.on_trial(&mut updater, bundle)? {
             return Ok(RootFlashed::OnTrial);
@@ -156,24 +153,57 @@ impl Root {
         Ok(RootFlashed::Installed)
     }
 
-    /// What can be refused without a look at the slots; also what a dry run does.
+    /// What [`Root::flash`] would do, and whatever it would refuse; changes nothing.
     ///
     /// # Errors
-    /// `Refused`, `Root`.
-    pub fn check(&self, bundle: &BundleFile) -> Result<(), BoardError> {
-        self.for_flash(bundle).map(drop)
+    /// As [`Root::flash`].
+    pub fn check(&self, bundle: &BundleFile, permit: Option<&Permit>) -> Result<RootCourse, BoardError> {
+        let terms = self.terms(bundle, permit)?;
+        self.refuse_links_in_slots()?;
+        let mut updater = Updater::new(Look::at(&self.slots).map_err(|error| self.failed(error.into()))?);
+        if self.on_trial(&mut updater, bundle)? {
+            return Ok(RootCourse::OnTrial);
+        }
+        terms.course(&mut updater, bundle).map_err(|error| self.refused(bundle, error))
+    }
+
+    fn terms(&self, bundle: &BundleFile, permit: Option<&Permit>) -> Result<Terms<'_>, BoardError> {
+        let board = self.for_flash(bundle)?;
+        let trust = self.trust()?;
+        let permit = permit.map(|permit| self.leave(permit, &trust)).transpose()?;
+        let keys = self.device_keys(&board.update)?;
+        let confirm = match board.update.confirm {
+            ConfirmChoice::SelfTest => Confirm::BySelfTest,
+            ConfirmChoice::User => Confirm::ByUser,
+        };
+        Ok(Terms { board, trust, permit, keys, confirm })
+    }
+
+    /// Only a flash makes slots: whatever lies below a folder that is no board's root, or where none is mounted, stays as it is.
+    fn must_have_slots(&self) -> Result<(), BoardError> {
+        self.named()?;
+        if DIRECTORIES.iter().all(|folder| self.slots.join(folder).is_dir()) {
+            return Ok(());
+        }
+        let reason = format!("there are no slots at {}", self.slots.display());
+        Err(wrong(reason, "`mtcae provision` makes them, and `mtcae flash` puts a version there"))
     }
 
     fn named(&self) -> Result<&Board, BoardError> {
         self.board.as_ref().ok_or_else(|| {
             let reason =
                 format!("there is no {BOARD_FILE} below {}, so nothing says what board it is", self.path.display());
-            wrong(reason, "`mtcae provision` puts one there")
+            wrong(reason, "is the board's file system mounted there? `mtcae provision` makes a board of it")
         })
     }
 
     fn trust(&self) -> Result<Trust, BoardError> {
-        trusted_in(&below(&self.path, &self.named()?.update.trusted)?).map_err(|error| {
+        let folder = below(&self.path, &self.named()?.update.trusted)?;
+        // One that cannot be listed is for the next call to tell.
+        for entry in folder.read_dir().into_iter().flatten().flatten() {
+            inside(&self.path, entry.path())?;
+        }
+        trusted_in(&folder).map_err(|error| {
             wrong(error.to_string(), "put the public half of the key that signs your bundles there, as NAME.pub")
         })
     }
@@ -207,11 +237,13 @@ impl Root {
     }
 
     fn store(&self, open: fn(&Path) -> Result<DirStore, StoreError>) -> Result<DirStore, BoardError> {
-        refuse_links(&self.slots)?;
-        for folder in DIRECTORIES {
-            refuse_links(&self.slots.join(folder))?;
-        }
+        self.refuse_links_in_slots()?;
         open(&self.slots).map_err(|error| self.failed(error.into()))
+    }
+
+    fn refuse_links_in_slots(&self) -> Result<(), BoardError> {
+        refuse_links(&self.slots)?;
+        DIRECTORIES.iter().try_for_each(|folder| refuse_links(&self.slots.join(folder)))
     }
 
     fn status_of(&self, updater: &mut Updater<DirStore>) -> Result<RootStatus, BoardError> {
@@ -222,7 +254,7 @@ impl Root {
         Ok(RootStatus { family, status, slots, free_bytes })
     }
 
-    fn on_trial(&self, updater: &mut Updater<DirStore>, bundle: &BundleFile) -> Result<bool, BoardError> {
+    fn on_trial<S: Store>(&self, updater: &mut Updater<S>, bundle: &BundleFile) -> Result<bool, BoardError> {
         let sha256 = bundle.offer("").sha256;
         let slots = updater.slots().map_err(|error| self.failed(error))?;
         let same = |held: &Held| held.standing == Standing::Trial && held.origin.0 == sha256;
@@ -277,7 +309,10 @@ impl Root {
 
 /// Where `path`, absolute on the board, is here. A link must not lead out of the board's file system into this machine's.
 fn below(root: &Path, path: &str) -> Result<PathBuf, BoardError> {
-    let full = root.join(path.trim_start_matches('/'));
+    inside(root, root.join(path.trim_start_matches('/')))
+}
+
+fn inside(root: &Path, full: PathBuf) -> Result<PathBuf, BoardError> {
     let mut there = full.as_path();
     while !there.exists() && there != root {
         there = there.parent().unwrap_or(root);

@@ -1,6 +1,7 @@
 //! Where a board is, as a person types it.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -25,7 +26,8 @@ pub enum Target {
     },
     /// `tcp:HOST:PORT`.
     Tcp {
-        /// A name, an IPv4 address, or an IPv6 address (typed in square brackets, kept without).
+        /// A name in lower case, an IPv4 address, or an IPv6 address (typed in square brackets, kept without) in its shortest
+        /// form: what is known of a board is found however its address is typed.
         host: String,
         /// 1 to 65535.
         port: u16,
@@ -98,11 +100,12 @@ fn tcp(text: &str) -> Result<Target, String> {
     let port = Some(port).filter(|port| all_digits(port)).and_then(|port| port.parse().ok());
     let port = port.filter(|&port| port != 0).ok_or_else(number)?;
     let host = match host.strip_prefix('[').map(|host| host.strip_suffix(']')) {
-        Some(Some(address)) if address.parse::<std::net::Ipv6Addr>().is_ok() => address,
-        None if is_host_name(host) => host,
-        _ => return Err(format!("{host:?} is no host: a name, an IPv4 address, or an IPv6 address in [ ]")),
-    };
-    Ok(Target::Tcp { host: host.to_owned(), port })
+        Some(Some(address)) => address.parse::<Ipv6Addr>().ok().map(|address| address.to_string()),
+        None if is_host_name(host) => Some(host.to_ascii_lowercase()),
+        _ => None,
+    }
+    .ok_or_else(|| format!("{host:?} is no host: a name, an IPv4 address, or an IPv6 address in [ ]"))?;
+    Ok(Target::Tcp { host, port })
 }
 
 fn all_digits(text: &str) -> bool {
@@ -161,6 +164,8 @@ mod tests {
             ("tcp:board-17.local:7411", tcp("board-17.local", 7411)),
             ("tcp:10.0.0.7:1", tcp("10.0.0.7", 1)),
             ("tcp:[fe80::1]:7411", tcp("fe80::1", 7411)),
+            ("tcp:Board-17.LOCAL:7411", tcp("board-17.local", 7411)),
+            ("tcp:[FE80:0:0:0::0001]:7411", tcp("fe80::1", 7411)),
             ("dir:/mnt/sd card", Target::Directory("/mnt/sd card".into())),
             ("dir:relative", Target::Directory("relative".into())),
         ] {
@@ -192,7 +197,7 @@ mod tests {
                 .prop_map(|(port, baud)| Target::Serial { port, baud }),
             "/dev/[a-zA-Z0-9:]{0,20}[a-z0-9]".prop_map(|port| serial(&port, DEFAULT_BAUD)),
             ("[a-z0-9]{1,20}(\\.[a-z0-9]{1,20}){0,3}", 1u16..).prop_map(|(host, port)| Target::Tcp { host, port }),
-            (any::<std::net::Ipv6Addr>(), 1u16..).prop_map(|(host, port)| Target::Tcp { host: host.to_string(), port }),
+            (any::<Ipv6Addr>(), 1u16..).prop_map(|(host, port)| Target::Tcp { host: host.to_string(), port }),
             "[a-zA-Z0-9 :./äß-]{1,40}".prop_map(|path| Target::Directory(path.into())),
         ]
     }

@@ -1,13 +1,13 @@
 //! Keeping a version, and going back from one. Neither is sent twice without a look at the slots: the answer may be what was
 //! lost.
 
-use crate::admission::slots_of;
-use crate::ask::{Patience, acknowledged};
+use crate::admission::{lowest_counters, slots_of};
+use crate::ask::{Patience, acknowledged, check_device};
 use crate::session::{Heard, Session};
 use crate::watch::running;
 use crate::{BoardError, GONE_AFTER};
 use mtcae_bundle::Permit;
-use mtcae_wire::{Down, Hello, Request, SlotName, SlotState, Slots, Up};
+use mtcae_wire::{Down, Hello, Reason, Request, SlotName, SlotState, Slots, Up};
 use std::time::{Duration, Instant};
 
 /// Times that a request is sent whose answer was lost.
@@ -91,10 +91,11 @@ pub fn confirm(session: &mut Session) -> Result<Confirmed, BoardError> {
 /// a version with an older security counter.
 ///
 /// # Errors
-/// `Declined` when there is nothing to go back to, or it is too old; `NotNow` when the board then runs what it ran before; as
+/// `Declined` when there is nothing to go back to; `TooOld`; `Permit` when that is for another board, `PermitDeclined`; `NotNow` when the board then runs what it ran before; as
 /// [`Session::ask`].
 pub fn rollback(session: &mut Session, permit: Option<&Permit>) -> Result<RolledBack, BoardError> {
     let before = session.hello(Patience::NORMAL)?;
+    check_device(permit, &before)?;
     let slots = session.slots()?;
     if let Some(permit) = permit {
         session.permit(permit)?;
@@ -107,7 +108,7 @@ pub fn rollback(session: &mut Session, permit: Option<&Permit>) -> Result<Rolled
             Ok(()) => break,
             Err(error @ (BoardError::Silent { .. } | BoardError::Gone { .. })) if left == 0 => return Err(error),
             Err(BoardError::Silent { .. } | BoardError::Gone { .. }) => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(too_old(error, &before, &slots)),
         }
         if !is_unheard(session, before.boot, &slots) {
             break;
@@ -121,6 +122,22 @@ pub fn rollback(session: &mut Session, permit: Option<&Permit>) -> Result<Rolled
         return Err(BoardError::NotNow(format!("the board started anew, and still runs {to}")));
     }
     Ok(RolledBack { from, to, board })
+}
+
+/// A board has one word for all that it cannot go back to; its slots tell which of them a permit lets through.
+fn too_old(error: BoardError, board: &Hello, slots: &Slots) -> BoardError {
+    let pairs = [&slots.model, &slots.daemon].into_iter().zip(lowest_counters(slots));
+    let older = pairs.filter_map(|(pair, lowest)| {
+        let before = pair.slots[1 - pair.active? as usize].as_ref()?;
+        (before.state == SlotState::Confirmed && Some(before.security_counter) < lowest)
+            .then_some(before.security_counter)
+    });
+    match (error, older.min()) {
+        (BoardError::Declined { reason: Reason::BadValue, detail, .. }, Some(counter)) => {
+            BoardError::TooOld { device: board.device.as_str().to_owned(), counter, detail }
+        }
+        (error, _) => error,
+    }
 }
 
 /// Whether the board says that it has not heard the request to go back, so that it may be sent again: twice would be forward. A

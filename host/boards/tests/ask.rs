@@ -7,6 +7,7 @@ use common::{Board, nobody};
 use mtcae_boards::{
     BoardError, LineError, Patience, Session, Severity, confirm, devices, examine, judge_board, rollback,
 };
+use mtcae_bundle::Permit;
 
 fn session(script: Script) -> (Session, Board) {
     let board = Board::start(script);
@@ -84,6 +85,21 @@ fn there_may_be_nothing_to_go_back_to() {
     let (mut session, _board) = session(Script::default());
     let error = rollback(&mut session, None).unwrap_err();
     insta::assert_snapshot!(error, @"the board declined to go back (failed): there is no version to go back to");
+}
+
+#[test]
+fn a_version_with_an_older_counter_needs_a_permit() {
+    let (mut board, _board) = session(Script { older_before: true, ..Script::default() });
+    let error = rollback(&mut board, None).unwrap_err();
+    insta::assert_snapshot!(format!("{}: {error}\n{}", error.code(), error.help()), @"
+    mtcae::declined: the board declined to go back: the model has security counter 1, and this board accepts 2 or more
+    `--permit FILE` lets it; `mtcae keys permit --key KEY --device bench --lowest 1 --days 2 --out FILE` makes one
+    ");
+    let permit = |device| Permit::sign(&common::bundle::key(), device, 1, 0, 86_400).unwrap();
+    let said = |error: BoardError| format!("{}: {error}", error.code());
+    insta::assert_snapshot!(said(rollback(&mut board, Some(&permit("other"))).unwrap_err()), @r#"mtcae::permit: the permit is for the board "other"; this one is "bench"; make one for it with `mtcae keys permit --device bench`"#);
+    let (mut board, _board) = session(Script { takes_no_permit: true, ..Script::default() });
+    insta::assert_snapshot!(said(rollback(&mut board, Some(&permit("bench"))).unwrap_err()), @"mtcae::permit: the board does not take the permit: the permit expired at 86400 s (Unix)");
 }
 
 /// The request waits ten seconds for an answer before it looks at the slots.

@@ -197,6 +197,12 @@ fn a_permit_lets_an_older_counter_pass_and_a_wrong_one_does_not() {
     let script = || Script { counter: 6, ..Script::default() };
     assert_eq!(flashed(script(), &Recipe::new(5), &with(5)).0.unwrap().outcome, Outcome::Confirmed);
     assert_eq!(flashed(script(), &Recipe::new(4), &with(5)).0.unwrap_err().code(), "mtcae::refused");
+    let takes_none = Script { takes_no_permit: true, ..script() };
+    assert_eq!(flashed(takes_none, &Recipe::new(5), &with(5)).0.unwrap_err().code(), "mtcae::permit");
+    let (other, board) = (Permit::sign(&common::bundle::key(), "other", 5, 0, 86_400).unwrap(), Board::start(script()));
+    let mut session = Session::open(&board.target(), &nobody()).unwrap();
+    let looked = prospect(&mut session, &bundle(&board, &Recipe::new(5)), Some(&other));
+    assert_eq!(looked.unwrap_err().code(), "mtcae::permit");
 }
 
 #[test]

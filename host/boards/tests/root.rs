@@ -3,7 +3,7 @@
 mod common;
 
 use common::bundle::{Recipe, key, read};
-use mtcae_boards::{BoardError, Root, RootFlashed};
+use mtcae_boards::{BoardError, Root, RootCourse, RootFlashed};
 use mtcae_bundle::{Permit, SigningKey};
 use mtcae_drivers::DirStore;
 use mtcae_update::{State, Updater, Verdict};
@@ -85,7 +85,9 @@ fn flashed_tried_confirmed_and_gone_back_from() {
     // Confirmed twice is confirmed.
     root.confirm().unwrap();
     // The version before has an older counter.
-    assert_eq!(root.rollback(None).unwrap_err().code(), "mtcae::slots");
+    let older = root.rollback(None).unwrap_err();
+    assert_eq!(older.code(), "mtcae::slots");
+    assert!(older.help().contains("`--permit FILE`") && older.help().contains("--lowest 1 "), "{}", older.help());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let permit = |device, key: &SigningKey| Permit::sign(key, device, 1, now - 10, now + 1000).unwrap();
     assert_eq!(root.rollback(Some(&permit("other", &key()))).unwrap_err().code(), "mtcae::permit");
@@ -96,6 +98,71 @@ fn flashed_tried_confirmed_and_gone_back_from() {
     let back = root.rollback(Some(&permit("bench", &key()))).unwrap();
     let runs = back.status.confirmed.unwrap().names;
     assert_eq!(runs, ["edge 0.1.0", "edge 0.1.0"]);
+}
+
+#[test]
+fn a_look_says_what_a_flash_would_do_and_changes_nothing() {
+    let mounted = Mounted::new();
+    let look = |recipe: &Recipe, permit: Option<&Permit>| {
+        let before = files(&mounted.path());
+        let looked = mounted.root().check(&read(&recipe.write(mounted.folder.path())), permit);
+        assert_eq!(files(&mounted.path()), before);
+        looked.map_err(|error| error.code().to_owned() + ": " + &error.to_string())
+    };
+    let stranger = || Recipe { signer: SigningKey::from_seed(&[9; 32]), ..Recipe::new(2) };
+    let bytes = |looked| match looked {
+        Ok(RootCourse::Install { bytes }) => bytes,
+        other => panic!("{other:?}"),
+    };
+    // Without slots, which a flash makes.
+    assert!(bytes(look(&Recipe::new(2), None)) > 1_000);
+    assert!(look(&stranger(), None).unwrap_err().contains("none of which is trusted"));
+    mounted.flash(&Recipe::new(2)).unwrap();
+    assert_eq!(look(&Recipe::new(2), None), Ok(RootCourse::OnTrial));
+    assert!(look(&Recipe::new(3), None).unwrap_err().starts_with("mtcae::refused: "));
+    mounted.start(Verdict::Good);
+    assert_eq!(look(&Recipe::new(2), None), Ok(RootCourse::AlreadyThere));
+    assert!(look(&stranger(), None).unwrap_err().contains("none of which is trusted"));
+    let older = look(&Recipe::new(1), None).unwrap_err();
+    assert!(older.contains("security counter 1, and this board accepts 2 or more"), "{older}");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let permit = |device| Permit::sign(&key(), device, 1, now - 10, now + 1000).unwrap();
+    assert!(bytes(look(&Recipe::new(1), Some(&permit("bench")))) > 1_000);
+    assert!(look(&Recipe::new(1), Some(&permit("other"))).unwrap_err().starts_with("mtcae::permit: "));
+}
+
+#[test]
+fn only_a_flash_makes_slots() {
+    let mounted = Mounted::new();
+    let said = |mounted: &Mounted| {
+        let before = files(&mounted.path());
+        let errors = [mounted.root().confirm().unwrap_err(), mounted.root().rollback(None).unwrap_err()];
+        assert_eq!(files(&mounted.path()), before);
+        let errors = errors.map(|error| format!("{}: {error}", error.code()));
+        assert_eq!(errors[0], errors[1]);
+        errors[0].replace(&*mounted.path().canonicalize().unwrap().to_string_lossy(), "ROOT")
+    };
+    insta::assert_snapshot!(said(&mounted), @"mtcae::root: there are no slots at ROOT/var/lib/mtcae");
+    // Where the board's file system is not mounted.
+    std::fs::remove_dir_all(mounted.path().join("etc")).unwrap();
+    insta::assert_snapshot!(said(&mounted), @"mtcae::root: there is no /etc/mtcae/board.toml below ROOT, so nothing says what board it is");
+}
+
+/// All that is below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path.clone());
+            }
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
 }
 
 #[test]
@@ -139,6 +206,18 @@ fn a_link_does_not_lead_into_this_machine() {
     let error = Root::open(&mounted.path()).unwrap_err();
     assert!(error.to_string().contains("leads out of the mounted root"), "{error}");
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    // Nor does one among the trusted keys.
+    let mounted = Mounted::new();
+    let stranger = mounted.folder.path().join("stranger.pub");
+    std::fs::write(&stranger, format!("{}\n", SigningKey::from_seed(&[9; 32]).public())).unwrap();
+    let link = mounted.path().join("etc/mtcae/trusted/link.pub");
+    std::os::unix::fs::symlink(&stranger, &link).unwrap();
+    let said = mounted.refused(&Recipe { signer: SigningKey::from_seed(&[9; 32]), ..Recipe::new(1) });
+    assert!(said.starts_with("mtcae::root: ROOT/etc/mtcae/trusted/link.pub leads out of the mounted root"), "{said}");
+    assert_eq!(mounted.root().trusted().unwrap_err().code(), "mtcae::root");
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("release.pub", &link).unwrap();
+    assert_eq!(mounted.root().trusted().unwrap().len(), 1, "within the root a link is what it is on the board");
 }
 
 #[test]

@@ -64,6 +64,8 @@ fn a_flash_says_what_is_true_and_does_nothing_twice() {
     for line in ["PORT: asking\n", "PORT: sending, ", "PORT: verifying, 100 % of ", "PORT: restarting\n"] {
         assert!(text.contains(line), "{line} is not in {text}");
     }
+    let looked = objects(&bench.said(&["flash", &bench.port, &bench.bundle, "--dry-run", "--json"])).pop().unwrap();
+    assert_eq!((&looked["course"], &looked["bytes"]), (&"nothing".into(), &0.into()), "{looked}");
     let again = bench.said(&["flash", &bench.port, &bench.bundle]);
     assert!(again.starts_with("exit code: 0\nbench runs edge 0.5.0 already, confirmed; nothing was done\n"), "{again}");
     assert_eq!(bench.board.happened().begins, 1);
@@ -277,6 +279,8 @@ fn a_mounted_root_is_flashed_like_a_board() {
     all += &said(&["flash", &target, &bundle]);
     all += &said(&["rollback", &target]);
     all += &said(&["logs", &target]);
+    let looked = objects(&said(&["flash", &target, &bundle, "--dry-run", "--json"])).pop().unwrap();
+    assert_eq!((&looked["course"], &looked["bytes"]), (&"nothing".into(), &0.into()), "{looked}");
     insta::assert_snapshot!("root", all.replace(&*root.canonicalize().unwrap().to_string_lossy(), "ROOT"));
     let object = objects(&said(&["status", &target, "--json"])).pop().unwrap();
     assert_eq!(

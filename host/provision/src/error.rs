@@ -91,6 +91,17 @@ pub enum ProvisionError {
         /// Path on the board.
         path: &'static str,
     },
+    /// What it trusts already does not fit what it gets.
+    #[error("with {path} on the board it would trust nobody: {reason}")]
+    TrustsNobody {
+        /// Path on the board.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The first version is encrypted to a key that only the board has.
+    #[error("the bundle is encrypted, and the board has a device key already, which does not leave it")]
+    KeyStays,
     /// Only root can say whose files are whose.
     #[error("the files of {place} belong to root and to mtcae, and only root can make them so")]
     NotRoot {

@@ -2,6 +2,7 @@
 
 use crate::Processor;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What is at one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +42,24 @@ pub struct Found {
     pub processor: Option<Processor>,
     /// First lines of [`DEVICE_PUBLIC`](crate::DEVICE_PUBLIC) and [`LINE_PUBLIC`](crate::LINE_PUBLIC), where they are there.
     pub lines: BTreeMap<String, String>,
-    /// Names in the folder of trusted keys.
-    pub trusted: Vec<String>,
+    /// What is in the folder of trusted keys.
+    pub trusted: Vec<TrustedFile>,
+}
+
+/// A file in the folder of trusted keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedFile {
+    /// Its name.
+    pub name: String,
+    /// Its text, or the beginning of a longer one; `None` for what cannot be read, and for what is no key by its name.
+    pub text: Option<String>,
+}
+
+impl TrustedFile {
+    /// Whether the firmware takes it for a key or a rotation.
+    pub fn counts(&self) -> bool {
+        Path::new(&self.name).extension().is_some_and(|ending| ending == "pub" || ending == "rotation")
+    }
 }
 
 impl Found {

@@ -25,12 +25,13 @@ mod root;
 mod script;
 mod ssh;
 mod target;
+mod trust;
 
 pub use blob::Blob;
 pub use board_file::BoardFile;
 pub use error::ProvisionError;
 pub use first::FirstVersion;
-pub use found::{Found, State};
+pub use found::{Found, State, TrustedFile};
 pub use item::{Item, Kind, Owner, Rule};
 pub use layout::*;
 pub use plan::{Action, Owners, Plan, Step};
@@ -40,6 +41,7 @@ pub use root::Root;
 pub use ssh::{Ssh, SshOptions};
 pub use target::{SshHost, Target};
 
+use mtcae_bundle::DeviceKey;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -68,6 +70,12 @@ pub trait Place {
 
     /// Whether a system runs there, which has to be told.
     fn runs(&self) -> bool;
+
+    /// The device key that it has, where that can be read from here: a running board keeps its own to itself.
+    ///
+    /// # Errors
+    /// When it is there and no good.
+    fn device_key(&self) -> Result<Option<DeviceKey>, ProvisionError>;
 
     /// Does what the plan has left to do, and looks whether it is as it has to be.
     ///

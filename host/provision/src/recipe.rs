@@ -2,7 +2,7 @@
 
 use crate::item::{Item, Kind, Owner, Rule};
 use crate::layout::*;
-use crate::{Blob, BoardFile, FirstVersion, Found, ProvisionError, State};
+use crate::{Blob, BoardFile, FirstVersion, Found, ProvisionError, State, trust};
 use mtcae_board_configs::{SYSUSERS, TMPFILES, UDEV_RULES, UNIT, USER_UNIT};
 use mtcae_update::DIRECTORIES;
 use std::collections::BTreeSet;
@@ -81,8 +81,9 @@ impl Recipe {
     /// All that the board has to have, in the order in which it gets it; `runs` says whether its system runs and is told.
     ///
     /// # Errors
-    /// `OtherKey`.
+    /// `OtherKey`, `TrustsNobody`.
     pub fn into_items(self, found: &Found, runs: bool) -> Result<Vec<Item>, ProvisionError> {
+        trust::check(&self.trusted, found)?;
         let has_version = Recipe::has_version(found);
         let first = self.first.filter(|_| !has_version);
         let starts = has_version || first.is_some();

@@ -1,10 +1,11 @@
 //! A board whose disk is mounted here.
 
 use crate::blob::sum;
-use crate::found::{Found, State};
+use crate::found::{Found, State, TrustedFile};
 use crate::item::{Item, Kind, Owner};
-use crate::layout::{DEVICE_PUBLIC, LINE_PUBLIC, TRUSTED, beside};
+use crate::layout::{DEVICE_KEY, DEVICE_PUBLIC, LINE_PUBLIC, TRUSTED, beside};
 use crate::{Action, Blob, Done, Owners, Place, Plan, Processor, ProvisionError, Step, Watch};
+use mtcae_bundle::{DeviceKey, KeyError, read_public, read_secret};
 use rustix::fs::syncfs;
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINE: u64 = 200;
 /// Programs that a system has, one of which tells its processor.
 const PROGRAMS: [&str; 4] = ["usr/bin/env", "usr/bin/dash", "usr/bin/bash", "usr/bin/busybox"];
-/// Files in the folder of trusted keys that are named.
+/// Files in the folder of trusted keys that are read, as many as the firmware reads.
 const MAX_NAMES: usize = 128;
 
 /// The mounted root of a board's disk.
@@ -84,6 +85,21 @@ impl Root {
         Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
     }
 
+    /// Where that really is, unless a link leads out of the root into this machine.
+    fn within(&self, place: &Path) -> Option<PathBuf> {
+        let real = place.canonicalize().ok()?;
+        real.starts_with(self.folder.canonicalize().ok()?).then_some(real)
+    }
+
+    fn trusted(&self, name: String) -> TrustedFile {
+        let place = self.at(TRUSTED).join(&name);
+        let mut file = TrustedFile { name, text: None };
+        if file.counts() {
+            file.text = self.within(&place).filter(|real| real.is_file()).and_then(|real| read_public(&real).ok());
+        }
+        file
+    }
+
     fn first_line(&self, path: &str) -> Option<String> {
         let mut text = String::new();
         File::open(self.at(path)).ok()?.take(MAX_LINE).read_to_string(&mut text).ok()?;
@@ -98,13 +114,14 @@ impl Place for Root {
             self.refuse_links_above(path)?;
             found.states.insert(path.clone(), self.state(path)?);
         }
-        found.processor = PROGRAMS.iter().find_map(|program| Processor::of_program(&self.folder.join(program)));
+        let mut programs = PROGRAMS.iter().filter_map(|program| self.within(&self.folder.join(program)));
+        found.processor = programs.find_map(|program| Processor::of_program(&program));
         for path in [DEVICE_PUBLIC, LINE_PUBLIC] {
             found.lines.extend(self.first_line(path).map(|line| (path.to_owned(), line)));
         }
         let names = fs::read_dir(self.at(TRUSTED)).into_iter().flatten().flatten().take(MAX_NAMES);
-        found.trusted = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        found.trusted.sort();
+        found.trusted = names.map(|entry| self.trusted(entry.file_name().to_string_lossy().into_owned())).collect();
+        found.trusted.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(found)
     }
 
@@ -114,6 +131,16 @@ impl Place for Root {
 
     fn runs(&self) -> bool {
         false
+    }
+
+    fn device_key(&self) -> Result<Option<DeviceKey>, ProvisionError> {
+        let path = self.at(DEVICE_KEY);
+        match read_secret(&path).and_then(|text| DeviceKey::from_secret_text(&text)) {
+            Ok(key) => Ok(Some(key)),
+            Err(KeyError::File { error, .. }) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(KeyError::File { path, error }) => Err(ProvisionError::Read { path, error }),
+            Err(error) => Err(ProvisionError::Read { path, error: io::Error::other(error) }),
+        }
     }
 
     fn apply(&mut self, plan: &Plan, watch: &mut Watch<'_>) -> Result<(), ProvisionError> {

@@ -1,6 +1,6 @@
 //! What a board's shell is told, and what it answers: pure text.
 
-use crate::found::{Found, State};
+use crate::found::{Found, State, TrustedFile};
 use crate::item::{Item, Kind};
 use crate::layout::{CONFIGURATION, DEVICE_PUBLIC, LAUNCHER, LINE_PUBLIC, SLOTS, TRUSTED, beside};
 use crate::{Action, Owners, Plan, Processor, Step};
@@ -20,6 +20,11 @@ look() {
   elif [ -f "$2" ]; then say "$1|file|$(stat -c '%a %u %g' -- "$2") $(sha256sum <"$2" | cut -d ' ' -f 1)"
   elif [ -e "$2" ]; then say "$1|other|"
   else say "$1|absent|"; fi
+}
+trusted() {
+  text=none
+  case $1 in *.pub | *.rotation) if [ -f "$1" ] && [ -r "$1" ]; then text=text$(head -c 1000 <"$1" | tr '\n|\000' '\001\002\002'); fi ;; esac
+  say "trusted|$text|${1##*/}"
 }
 line() { if [ -f "$2" ]; then say "line|$1 $(head -c 200 <"$2" | head -n 1)"; fi; }
 "#;
@@ -63,7 +68,7 @@ fn look_at(script: &mut String, paths: &BTreeSet<String>, prefix: &str) {
     }
     let _ = writeln!(
         script,
-        "for file in {}/*; do if [ -e \"$file\" ]; then say \"trusted|${{file##*/}}\"; fi; done",
+        "for file in {}/*; do if [ -e \"$file\" ] || [ -h \"$file\" ]; then trusted \"$file\"; fi; done",
         at(TRUSTED)
     );
     script.push_str("say end\n");
@@ -138,7 +143,7 @@ pub fn answer(text: &str, paths: &BTreeSet<String>) -> Result<Answer, String> {
                 let (path, line) = rest.split_once(' ').ok_or_else(wrong)?;
                 found.lines.insert(path.to_owned(), line.to_owned());
             }
-            "trusted" => found.trusted.push(rest.to_owned()),
+            "trusted" => found.trusted.push(trusted(rest).ok_or_else(wrong)?),
             "end" => {
                 if found.states.len() != paths.len() {
                     return Err(format!("{} of {} paths", found.states.len(), paths.len()));
@@ -152,6 +157,17 @@ pub fn answer(text: &str, paths: &BTreeSet<String>) -> Result<Answer, String> {
         }
     }
     Ok(answer)
+}
+
+/// A key's text has no `|`, and its end of a line is one here.
+fn trusted(text: &str) -> Option<TrustedFile> {
+    let (text, name) = text.split_once('|')?;
+    let text = match text.strip_prefix("text") {
+        Some(text) => Some(text.replace('\u{1}', "\n").replace('\u{2}', "|")),
+        None if text == "none" => None,
+        None => return None,
+    };
+    Some(TrustedFile { name: name.to_owned(), text })
 }
 
 fn system(text: &str, found: &mut Found, systemd: &mut bool) -> Option<()> {
@@ -234,7 +250,7 @@ mod tests {
         let sum = "0".repeat(64);
         let text = format!(
             "Welcome!\nmtcae|system|aarch64|990 980|systemd\nmtcae|0|absent|\nmtcae|1|folder|755 0 0\nmtcae|2|file|4755 0 990 {sum}\n\
-             mtcae|3|link|/x y|z\nmtcae|4|other|\nmtcae|line|/p age1x\nmtcae|trusted|a.pub\nmtcae|end\nbye\n"
+             mtcae|3|link|/x y|z\nmtcae|4|other|\nmtcae|line|/p age1x\nmtcae|trusted|textx\u{1}\u{2}|a.pub\nmtcae|trusted|none|b|c\nmtcae|end\nbye\n"
         );
         let answer = answer(&text, &paths).unwrap();
         let found = answer.found.unwrap();
@@ -242,7 +258,9 @@ mod tests {
         assert_eq!((found.service, found.processor), (Some((990, 980)), Processor::named("aarch64")));
         assert_eq!(*found.at("/c"), State::File { mode: 0o4755, owner: (0, 990), sha256: sum });
         assert_eq!(*found.at("/d"), State::Link("/x y|z".into()));
-        assert_eq!((found.lines["/p"].as_str(), found.trusted), ("age1x", vec!["a.pub".to_owned()]));
+        let key = TrustedFile { name: "a.pub".into(), text: Some("x\n|".into()) };
+        let other = TrustedFile { name: "b|c".into(), text: None };
+        assert_eq!((found.lines["/p"].as_str(), found.trusted), ("age1x", vec![key, other]));
 
         let without_end = super::answer("mtcae|system|z80| |\nmtcae|step|7\n", &paths).unwrap();
         assert_eq!((without_end.found, without_end.step), (None, Some(7)));
@@ -253,6 +271,7 @@ mod tests {
             "mtcae|end",
             "mtcae|step|x",
             "mtcae|system|",
+            "mtcae|trusted|a.pub",
         ] {
             assert!(super::answer(nonsense, &paths).is_err(), "{nonsense}");
         }

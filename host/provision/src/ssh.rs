@@ -4,6 +4,7 @@ use crate::found::Found;
 use crate::script::{self, Answer};
 use crate::target::SshHost;
 use crate::{Done, Owners, Place, Plan, ProvisionError, Watch};
+use mtcae_bundle::DeviceKey;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
@@ -203,6 +204,10 @@ impl Place for Ssh {
 
     fn runs(&self) -> bool {
         self.options.prefix.is_none()
+    }
+
+    fn device_key(&self) -> Result<Option<DeviceKey>, ProvisionError> {
+        Ok(None)
     }
 
     fn apply(&mut self, plan: &Plan, watch: &mut Watch<'_>) -> Result<(), ProvisionError> {

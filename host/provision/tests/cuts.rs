@@ -6,7 +6,7 @@ use common::bundle::signing_key;
 use common::tree::{Tree, assert_same, touched, tree};
 use common::{Desk, go_on, run};
 use mtcae_bundle::{Rotation, SigningKey, Standing, write_public};
-use mtcae_provision::{ProvisionError, Root};
+use mtcae_provision::{Place, ProvisionError, Root};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -79,6 +79,43 @@ fn a_board_trusts_what_it_is_given_beside_what_it_had() {
     let trust = mtcae_install::trusted_in(&folder).unwrap();
     let worth = [&old, &new].map(|key| trust.standing(key.public().as_bytes(), 7));
     assert_eq!(worth, [Standing::Retired, Standing::Trusted]);
+}
+
+#[test]
+fn a_board_that_would_then_trust_nobody_is_not_made() {
+    let desk = Desk::new();
+    let folder = desk.root().join("etc/mtcae/trusted");
+    std::fs::create_dir_all(&folder).unwrap();
+    let old = Rotation::sign(&SigningKey::from_seed(&[3; 32]), SigningKey::from_seed(&[4; 32]).public(), 7).unwrap();
+    write_public(&folder.join("old.rotation"), &old.to_string()).unwrap();
+    let before = tree(&desk.root());
+    let mut root = Root::new(&desk.root(), false).unwrap();
+    let refusal = |root: &mut Root| run(root, &desk, &mut go_on).unwrap_err().to_string();
+    let refused = refusal(&mut root);
+    let named = "with /etc/mtcae/trusted/old.rotation on the board it would trust nobody: the rotation from ";
+    assert!(refused.starts_with(named), "{refused}");
+    assert!(mtcae_install::trusted_in(&folder).is_err(), "the board says the same");
+    assert_same(&tree(&desk.root()), &before, "refused");
+    // A link that leads into this machine says nothing about the board.
+    std::fs::rename(folder.join("old.rotation"), desk.path("old.rotation")).unwrap();
+    std::os::unix::fs::symlink(desk.path("old.rotation"), folder.join("old.rotation")).unwrap();
+    assert!(refusal(&mut root).contains("leads out of the board"));
+}
+
+#[test]
+fn a_program_of_this_machine_does_not_tell_the_boards_processor() {
+    let desk = Desk::new();
+    let mut root = Root::new(&desk.root(), false).unwrap();
+    let mut processor = || root.look(&Default::default()).unwrap().processor;
+    assert!(processor().is_some());
+    let env = desk.root().join("usr/bin/env");
+    std::fs::rename(&env, desk.path("env")).unwrap();
+    std::os::unix::fs::symlink(desk.path("env"), &env).unwrap();
+    assert_eq!(processor(), None);
+    std::fs::rename(desk.path("env"), desk.root().join("usr/bin/busybox")).unwrap();
+    std::fs::remove_file(&env).unwrap();
+    std::os::unix::fs::symlink("busybox", &env).unwrap();
+    assert!(processor().is_some());
 }
 
 #[test]

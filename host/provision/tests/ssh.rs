@@ -110,6 +110,14 @@ fn what_is_in_the_way_is_named() {
     fs::write(root.join("etc/udev"), "").unwrap();
     insta::assert_snapshot!(bench.refusal(), @"/etc/udev on the board is a file or a link; it has to be a folder");
     fs::remove_file(root.join("etc/udev")).unwrap();
+    // What it trusts already, read there as the firmware reads it.
+    let trusted = root.join("etc/mtcae/trusted");
+    fs::create_dir_all(&trusted).unwrap();
+    let public = mtcae_bundle::SigningKey::from_seed(&[3; 32]).public().to_string();
+    fs::write(trusted.join("copy.pub"), format!("{public}\n{public}\n")).unwrap();
+    let refusal = bench.refusal();
+    assert!(refusal.starts_with("with /etc/mtcae/trusted/copy.pub on the board it would trust nobody: "), "{refusal}");
+    fs::write(trusted.join("copy.pub"), format!("{public}\n")).unwrap();
     let cp = bench.tool("cp");
     fs::write(&cp, "#!/bin/sh\ncase \"$2\" in *board.toml*) echo \"cp: error writing '$2': No space left on device\" >&2; exit 1;; esac\nexec /bin/cp \"$@\"\n").unwrap();
     fs::set_permissions(&cp, fs::Permissions::from_mode(0o755)).unwrap();

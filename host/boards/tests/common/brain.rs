@@ -57,6 +57,10 @@ pub struct Script {
     pub ends_after_ms: u64,
     /// A version is on trial from the start.
     pub on_trial: bool,
+    /// It runs a version that is confirmed, before which one with an older counter was.
+    pub older_before: bool,
+    /// No permit counts.
+    pub takes_no_permit: bool,
     pub log_lines: u64,
     /// It says now and then how it is.
     pub status: bool,
@@ -79,6 +83,8 @@ impl Default for Script {
             cut_by_rollback: false,
             ends_after_ms: 0,
             on_trial: false,
+            older_before: false,
+            takes_no_permit: false,
             log_lines: 12,
             status: true,
         }
@@ -171,6 +177,10 @@ impl Brain {
         };
         if script.on_trial {
             put(&mut slots, slot(2, "0.2.0", SlotState::Trial), SlotName::B);
+        }
+        if script.older_before {
+            let newer = slot(2, "0.2.0", SlotState::Confirmed).map(|slot| Slot { security_counter: 2, ..slot });
+            put(&mut slots, newer, SlotName::B);
         }
         Brain {
             script,
@@ -378,6 +388,9 @@ impl Brain {
         match down {
             Down::Hello => self.say(&self.hello()),
             Down::Ping(ping) => self.say(&Up::Pong(Pong { token: ping.token, board_us: now })),
+            Down::Permit(permit) if self.script.takes_no_permit => {
+                self.nack(permit.token, Reason::BadValue, "the permit expired at 86400 s (Unix)");
+            }
             Down::Permit(permit) => self.say(&Up::Ack(Ack { token: permit.token })),
             Down::LogsQuery(query) => self.logs(*query),
             Down::Camera(order) => match &order.action {
@@ -441,6 +454,10 @@ impl Brain {
     fn roll_back(&mut self, token: u32) {
         if self.slots.model.slots[1].is_none() {
             return self.nack(token, Reason::Failed, "there is no version to go back to");
+        }
+        if self.script.older_before {
+            let why = "the model has security counter 1, and this board accepts 2 or more";
+            return self.nack(token, Reason::BadValue, why);
         }
         let to = if self.slots.model.active == Some(SlotName::A) { SlotName::B } else { SlotName::A };
         let trial = self.slots.model.slots[1].as_ref().is_some_and(|slot| slot.state == SlotState::Trial);

@@ -65,13 +65,14 @@ pub fn look(target: &Target, bundle: &BundleFile, options: &Options) -> Result<(
     }
     let mut session = Session::open(target, &known_boards())?;
     let Prospect { board, course, there, .. } = prospect(&mut session, bundle, options.permit.as_ref())?;
-    let left = bundle.length().saturating_sub(there);
-    let (word, says) = match course {
+    let (word, left, says) = match course {
         Course::Send => {
-            ("send", format!("{left} of {} bytes of {title} would be sent, installed and tried", bundle.length()))
+            let left = bundle.length().saturating_sub(there);
+            let says = format!("{left} of {} bytes of {title} would be sent, installed and tried", bundle.length());
+            ("send", left, says)
         }
-        Course::Follow => ("follow", format!("{title} is on trial there already; its end would be waited for")),
-        Course::Nothing => ("nothing", format!("{title} runs there already, confirmed; nothing would be done")),
+        Course::Follow => ("follow", 0, format!("{title} is on trial there already; its end would be waited for")),
+        Course::Nothing => ("nothing", 0, format!("{title} runs there already, confirmed; nothing would be done")),
     };
     let object = json!({ "course": word, "board": board.device.as_str(), "bytes": left });
     Ok((format!("{}: {says}", board.device), object))
