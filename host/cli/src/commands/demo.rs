@@ -101,9 +101,9 @@ impl Args {
         };
         if !self.json {
             tell!("{report}\n");
-            if let Some(Broker { address, .. }) = &broker {
-                tell!("MQTT at {address}; look with: mosquitto_sub -p {} -v -t 'mtcae/#'\n", address.port());
-            }
+        }
+        if let Some(Broker { address, .. }) = &broker {
+            tell!("MQTT at {address}; look with: mosquitto_sub -p {} -v -t 'mtcae/#'\n", address.port());
         }
         let settings = monitor::Settings {
             port: name,

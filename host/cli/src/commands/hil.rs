@@ -136,7 +136,7 @@ impl RunArgs {
         self.can_write()?;
         let mut bench = bench(&self.target, &self.chosen)?;
         let (known, evaluate) = (known_boards(), bench.evaluate());
-        let stop = monitor::stop_on_signals()?;
+        let stop = monitor::stop_tidily_on_signals()?;
         let settings = Settings {
             seed: self.seed.unwrap_or_else(any_seed),
             quick: self.quick,

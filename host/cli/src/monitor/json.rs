@@ -24,7 +24,18 @@ impl<W: Write> Surface for JsonLines<W> {
 
 /// Writes `value` as one line, at once.
 pub fn line<W: Write>(out: &mut W, value: &Value) -> io::Result<()> {
-    writeln!(out, "{value}")?;
+    // A recording of somebody else's may hold what moves a terminal's cursor; JSON itself keeps only the first 32 out.
+    let text = value.to_string();
+    match text.contains(|c: char| matches!(c, '\x7f'..='\u{9f}')) {
+        false => writeln!(out, "{text}")?,
+        true => {
+            let escaped = |c: char| match c {
+                '\x7f'..='\u{9f}' => format!("\\u{:04x}", u32::from(c)),
+                c => c.to_string(),
+            };
+            writeln!(out, "{}", text.chars().map(escaped).collect::<String>())?;
+        }
+    }
     out.flush()
 }
 
@@ -81,6 +92,15 @@ mod tests {
     use super::*;
     use crate::monitor::sample;
     use mtcae_wire::{Report, Up};
+
+    #[test]
+    fn nothing_that_moves_a_cursor_comes_out() {
+        let mut out = Vec::new();
+        line(&mut out, &json!({ "error": "\u{9b}2J\u{7f}\u{1b}ä" })).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, "{\"error\":\"\\u009b2J\\u007f\\u001bä\"}\n");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["error"], "\u{9b}2J\u{7f}\u{1b}ä");
+    }
 
     fn lines(events: Vec<LinkEvent>) -> String {
         let mut out = JsonLines(Vec::new());

@@ -112,15 +112,31 @@ pub struct Settings {
     pub stop: Arc<AtomicBool>,
 }
 
-/// A flag that SIGINT, SIGTERM and SIGHUP set, so that the terminal is put back in order before the program ends.
+/// A flag that SIGINT, SIGTERM and SIGHUP set, so that the terminal is put back in order before the program ends. A second signal
+/// ends it as it is: a read from a pipe or a write to one may wait for ever, and nobody looks at the flag then.
 pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, stop.clone())
-            .map_err(|reason| Failure::System { what: "listen for signals", reason })?;
+    for signal in STOPPING {
+        // In this order, or the first would end it.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, stop.clone()).map_err(no_signals)?;
+        signal_hook::flag::register(signal, stop.clone()).map_err(no_signals)?;
     }
     Ok(stop)
+}
+
+/// The same for a program with others to put away, which no second signal may keep from it.
+pub fn stop_tidily_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in STOPPING {
+        signal_hook::flag::register(signal, stop.clone()).map_err(no_signals)?;
+    }
+    Ok(stop)
+}
+
+const STOPPING: [i32; 3] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP];
+
+fn no_signals(reason: io::Error) -> Failure {
+    Failure::System { what: "listen for signals", reason }
 }
 
 /// Monitors `line`, which `open` opens again when it is lost, also on the surfaces `beside`; gives what was known at the

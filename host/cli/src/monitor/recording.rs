@@ -17,6 +17,8 @@ pub struct Recording {
     path: PathBuf,
     /// Taken at the end.
     recorder: Option<Recorder<File>>,
+    /// Entries that it begins with, whatever comes.
+    empty: u64,
 }
 
 impl Recording {
@@ -29,13 +31,26 @@ impl Recording {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let began = u64::try_from(now.as_nanos()).unwrap_or_default();
         let recorder = Recorder::new(file, port, began, max_bytes).map_err(|error| failure(path, error))?;
-        Ok(Self { path: path.to_owned(), recorder: Some(recorder) })
+        let empty = recorder.written().entries;
+        Ok(Self { path: path.to_owned(), recorder: Some(recorder), empty })
     }
 
     fn with(&mut self, does: impl FnOnce(&mut Recorder<File>) -> Result<(), WriteError>) -> Result<bool, Failure> {
         let Some(recorder) = &mut self.recorder else { return Ok(false) };
         does(recorder).map_err(|error| failure(&self.path, error))?;
         Ok(recorder.full().is_none())
+    }
+}
+
+impl Drop for Recording {
+    /// What ends before its time is whole as far as it came, and a file that nothing came into stands in nobody's way.
+    fn drop(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        if recorder.written().entries == self.empty {
+            let _ = std::fs::remove_file(&self.path);
+        } else {
+            let _ = recorder.finish();
+        }
     }
 }
 
@@ -103,6 +118,20 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
+    fn a_file_that_nothing_came_into_does_not_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mcap");
+        drop(Recording::create(&path, false, "p", 1 << 20).ok().unwrap());
+        assert!(!path.exists());
+        let mut begun = Recording::create(&path, false, "p", 1 << 20).ok().unwrap();
+        let (connected, view) = (LinkEvent::Connected, View::new("p", Duration::ZERO));
+        begun.event(Duration::ZERO, &connected, &view).ok().unwrap();
+        drop(begun);
+        let mut reader = mtcae_record::Reader::new(File::open(&path).unwrap()).unwrap();
+        assert!(reader.next_entry().unwrap().is_some() && reader.cut_at().is_none());
+    }
+
+    #[test]
     fn what_is_there_stays_unless_it_is_to_go() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.mcap");
@@ -114,7 +143,7 @@ mod tests {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(refused(&link, true).to_string().contains("no ordinary file"));
-        Recording::create(&path, true, "p", 1 << 20).unwrap();
+        let _begun = Recording::create(&path, true, "p", 1 << 20).unwrap();
         assert!(std::fs::read(&path).unwrap().starts_with(b"\x89MCAP"));
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
