@@ -2,9 +2,10 @@
 
 use crate::error::InstallError;
 use crate::plan::plan;
+use crate::sealed::SEALED_FILE;
 use crate::sink::{Copier, SlotSink, Sum};
 use mtcae_bundle::{BundleManifest, Content, DeviceKey, Discard, Reader, Target, Trust};
-use mtcae_update::{Confirm, Digest, Permit, Plan, Store, Updater};
+use mtcae_update::{Confirm, Digest, Kind, Permit, Plan, Store, Updater};
 use std::io::{Read, Seek};
 
 /// What a board takes, and how.
@@ -106,16 +107,16 @@ fn write<S: Store, R: Read + Seek>(
     let mut sink = SlotSink::new(updater, plan, progress);
     let unpacked = Reader::open(&mut *bundle, rules.trust)?.accept(&target(rules))?.unpack(rules.keys, &mut sink);
     let trouble = sink.trouble.take();
-    match (unpacked, trouble) {
+    let encrypted = match (unpacked, trouble) {
         (_, Some(error)) => return Err(error.into()),
         (Err(error), None) => return Err(error.into()),
-        (Ok(_), None) => {}
-    }
-    match plan.parts.iter().position(|part| part.name == crate::SEALED_FILE) {
-        Some(part) => {
+        (Ok(manifest), None) => manifest.is_encrypted(),
+    };
+    match plan.parts.iter().position(|part| part.kind == Kind::Model && part.name == SEALED_FILE) {
+        Some(part) if encrypted => {
             bundle.rewind().map_err(InstallError::Read)?;
             Copier { updater, plan, progress }.copy(part, bundle)
         }
-        None => Ok(()),
+        _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::sealed::SEALED_FILE;
 use mtcae_bundle::{BundleManifest, Content};
-use mtcae_update::{Confirm, Digest, Kind, Part, Plan};
+use mtcae_update::{Confirm, Digest, Kind, MAX_VERSION, Part, Plan};
 
 /// The slot of a part; `None` for what no slot needs: texts of a bundle without a model.
 pub(crate) fn kind_of(content: &Content, with_model: bool) -> Option<Kind> {
@@ -14,6 +14,15 @@ pub(crate) fn kind_of(content: &Content, with_model: bool) -> Option<Kind> {
         | Content::ReferenceClip
         | Content::ReferenceAnswer => Some(Kind::Model),
         Content::Document => with_model.then_some(Kind::Model),
+    }
+}
+
+/// Name and version, the name cut where both have no room: two versions never look the same.
+fn called(name: &str, version: &str) -> String {
+    let room = MAX_VERSION.saturating_sub(version.len() + 1);
+    match name.chars().take(room).collect::<String>() {
+        name if name.is_empty() => version.to_owned(),
+        name => format!("{name} {version}"),
     }
 }
 
@@ -32,7 +41,6 @@ pub fn plan(manifest: &BundleManifest, len: u64, origin: Digest, confirm: Confir
     if sealed && with_model {
         parts.push(Part { kind: Kind::Model, name: SEALED_FILE.to_owned(), len, sha256: origin });
     }
-    let version = format!("{} {}", manifest.name, manifest.version);
-    let version = version.chars().take(mtcae_update::MAX_VERSION).collect();
+    let version = called(&manifest.name, &manifest.version.to_string());
     Plan { version, counter: manifest.security_counter.into(), origin, confirm, parts }
 }

@@ -30,13 +30,14 @@ impl Unsealed {
     }
 }
 
-/// Verifies a sealed bundle and unpacks its model into memory. The board it is for was checked when it was installed.
+/// Verifies a sealed bundle and unpacks its model into memory. The board it is for was checked when it was installed, and
+/// so was whether its key still counted: one that was replaced since still opens it.
 ///
 /// # Errors
-/// When it is damaged, not trusted, no key opens it, or a part has more than 256 MiB.
+/// When it is damaged, its key was never trusted, no key opens it, or a part has more than 256 MiB.
 pub fn unseal(source: impl Read, trust: &Trust, keys: &[DeviceKey]) -> Result<Unsealed, InstallError> {
     let mut unsealed = Unsealed::default();
-    Reader::open(source, trust)?.accept_for_host().unpack(keys, &mut unsealed).map_err(|error| match error {
+    Reader::open_installed(source, trust)?.unpack(keys, &mut unsealed).map_err(|error| match error {
         BundleError::Sink { part, error } => {
             BundleError::Contents { part, reason: format!("{error}; accepted: at most {MAX_BYTES} bytes") }
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Files looked at, at most.
+/// Keys and rotations in a folder, at most.
 const MOST: usize = 128;
 
 /// Why a board trusts nobody.
@@ -22,6 +22,14 @@ pub enum TrustError {
         #[source]
         error: io::Error,
     },
+    /// Some would be left out, and a rotation among them would let a retired key count again.
+    #[error("{path} has {found} files *.pub and *.rotation; accepted are at most {MOST}; remove those of no use")]
+    Many {
+        /// The folder.
+        path: PathBuf,
+        /// How many.
+        found: usize,
+    },
     /// A file in it is not what its name says, or keys and rotations contradict each other.
     #[error("{path}: {error}")]
     Key {
@@ -37,15 +45,21 @@ pub enum TrustError {
 /// under two names, as a person copies it under one and `mtcae provision` under another.
 ///
 /// # Errors
-/// When there is no key, or any of the files is no good: a board with a damaged key does not guess.
+/// When there is no key, there are more than 128 files, or any of them is no good: a board with a damaged key does not guess.
 pub fn trusted_in(folder: &Path) -> Result<Trust, TrustError> {
     let unreadable = |error| TrustError::Folder { path: folder.to_owned(), error };
+    let ending = |path: &Path, ending: &str| path.extension().is_some_and(|found| found == ending);
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)?.take(MOST) {
-        files.push(entry.map_err(unreadable)?.path());
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if ending(&path, "pub") || ending(&path, "rotation") {
+            files.push(path);
+        }
+    }
+    if files.len() > MOST {
+        return Err(TrustError::Many { path: folder.to_owned(), found: files.len() });
     }
     files.sort();
-    let ending = |path: &Path, ending: &str| path.extension().is_some_and(|found| found == ending);
     let mut keys: Vec<PublicKey> = Vec::new();
     let mut rotations: Vec<Rotation> = Vec::new();
     for path in &files {
@@ -55,7 +69,7 @@ pub fn trusted_in(folder: &Path) -> Result<Trust, TrustError> {
             if !keys.contains(&key) {
                 keys.push(key);
             }
-        } else if ending(path, "rotation") {
+        } else {
             rotations.push(read_public(path).and_then(|text| text.parse()).map_err(wrong)?);
         }
     }

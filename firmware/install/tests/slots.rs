@@ -2,7 +2,7 @@
 
 use mtcae_bundle::*;
 use mtcae_contract::{ClipSpec, Framing, LabelSet, Manifest, Precision, Sampling};
-use mtcae_install::{InstallError, Installed, Rules, SEALED_FILE, install, unseal};
+use mtcae_install::{InstallError, Installed, Rules, SEALED_FILE, install, plan, unseal};
 use mtcae_update::sim::{CutMode, SimStore, Trouble};
 use mtcae_update::{
     Choice, Confirm, DAEMON_FILE, DIRECTORIES, Depth, Kind, Permit, State, UpdateError, Updater, Verdict,
@@ -29,15 +29,17 @@ struct Recipe {
     target: &'static str,
     with: [bool; 2],
     recipients: Vec<Recipient>,
+    document: Option<&'static str>,
 }
 
 impl Recipe {
     fn new(counter: u32) -> Recipe {
-        Recipe { counter, board: "pc", signer: 1, target: TARGET, with: [true; 2], recipients: Vec::new() }
+        let recipients = Vec::new();
+        Recipe { counter, board: "pc", signer: 1, target: TARGET, with: [true; 2], recipients, document: None }
     }
 
-    fn build(&self) -> Vec<u8> {
-        let manifest = Manifest {
+    fn manifest(&self) -> Manifest {
+        Manifest {
             format: 1,
             name: "edge".into(),
             version: format!("0.{}.0", self.counter),
@@ -50,14 +52,16 @@ impl Recipe {
             mean: [0.5; 3],
             std: [0.5; 3],
             artifacts: Vec::new(),
-        };
-        let [model, daemon] = self.with;
-        let description = Description {
+        }
+    }
+
+    fn description(&self) -> Description {
+        Description {
             name: "edge".into(),
             version: Version::new(0, self.counter.into(), 0),
             security_counter: self.counter,
             boards: vec![self.board.into()],
-            model: model.then(|| ModelDescription::from(&manifest)),
+            model: self.with[0].then(|| ModelDescription::from(&self.manifest())),
             metrics: Vec::new(),
             provenance: Provenance {
                 built_unix_s: 1_767_225_600,
@@ -66,13 +70,17 @@ impl Recipe {
                 data: Vec::new(),
             },
             licences: vec![Licence { covers: "weights".into(), terms: "MIT".into() }],
-        };
+        }
+    }
+
+    fn build(&self) -> Vec<u8> {
+        let [model, daemon] = self.with;
         let bytes =
             |len: usize| -> Vec<u8> { (0..len).map(|i| (i * 7 + i / 251) as u8 ^ self.counter as u8).collect() };
         let mut parts = Vec::new();
         if model {
             let precision = Content::Model { precision: Precision::Fp32, engines: vec!["tract".into()] };
-            parts.push(("manifest.toml", Content::ModelManifest, manifest.to_toml().unwrap().into_bytes()));
+            parts.push(("manifest.toml", Content::ModelManifest, self.manifest().to_toml().unwrap().into_bytes()));
             parts.push(("edge.fp32.onnx", precision, bytes(900)));
             parts.push(("reference.clip", Content::ReferenceClip, bytes(80)));
             parts.push(("reference.json", Content::ReferenceAnswer, bytes(50)));
@@ -81,7 +89,8 @@ impl Recipe {
             let firmware = Content::Firmware { target: self.target.into(), version: Version::new(0, 1, 0) };
             parts.push((DAEMON_FILE, firmware, bytes(400)));
         }
-        let mut builder = Builder::new(description, &self.recipients, Cursor::new(Vec::new()));
+        parts.extend(self.document.map(|name| (name, Content::Document, bytes(30))));
+        let mut builder = Builder::new(self.description(), &self.recipients, Cursor::new(Vec::new()));
         for (name, content, bytes) in parts {
             builder.add(name, content, Compression::Zstd, &mut bytes.as_slice()).unwrap();
         }
@@ -318,4 +327,85 @@ fn an_encrypted_model_lies_sealed_in_its_slot() {
         flips += 1;
     }
     assert!(flips >= 60, "{flips}");
+}
+
+#[test]
+fn a_rotation_leaves_an_encrypted_model_that_runs_alone() {
+    let device = DeviceKey::generate().unwrap();
+    let recipe = |counter| Recipe { recipients: vec![device.recipient()], ..Recipe::new(counter) };
+    let mut board = Board::running();
+    let keys = std::slice::from_ref(&device);
+    let sealed = recipe(6).build();
+    let rotated = |from| trust().rotated(&[Rotation::sign(&key(1), key(2).public(), from).unwrap()]).unwrap();
+    for from in [0, 6, 7] {
+        let model = unseal(sealed.as_slice(), &rotated(from), keys).unwrap();
+        assert!(model.part("edge.fp32.onnx").is_some(), "from {from}");
+    }
+    // What is installed is judged by the rotation still, and a key that was never trusted opens nothing.
+    let (trust, confirm) = (rotated(6), Confirm::BySelfTest);
+    let rules = Rules { family: "pc", target: Some(TARGET), trust: &trust, keys, confirm, permit: None };
+    let again = install(&mut board.updater, &mut Cursor::new(recipe(7).build()), &rules, &mut |_, _| {}).unwrap_err();
+    assert!(matches!(again, InstallError::Bundle(BundleError::RetiredKey { .. })), "{again}");
+    let stranger = Recipe { signer: 3, ..recipe(6) }.build();
+    let unknown = unseal(stranger.as_slice(), &trust, keys).map(|_| ()).unwrap_err();
+    assert!(matches!(unknown, InstallError::Bundle(BundleError::UnknownKey { .. })), "{unknown}");
+    let mut forged = sealed;
+    forged[FIXED_LEN + 32] ^= 1;
+    let forged = unseal(forged.as_slice(), &trust, keys).map(|_| ()).unwrap_err();
+    assert!(matches!(forged, InstallError::Bundle(BundleError::Signature { .. })), "{forged}");
+}
+
+/// `bundle` with a part of another name of the same length, signed again: by a tool that did not know of reserved names.
+fn renamed(bundle: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let manifest = FIXED_LEN + SIGNER_LEN;
+    let end = manifest + u32::from_le_bytes(bundle[12..16].try_into().unwrap()) as usize;
+    let text = std::str::from_utf8(&bundle[manifest..end]).unwrap();
+    assert_eq!((text.matches(from).count(), from.len()), (1, to.len()));
+    let text = text.replace(from, to);
+    let message = [&bundle[..FIXED_LEN], key(1).public().as_bytes(), text.as_bytes()].concat();
+    let signature = key(1).sign("bundle v1", &message);
+    [&bundle[..FIXED_LEN + 32], &signature, text.as_bytes(), &bundle[end..]].concat()
+}
+
+#[test]
+fn a_part_cannot_take_the_name_of_a_file_of_the_slots() {
+    let mut board = Board::running();
+    let before = board.files();
+    board.keys = vec![DeviceKey::generate().unwrap()];
+    for (name, like) in
+        [(SEALED_FILE, "model.card"), ("seal", "card"), ("seal.new", "card.new"), ("seal.with", "card-with")]
+    {
+        for recipients in [Vec::new(), vec![board.keys[0].recipient()]] {
+            let recipe = Recipe { recipients, document: Some(like), ..Recipe::new(6) };
+            let refused = board.take(&renamed(&recipe.build(), like, name)).unwrap_err();
+            assert!(matches!(refused, InstallError::Bundle(BundleError::Value { .. })), "{refused}");
+            assert_eq!(board.files(), before, "{refused}");
+        }
+        let mut builder = Builder::new(Recipe::new(6).description(), &[], Cursor::new(Vec::new()));
+        let refused = builder.add(name, Content::Document, Compression::None, &mut &b"x"[..]).unwrap_err();
+        let said = refused.to_string().replace(&format!("{name:?}"), "NAME");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(said, @"bundle manifest key `parts.name` is NAME; accepted: any other than model.mtcb, seal, seal.new, seal.with, which are files of a slot itself");
+        }
+    }
+}
+
+#[test]
+fn the_name_is_cut_and_never_the_version() {
+    let bundle = Recipe::new(6).build();
+    let manifest = Reader::open(bundle.as_slice(), &trust()).unwrap().manifest().clone();
+    let planned = |name: &str, version: &str| {
+        let manifest = BundleManifest { name: name.into(), version: version.parse().unwrap(), ..manifest.clone() };
+        plan(&manifest, 1, mtcae_update::Digest::of(b""), Confirm::BySelfTest)
+    };
+    let name = "a-name-of-24-characters-";
+    assert_eq!(planned("edge", "0.4.0").version, "edge 0.4.0");
+    assert_eq!(planned(name, "10.20.30-rc.11").version, "a-name-of-24-char 10.20.30-rc.11");
+    assert_eq!(planned(name, "1.0.0-rc.1+20261128a").version, "a-name-of-2 1.0.0-rc.1+20261128a");
+    for (len, fits) in [(30, true), (31, true), (32, true), (33, false)] {
+        let version = format!("1.0.0-{}", "r".repeat(len - 6));
+        let planned = planned(name, &version);
+        assert!(planned.version.ends_with(&version), "{}", planned.version);
+        assert_eq!(planned.check().is_ok(), fits, "{}", planned.version);
+    }
 }

@@ -1,6 +1,6 @@
 //! What the slots hold, for those who ask; nothing here writes.
 
-use crate::record::{Outcome, Record, Work};
+use crate::record::{Outcome, Record, Why, Work};
 use crate::seal::{self, Seal};
 use crate::{Digest, Kind, Pair, Slot, State, Store, UpdateError, Updater};
 
@@ -20,7 +20,7 @@ pub enum Standing {
     Ready,
     /// On trial.
     Trial,
-    /// Confirmed, now or before.
+    /// Confirmed, now or before; it cannot always be gone back to.
     Confirmed,
     /// Given up; it is not started again.
     Failed,
@@ -93,13 +93,16 @@ impl<S: Store> Updater<S> {
         let record = self.record()?;
         let mut slots = [const { [const { None }; 2] }; 2];
         for kind in Kind::ALL {
+            let mut seals = [const { None }; 2];
             for slot in Slot::ALL {
-                let Some((seal, _)) = seal::read(&mut self.store, kind, slot)? else { continue };
-                if record.seal(kind, slot).is_none() {
-                    continue;
-                }
-                let Seal { version, counter, origin, .. } = seal;
-                let standing = standing(&record, kind, slot);
+                let seal = seal::read(&mut self.store, kind, slot)?.filter(|_| record.seal(kind, slot).is_some());
+                seals[slot.index()] = seal.map(|(seal, _)| seal);
+            }
+            let sequences = seals.each_ref().map(|seal| seal.as_ref().map(|seal| seal.sequence));
+            for (slot, seal) in Slot::ALL.into_iter().zip(seals) {
+                let Some(Seal { version, counter, origin, .. }) = seal else { continue };
+                let followed = sequences[slot.other().index()] > sequences[slot.index()];
+                let standing = standing(&record, kind, slot, followed);
                 slots[kind.index()][slot.index()] = Some(Held { version, counter, origin, standing });
             }
         }
@@ -138,7 +141,8 @@ impl<S: Store> Updater<S> {
     }
 }
 
-fn standing(record: &Record, kind: Kind, slot: Slot) -> Standing {
+/// `followed`: what the other slot holds came after it.
+fn standing(record: &Record, kind: Kind, slot: Slot, followed: bool) -> Standing {
     let holds = |pair: Option<Pair>| pair.is_some_and(|pair| pair.slot(kind) == slot);
     let new = record.update().map(|update| update.pair);
     match record.work {
@@ -146,6 +150,8 @@ fn standing(record: &Record, kind: Kind, slot: Slot) -> Standing {
         Work::Ready(_) if holds(new) => Standing::Ready,
         Work::Trial { .. } if holds(new) => Standing::Trial,
         _ if holds(record.previous) => Standing::Confirmed,
+        // An update goes beside what is confirmed: this was, until that update took its place.
+        _ if followed && record.last != Outcome::RolledBack(Why::Damage) => Standing::Confirmed,
         _ => Standing::Failed,
     }
 }

@@ -17,6 +17,19 @@ pub enum StoreError {
         /// What was to be written.
         path: String,
     },
+    /// It is another user's: mostly root's, after a tool was run as root.
+    #[error(
+        "{path} belongs to {owner} and is closed to {user}, who runs this; on the board `systemd-tmpfiles --create` \
+         gives it back, or run this as {owner}"
+    )]
+    Denied {
+        /// What was to be read or written.
+        path: String,
+        /// Whose it is.
+        owner: String,
+        /// Who may not use it.
+        user: String,
+    },
     /// The medium failed, or did not answer in time.
     #[error("{path}: {what}; try again, and look for errors of the disk")]
     Io {
@@ -46,6 +59,8 @@ pub enum StoreError {
 /// Paths are `name` or `folder/name`; the root folder is `""`. Nothing is durable before it is synced: bytes and lengths
 /// by [`Store::sync_file`], names by [`Store::sync_dir`] of their folder. Unsynced changes may become durable all the
 /// same, in part and in any order.
+///
+/// Where files have owners, any operation may fail with `Denied`.
 pub trait Store {
     /// Makes an empty file, in place of the one of that name.
     ///

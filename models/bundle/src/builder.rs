@@ -6,6 +6,7 @@ use crate::header::Front;
 use crate::limits::{MAX_PART, MAX_PARTS, MAX_WINDOW_LOG};
 use crate::manifest::FORMAT;
 use crate::seal::sealing;
+use crate::validate::{check_new_version, check_not_reserved};
 use crate::{
     BundleError, BundleManifest, Compression, Content, Digest, Licence, Metric, ModelDescription, Part, Provenance,
     Recipient, SigningKey,
@@ -67,7 +68,7 @@ impl<S: Read + Write + Seek> Builder<S> {
     /// Packs all of `plain` as the next part.
     ///
     /// # Errors
-    /// When reading or staging fails, or there are too many parts or bytes.
+    /// When reading or staging fails, there are too many parts or bytes, or the name is one of a slot's own files.
     pub fn add(
         &mut self,
         name: &str,
@@ -75,6 +76,7 @@ impl<S: Read + Write + Seek> Builder<S> {
         compression: Compression,
         plain: &mut dyn Read,
     ) -> Result<&Part, BundleError> {
+        check_not_reserved(name)?;
         if self.manifest.parts.len() >= MAX_PARTS {
             let found = MAX_PARTS as u64 + 1;
             let (what, accepted) = ("the number of parts".to_owned(), format!("1 to {MAX_PARTS}"));
@@ -95,6 +97,7 @@ impl<S: Read + Write + Seek> Builder<S> {
     /// # Errors
     /// When a value of the manifest is out of bounds, there are no keys or too many, or writing fails.
     pub fn finish(mut self, keys: &[&SigningKey], bundle: &mut dyn Write) -> Result<BundleManifest, BundleError> {
+        check_new_version(&self.manifest.version)?;
         let front = Front::signed(self.manifest.to_bytes()?, keys)?;
         let write = || BundleError::io("writing the bundle");
         bundle.write_all(&front.to_bytes()).map_err(write())?;

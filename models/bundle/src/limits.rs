@@ -22,7 +22,9 @@ pub const MAX_NAME: usize = 24;
 pub const MAX_FAMILY: usize = 32;
 /// Longest name of a part, bytes.
 pub const MAX_PART_NAME: usize = 64;
-/// Longest free text and longest version, bytes.
+/// Longest version of a bundle that is made, bytes: what the line to a board has room for. Older ones are read all the same.
+pub const MAX_VERSION: usize = 20;
+/// Longest free text and longest version that is read, bytes.
 pub const MAX_TEXT: usize = 200;
 /// Most board families a bundle is for.
 pub const MAX_BOARDS: usize = 16;

@@ -46,6 +46,17 @@ impl<R: Read> Reader<R> {
         Err(BundleError::RetiredKey { key: key.to_string(), from, counter: reader.manifest.security_counter })
     }
 
+    /// The same for a bundle that lies in a slot: it was judged, and taken, when it was installed. Its key may have been
+    /// replaced since, and a rotation must not keep what runs from starting again.
+    ///
+    /// # Errors
+    /// As [`Reader::open`], except that a retired key counts.
+    pub fn open_installed(mut source: R, trust: &Trust) -> Result<Accepted<R>, BundleError> {
+        let front = Front::read(&mut source)?;
+        front.check_known(trust)?;
+        Reader::checked(source, &front, trust).map(Accepted)
+    }
+
     /// The same whoever has signed it: for showing it to a person, never for using it.
     pub(crate) fn open_for_display(mut source: R, trust: &Trust) -> Result<Reader<R>, BundleError> {
         let front = Front::read(&mut source)?;
@@ -117,7 +128,8 @@ impl<R> Debug for Reader<R> {
     }
 }
 
-/// A bundle that is signed by a trusted key and is for this board. Only such a one can be unpacked.
+/// A bundle that is signed by a trusted key and is for this board, or was when it was installed. Only such a one can be
+/// unpacked.
 #[derive(Debug)]
 pub struct Accepted<R>(Reader<R>);
 

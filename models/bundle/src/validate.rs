@@ -127,10 +127,26 @@ impl BundleManifest {
     }
 }
 
+/// Names of a slot's own files, which no part may have.
+const RESERVED: [&str; 4] = ["model.mtcb", "seal", "seal.new", "seal.with"];
+
+/// What is asked of a version when a bundle is made, and not when it is read: boards run older ones.
+pub(crate) fn check_new_version(version: &semver::Version) -> Result<(), BundleError> {
+    let version = version.to_string();
+    let accepted = format!("a version of at most {MAX_VERSION} characters, which a board shows whole");
+    check("version", quoted(&version), version.len() <= MAX_VERSION, &accepted)
+}
+
+pub(crate) fn check_not_reserved(name: &str) -> Result<(), BundleError> {
+    let accepted = format!("any other than {}, which are files of a slot itself", RESERVED.join(", "));
+    check("parts.name", quoted(name), !RESERVED.contains(&name), &accepted)
+}
+
 impl Part {
     fn validate(&self, encrypted: bool) -> Result<(), BundleError> {
         let name = "1 to 64 of letters, digits, `.`, `-`, `_`, not starting with `.`";
         check("parts.name", quoted(&self.name), is_file_name(&self.name), name)?;
+        check_not_reserved(&self.name)?;
         let key = |key: &str| format!("parts[{}].{key}", self.name);
         let length = |name: &str, len: u64| {
             check(&key(name), len, (1..=MAX_PART).contains(&len), &format!("1 to {MAX_PART} bytes"))

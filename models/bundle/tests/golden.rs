@@ -63,7 +63,7 @@ fn golden_bundles_open() {
 #[test]
 fn limits_are_those_of_the_readme() {
     let readme = include_str!("../README.md");
-    let limits: [(&str, u64); 19] = [
+    let limits: [(&str, u64); 20] = [
         ("MAX_MANIFEST", MAX_MANIFEST.into()),
         ("MAX_SIGNERS", MAX_SIGNERS.into()),
         ("MAX_PARTS", MAX_PARTS as u64),
@@ -75,6 +75,7 @@ fn limits_are_those_of_the_readme() {
         ("MAX_NAME", MAX_NAME as u64),
         ("MAX_FAMILY", MAX_FAMILY as u64),
         ("MAX_PART_NAME", MAX_PART_NAME as u64),
+        ("MAX_VERSION", MAX_VERSION as u64),
         ("MAX_TEXT", MAX_TEXT as u64),
         ("MAX_BOARDS", MAX_BOARDS as u64),
         ("MAX_ENGINES", MAX_ENGINES as u64),

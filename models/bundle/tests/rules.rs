@@ -40,6 +40,10 @@ fn a_rotation_moves_trust_from_its_counter_on() {
     taken(&signed(2, 2)).expect("the new key, before");
     taken(&signed(2, 3)).expect("the new key, after");
     insta::assert_snapshot!(taken(&signed(1, 3)).unwrap_err(), @"signed by 34750f98bd59fcfc, which a rotation replaced for security counters from 3; this bundle has 3; sign it with the new key");
+    // In a slot the old key opens still what it signed; a stranger's opens nothing.
+    Reader::open_installed(signed(1, 3).as_slice(), &rotated).unwrap().unpack(&[], &mut Discard).unwrap();
+    let stranger = Reader::open_installed(signed(9, 3).as_slice(), &rotated).unwrap_err();
+    assert_eq!(kind(&stranger), "UnknownKey");
     // A board that has not heard of the rotation yet takes a bundle that both have signed, and so does one that has.
     let both = with(Compression::None, |_| (), &[&key(1), &key(2)]);
     taken(&both).unwrap();
@@ -239,6 +243,13 @@ fn a_folder_appears_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_longer_version_of_before_is_read_still() {
+    let pieces = pieces(&build(1, Compression::Zstd, &[]));
+    let longer = pieces.changed(|manifest| manifest.version = "1.0.0-rc.1+20261128.0600".parse().unwrap()).sign();
+    take_with(&longer, &trust(), &target()).unwrap();
+}
+
+#[test]
 fn a_builder_refuses_what_a_reader_would() {
     let build = |change: fn(&mut Description), keys: &[&SigningKey]| {
         let mut description = description();
@@ -253,6 +264,7 @@ fn a_builder_refuses_what_a_reader_would() {
     insta::assert_snapshot!(build(|d| d.boards = vec!["b".repeat(MAX_FAMILY), "c".repeat(MAX_FAMILY + 1)], &[&key(1)]), @r#"bundle manifest key `boards` is "ccccccccccccccccccccccccccccccccc"; accepted: 1 to 32 of a-z, 0-9, - and _"#);
     insta::assert_snapshot!(build(|d| d.metrics[0].value = f32::NAN, &[&key(1)]), @"bundle manifest key `metrics.value` is NaN; accepted: a finite number");
     insta::assert_snapshot!(build(|d| d.licences.clear(), &[&key(1)]), @"bundle manifest key `licences` is a list of 0; accepted: a list of 1 to 32");
+    insta::assert_snapshot!(build(|d| d.version = "1.0.0-rc.1+2026-11-28".parse().unwrap(), &[&key(1)]), @r#"bundle manifest key `version` is "1.0.0-rc.1+2026-11-28"; accepted: a version of at most 20 characters, which a board shows whole"#);
     insta::assert_snapshot!(build(|_| (), &[]), @"the number of signatures is 0; accepted: 1 to 4");
     insta::assert_snapshot!(build(|d| d.model = None, &[&key(1)]), @"bundle manifest key `model` is null; accepted: a description, as there are parts of a model");
 
