@@ -15,7 +15,7 @@ pub enum DataError {
         cause: std::io::Error,
     },
     /// A file in the place of a data set is no archive.
-    #[error("{}: not a whole tar archive: {}; accepted: a folder or a tar archive with one folder for each expression", path.display(), cause.to_string().escape_debug())]
+    #[error("{}: not a whole tar archive: {}; accepted: a folder or a plain tar archive with one folder for each expression", path.display(), cause.to_string().escape_debug())]
     Archive {
         /// The file.
         path: PathBuf,

@@ -105,7 +105,8 @@ pub struct ShardInfo {
     /// What a stored picture shows.
     #[serde(default, skip_serializing_if = "Stored::is_face")]
     pub stored: Stored,
-    /// Names of the persons where they are known, sorted; `subject_hash` is a name's hash ([`crate::subject_hash`]).
+    /// Names of the persons in clips of videos, sorted; `subject_hash` is a name's hash ([`crate::subject_hash`]). Empty for stills,
+    /// whose persons are kept as hashes alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
     /// Margin of the framing square at the time of writing.
@@ -147,7 +148,7 @@ pub struct StillRef<'a> {
     pub stored: Stored,
     /// Index into the shard's label set.
     pub label: usize,
-    /// Hash of the person's (or the file's) name.
+    /// Hash of the person's name, or of the file where none is known.
     pub subject: u64,
 }
 
@@ -185,7 +186,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Opens and checks a shard: format, tensor types and shapes, label range.
+    /// Opens and checks a shard: format, tensor types and shapes, label range, boxes and landmarks.
     ///
     /// # Errors
     /// When the file cannot be read or is not such a shard; the message names the tensor or key.
@@ -234,16 +235,15 @@ impl Shard {
     fn check_faces(&self) -> Result<(), String> {
         for (i, t) in (0..self.len).flat_map(|i| (0..self.info.frames).map(move |t| (i, t))) {
             let still = self.frame(i, t);
-            if !still.has_face {
-                continue;
-            }
+            // Without a face, too, the box says what is seen.
             if !still.face.is_proper() {
                 return Err(format!(
                     "sample {i}, frame {t} has the box {:?}; accepted: numbers, with a size",
                     still.face
                 ));
             }
-            if let Some(point) = still.landmarks.iter().find(|p| !(p.x.is_finite() && p.y.is_finite())) {
+            let wrong = still.landmarks.iter().find(|p| !(p.x.is_finite() && p.y.is_finite()));
+            if let Some(point) = wrong.filter(|_| still.has_face) {
                 return Err(format!("sample {i}, frame {t} has the landmark {point:?}; accepted: numbers"));
             }
         }

@@ -88,19 +88,21 @@ impl Source {
             return Err(DataError::NoSuchFolder { folder: folder.clone(), path: path.to_owned() });
         }
         if source.entries.is_empty() {
-            let some = source.unnamed.iter().take(8).map(|(class, n)| format!("`{class}` ({n})")).collect::<Vec<_>>();
-            let others = source.foreign.iter().map(|(end, n)| format!("{n} .{end}")).collect::<Vec<_>>();
-            let instead = match (some.first(), others.first()) {
-                (Some(_), _) => {
-                    format!("; there are {}: --folder NAME=EXPRESSION says what one shows", some.join(", "))
-                }
-                (None, Some(_)) => format!("; there are {}: make JPEG or PNG of them", others.join(", ")),
-                (None, None) => String::new(),
-            };
-            return Err(DataError::Empty { path: path.to_owned(), instead });
+            return Err(DataError::Empty { path: path.to_owned(), instead: source.instead() });
         }
         source.entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(source)
+    }
+
+    /// What there is in place of pictures to take, and what makes some of it.
+    fn instead(&self) -> String {
+        let named = |list: Vec<String>, next| match list.is_empty() {
+            true => String::new(),
+            false => format!("; there are {}: {next}", list.join(", ")),
+        };
+        let folders = self.unnamed.iter().take(8).map(|(class, n)| format!("`{class}` ({n})")).collect();
+        let others = self.foreign.iter().map(|(end, n)| format!("{n} .{end}")).collect();
+        named(folders, "--folder NAME=EXPRESSION says what one shows") + &named(others, "make JPEG or PNG of them")
     }
 
     /// What tells the entry's content from others under its name: of a file its size and the time of its last change, of an
@@ -271,6 +273,27 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_that_is_too_large_is_told_wherever_it_lies() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("set/happy/a.jpg");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // Holes in the files: nothing of this size is written.
+        File::create(&path).unwrap().set_len(MAX_FILE + 1).unwrap();
+        let mut header = tar::Header::new_gnu();
+        header.set_path("happy/a.jpg").unwrap();
+        header.set_size(MAX_FILE + 1);
+        header.set_cksum();
+        let tar = dir.path().join("set.tar");
+        std::fs::write(&tar, header.as_bytes()).unwrap();
+        File::options().write(true).open(&tar).unwrap().set_len(MAX_FILE + 4096).unwrap();
+        for path in [dir.path().join("set"), tar] {
+            let source = Source::open(&path, &Folders::new()).unwrap();
+            let said = source.read(&source.entries[0]).unwrap_err().to_string();
+            assert_eq!(said, "67108865 bytes; accepted: up to 67108864");
+        }
+    }
+
+    #[test]
     fn a_folder_without_classes_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let open = |path: &Path| Source::open(path, &Folders::new()).unwrap_err().to_string();
@@ -288,13 +311,34 @@ mod tests {
             .for_each(|f| std::fs::write(scans.join("happy").join(f), b"1").unwrap());
         let err = open(&scans);
         assert!(err.ends_with("0001.jpg; there are 2 .tiff, 1 .webp: make JPEG or PNG of them"), "{err}");
-        let packed = dir.path().join("set.tar.gz");
-        std::fs::write(&packed, b"\x1f\x8b\x08\x00\x1b[2J").unwrap();
-        let err = open(&packed);
+        std::fs::create_dir(scans.join("1")).unwrap();
+        std::fs::write(scans.join("1/a.jpg"), b"1").unwrap();
+        let err = open(&scans);
         assert!(
-            err.contains("not a whole tar archive: it is packed (gzip); unpack it first; accepted: a folder"),
+            err.contains("; there are `1` (1): --folder")
+                && err.ends_with("; there are 2 .tiff, 1 .webp: make JPEG or PNG of them"),
             "{err}"
         );
+    }
+
+    #[test]
+    fn a_packed_archive_is_called_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |path: &Path| Source::open(path, &Folders::new()).unwrap_err().to_string();
+        let packed = dir.path().join("set.tar.gz");
+        for (kind, start) in [
+            ("gzip", &b"\x1f\x8b\x08\x00\x1b[2J"[..]),
+            ("zip", b"PK\x03\x04"),
+            ("xz", b"\xfd7zXZ\0"),
+            ("zstd", b"\x28\xb5\x2f\xfd"),
+            ("bzip2", b"BZh9"),
+        ] {
+            std::fs::write(&packed, start).unwrap();
+            let said = format!(
+                "not a whole tar archive: it is packed ({kind}); unpack it first; accepted: a folder or a plain tar"
+            );
+            assert!(open(&packed).contains(&said), "{}", open(&packed));
+        }
         std::fs::write(&packed, [b"\x1b[2J".repeat(200), vec![0; 600]].concat()).unwrap();
         let err = open(&packed);
         assert!(err.chars().all(|c| !c.is_control()), "{err:?}");

@@ -1,7 +1,7 @@
 //! The job: a data set of stills into shards.
 
 use crate::annotate::{Annotated, Annotator, decode};
-use crate::hash::content_hash;
+use crate::hash::{content_hash, fingerprint};
 use crate::reader::{remove_shards, shard_path};
 use crate::source::{Entry, Folders, Source, own_name};
 use crate::writer::ShardData;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 /// Counts up when other samples come out of the same pictures: shards of an older version are made again.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Samples per shard: what is lost at most when a run is interrupted.
 const SHARD_SAMPLES: usize = 8192;
@@ -23,7 +23,7 @@ const SHARD_SAMPLES: usize = 8192;
 const MAX_NAMED: usize = 100;
 
 /// Part of a data set, chosen by a hash of the person's name, so that no person is on both sides; where no name is known, of the
-/// picture's bytes.
+/// file's bytes, so that no file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// Everything (the data set comes split).
@@ -48,8 +48,8 @@ impl Part {
 /// What a file's name says about who is in the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
-    /// Nothing: every file is its own subject, told from others by its path, the source's own name included. In which part it
-    /// is, its bytes decide: the same picture under two names is never on both sides.
+    /// Nothing: every file is its own subject, told from others by its bytes and the source's own name. The same file under two
+    /// names is one, so that it is in one part and in one fold.
     File,
     /// `Some_Person_0001.jpg`: the name up to the last underscore.
     PersonNumber,
@@ -180,12 +180,12 @@ impl StillsJob {
         check_name(&self.name)
     }
 
-    /// Hash of the person's or the file's name.
-    fn subject(&self, entry: &Entry) -> u64 {
-        let stem = entry.stem();
+    /// What the shard keeps of whose face is in the file of these `bytes`. The source's name is in it: a picture that two sources
+    /// share is known by its own hash, and must not make the two the same people, which training would refuse.
+    fn subject(&self, entry: &Entry, bytes: &[u8]) -> u64 {
         match self.naming {
-            Naming::File => subject_hash(&format!("{}/{}", own_name(&self.source), entry.name)),
-            Naming::PersonNumber => subject_hash(stem.rsplit_once('_').map_or(stem, |(person, _)| person)),
+            Naming::File => subject_hash(&format!("{}/{}", own_name(&self.source), fingerprint(bytes))),
+            Naming::PersonNumber => person(entry),
         }
     }
 
@@ -193,7 +193,7 @@ impl StillsJob {
     fn takes(&self, source: &Source, entry: &Entry) -> bool {
         match (self.part, self.naming) {
             (Part::All, _) => true,
-            (part, Naming::PersonNumber) => part.holds(self.subject(entry)),
+            (part, Naming::PersonNumber) => part.holds(person(entry)),
             // A file that cannot be read is told as that later.
             (part, Naming::File) => part.holds(source.read(entry).map_or(0, |bytes| content_hash(&bytes))),
         }
@@ -240,6 +240,12 @@ impl StillsJob {
     }
 }
 
+/// Hash of the name of the person whom the file's name names.
+fn person(entry: &Entry) -> u64 {
+    let stem = entry.stem();
+    subject_hash(stem.rsplit_once('_').map_or(stem, |(person, _)| person))
+}
+
 /// Whether shards may be called so.
 pub(crate) fn check_name(name: &str) -> Result<(), DataError> {
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
@@ -249,8 +255,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), DataError> {
     Ok(())
 }
 
-/// One picture's fate: a sample, or why there is none.
-type Fate = Result<Result<Annotated, String>, DataError>;
+/// A sample and whose it is, or why there is none.
+type Sample = Result<(Annotated, u64), String>;
+
+/// One picture's fate.
+type Fate = Result<Sample, DataError>;
 
 /// Annotates `entries` on the job's threads and collects the samples in the order of the entries.
 fn annotate_all(
@@ -264,7 +273,7 @@ fn annotate_all(
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     // Bounded, so that workers wait for the collector instead of filling memory.
     let (send, receive) = mpsc::sync_channel(64);
-    let mut fates: Vec<Option<Result<Annotated, String>>> = Vec::new();
+    let mut fates: Vec<Option<Sample>> = Vec::new();
     fates.resize_with(entries.len(), || None);
     let mut failed = None;
     std::thread::scope(|scope| {
@@ -276,7 +285,7 @@ fn annotate_all(
         for (i, fate) in receive {
             match fate {
                 Ok(fate) => {
-                    progress(fate.as_ref().is_ok_and(|s| s.has_face));
+                    progress(fate.as_ref().is_ok_and(|(sample, _)| sample.has_face));
                     fates[i] = Some(fate);
                 }
                 Err(e) => {
@@ -292,7 +301,7 @@ fn annotate_all(
     let mut data = ShardData::default();
     for (entry, fate) in entries.iter().zip(fates) {
         match fate {
-            Some(Ok(sample)) => push(&mut data, &mut info.counts, job, entry, sample),
+            Some(Ok((sample, subject))) => push(&mut data, &mut info.counts, job, entry, sample, subject),
             Some(Err(why)) => {
                 info.counts.corrupt += 1;
                 if corrupt.len() < MAX_NAMED {
@@ -325,8 +334,12 @@ fn work(
     while !stop.load(Ordering::Relaxed) {
         let i = next.fetch_add(1, Ordering::Relaxed);
         let Some(entry) = entries.get(i) else { return };
-        let fate = match source.read(entry).map_err(|e| e.to_string()).and_then(|bytes| decode(&bytes)) {
-            Ok(image) => annotator.annotate(&image, job.side, if job.grey { 1 } else { 3 }).map(Ok),
+        let read = source.read(entry).map_err(|e| e.to_string());
+        let fate = match read.and_then(|bytes| Ok((decode(&bytes)?, job.subject(entry, &bytes)))) {
+            Ok((image, subject)) => {
+                let sample = annotator.annotate(&image, job.side, if job.grey { 1 } else { 3 });
+                sample.map(|sample| Ok((sample, subject)))
+            }
             Err(why) => Ok(Err(why)),
         };
         if send.send((i, fate)).is_err() {
@@ -335,14 +348,14 @@ fn work(
     }
 }
 
-fn push(data: &mut ShardData, counts: &mut Counts, job: &StillsJob, entry: &Entry, sample: Annotated) {
+fn push(data: &mut ShardData, counts: &mut Counts, job: &StillsJob, entry: &Entry, sample: Annotated, subject: u64) {
     let Some(label) = job.labels.index_of(entry.expression) else { return };
     data.images.extend_from_slice(&sample.square);
     data.boxes.extend([sample.face.x, sample.face.y, sample.face.w, sample.face.h]);
     data.landmarks.extend(sample.landmarks.iter().flat_map(|p| [p.x, p.y]));
     data.has_face.push(u8::from(sample.has_face));
     data.label.push(label as u8);
-    data.subject.push(job.subject(entry));
+    data.subject.push(subject);
     data.picture.push(sample.picture);
     counts.samples += 1;
     counts.faces += usize::from(sample.has_face);

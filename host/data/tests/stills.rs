@@ -1,7 +1,9 @@
 //! A small data set through the whole job, and shards that are not what they should be.
 
 use mtcae_contract::{Expression, LabelSet};
-use mtcae_data::{DataError, FACE_MARGIN, Naming, Part, Shard, Stills, StillsJob, contact_sheet, prepare_stills};
+use mtcae_data::{
+    DataError, FACE_MARGIN, Folds, Naming, Part, Shard, Stills, StillsJob, contact_sheet, prepare_stills,
+};
 use std::path::Path;
 
 const PORTRAIT: &[u8] = include_bytes!("../../../tests/data/astronaut.png");
@@ -173,7 +175,7 @@ fn files_without_persons_are_strangers_wherever_they_lie() {
 }
 
 #[test]
-fn the_same_picture_under_two_names_is_in_one_part() {
+fn the_same_picture_under_two_names_is_in_one_part_and_one_fold() {
     let dir = tempfile::tempdir().unwrap();
     let names: Vec<String> = (0..12).map(|n| format!("{}/{n}.png", ["happy", "sad"][n % 2])).collect();
     portraits(&dir.path().join("in"), &names.iter().map(String::as_str).collect::<Vec<_>>());
@@ -188,6 +190,17 @@ fn the_same_picture_under_two_names_is_in_one_part() {
     let (one, other) = (part(Part::Below(50), "one"), part(Part::From(50), "other"));
     assert_eq!(one.len() + other.len(), 24);
     assert_eq!(one.also_in(&other).unwrap(), Vec::<usize>::new());
+    let all = part(Part::All, "all");
+    let of = Folds::Subject(4).of_samples(&all).unwrap();
+    let apart = |a: usize, b: usize| all.picture(a).unwrap() == all.picture(b).unwrap() && of[a] != of[b];
+    assert!((0..24).all(|a| (0..24).all(|b| !apart(a, b))), "{of:?}");
+    assert_eq!((0..4).map(|fold| of.iter().filter(|f| **f == fold).count()).collect::<Vec<_>>(), [6; 4]);
+    // In another data set it is another subject: two sets are not the same people for a picture or two.
+    std::fs::rename(dir.path().join("in"), dir.path().join("moved")).unwrap();
+    let elsewhere = StillsJob { naming: Naming::File, source: dir.path().join("moved"), side: 32, ..job(dir.path()) };
+    let elsewhere = Stills::open(&prepare_stills(&elsewhere, |_| {}).unwrap().shards).unwrap();
+    assert_eq!(elsewhere.also_in(&all).unwrap().len(), 24);
+    assert!((0..24).all(|i| elsewhere.sample(i).subject != all.sample(i).subject));
 }
 
 #[test]
@@ -259,23 +272,42 @@ fn a_shard_with_numbers_that_are_none_is_refused() {
     let shard = prepare_stills(&job(dir.path()), |_| {}).unwrap().shards.remove(0);
     let good = std::fs::read(&shard).unwrap();
     let (header, metadata) = safetensors::SafeTensors::read_metadata(&good).unwrap();
-    for (tensor, number, why) in [
-        ("boxes", f32::NAN, "sample 1, frame 0 has the box"),
-        ("boxes", -1.0, "sample 1, frame 0 has the box"),
-        ("landmarks", f32::INFINITY, "sample 1, frame 0 has the landmark"),
+    let end = |tensor: &str| header + 8 + metadata.info(tensor).unwrap().data_offsets.1;
+    for (tensor, number, has_face, why) in [
+        ("boxes", f32::NAN, 1, Some("sample 1, frame 0 has the box")),
+        ("boxes", -1.0, 1, Some("sample 1, frame 0 has the box")),
+        ("boxes", f32::NAN, 0, Some("sample 1, frame 0 has the box")),
+        ("landmarks", f32::INFINITY, 1, Some("sample 1, frame 0 has the landmark")),
+        // Nobody reads them there.
+        ("landmarks", f32::INFINITY, 0, None),
     ] {
         // The last number of the second sample.
-        let end = header + 8 + metadata.info(tensor).unwrap().data_offsets.1;
         let mut bytes = good.clone();
-        bytes[end - 4..end].copy_from_slice(&number.to_le_bytes());
+        bytes[end(tensor) - 4..end(tensor)].copy_from_slice(&number.to_le_bytes());
+        bytes[end("has_face") - 1] = has_face;
         std::fs::write(&shard, &bytes).unwrap();
-        let said = Shard::open(&shard).unwrap_err().to_string();
-        assert!(said.contains(why) && said.contains("accepted: numbers"), "{said}");
+        let said = Shard::open(&shard).err().map(|e| e.to_string()).unwrap_or_default();
+        match why {
+            Some(why) => assert!(
+                said.contains("set-000.safetensors: ") && said.contains(why) && said.contains("accepted: numbers"),
+                "{said}"
+            ),
+            None => assert_eq!(said, ""),
+        }
     }
     std::fs::write(&shard, &good).unwrap();
     assert!(Shard::open(&shard).is_ok());
+}
+
+#[test]
+fn what_shows_faces_is_for_its_owner_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    portraits(&dir.path().join("in"), &["happy/Ann_Lee_0001.png"]);
+    let shards = prepare_stills(&job(dir.path()), |_| {}).unwrap().shards;
     let sheet = dir.path().join("sheet.png");
-    contact_sheet(&Stills::open(&[shard]).unwrap(), 2, &sheet).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&sheet).unwrap().permissions());
-    assert_eq!(mode & 0o777, 0o600, "it shows faces");
+    contact_sheet(&Stills::open(&shards).unwrap(), 2, &sheet).unwrap();
+    for path in [&shards[0], &sheet] {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
 }

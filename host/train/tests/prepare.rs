@@ -35,6 +35,7 @@ impl Desk {
         self.file("in/happy/Ann_Lee_0001.png", PORTRAIT);
         self.file("in/happy/Ann_Lee_0002.jpg", FACE);
         self.file("in/happy/notes.txt", b"not a picture by its name");
+        self.file("in/happy/wave.gif", b"GIF89a");
         // What a file is called is often wrong.
         self.file("in/sadness/Bo_0001.jpg", PORTRAIT);
         self.file("in/contempt/Bo_0002.jpg", FACE);
@@ -85,6 +86,7 @@ fn pictures_become_shards_that_a_model_is_scored_on() {
     happy            2
     sad              1
     passed over: folder `smug`, 1 picture(s); --folder smug=EXPRESSION says what it shows
+    passed over: 1 .gif picture(s); make JPEG or PNG of them
     corrupt: neutral/Cut_0001.png: unexpected end of file
     corrupt: neutral/Cut_0002.jpg: JPEG of 700 bytes breaks off before its end
     corrupt: neutral/Empty_0001.png: The image format could not be determined
@@ -124,7 +126,7 @@ fn pictures_become_shards_that_a_model_is_scored_on() {
     let eight = [&arguments[..4], &["--name", "eight", "--naming", "person", "--classes", "8"]].concat();
     assert!(desk.prepare(&eight).contains("4 samples, a face found in 4 (100.0 %); 6 corrupt, 0 of other labels"));
     let named = desk.prepare(&[&eight[..], &["--folder", "smug=contempt"]].concat());
-    assert!(named.contains("contempt         2\n") && !named.contains("passed over"), "{named}");
+    assert!(named.contains("contempt         2\n") && !named.contains("passed over: folder"), "{named}");
     assert!(desk.prepare(&eight).contains("contempt         1\n"), "it is made again without the folder");
     let scored = desk.said(&["evaluate", zoo, "--data", "out/eight"]);
     assert!(scored.starts_with("exit code: 0\n") && scored.contains("WAR"), "{scored}");
@@ -198,7 +200,7 @@ fn what_cannot_be_prepared_is_named_and_leaves_nothing() {
     exit code: 1
     Error: none: No such file or directory (os error 2)
     exit code: 1
-    Error: archive.tar: not a whole tar archive: failed to read entire block; accepted: a folder or a tar archive with one folder for each expression
+    Error: archive.tar: not a whole tar archive: failed to read entire block; accepted: a folder or a plain tar archive with one folder for each expression
     exit code: 1
     Error: in/happy: no pictures in folders named by expression, such as happy/0001.jpg
     exit code: 1

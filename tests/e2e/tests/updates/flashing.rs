@@ -1,7 +1,8 @@
 //! Good bundles over the line, and the verbs around them.
 
 use crate::bench::{Bench, PATIENCE};
-use crate::bundles::Recipe;
+use crate::bundles::{Recipe, signing_key};
+use mtcae_bundle::{Rotation, SigningKey, write_public};
 use mtcae_drivers::DirStore;
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,12 @@ fn an_encrypted_model_stays_encrypted_on_the_board() {
     let slot = bench.slots().join("model-b");
     assert_eq!(std::fs::read(slot.join("model.mtcb")).unwrap(), bundle);
     assert!(!slot.join("tiny.onnx").exists());
+    // The key that signed it is replaced: what runs starts again all the same.
+    drop(board);
+    let rotation = Rotation::sign(&signing_key(), SigningKey::from_seed(&[9; 32]).public(), 2).unwrap();
+    write_public(&bench.etc().join("trusted/release.rotation"), &rotation.to_string()).unwrap();
+    let board = bench.power_on();
+    board.says("model   tiny-test 0.2.0");
 }
 
 #[test]

@@ -1,23 +1,60 @@
 //! `mtcae-train data`: pictures in, or made, annotated shards out.
 
+use crate::bar::Bar;
 use crate::data_clips::{CremadArgs, FolderArgs, MeadArgs, RavdessArgs};
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_contract::{Expression, LabelSet};
 use mtcae_data::{
-    Naming, Outcome, Part, Stills, StillsJob, SynthJob, clip_sheet, contact_sheet, prepare_stills, synthesize,
+    Naming, Outcome, Part, Progress, Stills, StillsJob, SynthJob, clip_sheet, contact_sheet, prepare_stills, synthesize,
 };
 use std::path::PathBuf;
 
-/// Persons out of a hundred that `--part train` keeps.
+/// Persons, or pictures of nobody known, out of a hundred that `--part train` keeps.
 const TRAIN_SHARE: u8 = 85;
+
+/// The bar of a job that says with its first word how much there is to do.
+pub struct JobBar {
+    /// What is counted.
+    what: &'static str,
+    bar: Option<Bar>,
+    done: usize,
+}
+
+impl JobBar {
+    pub fn new(what: &'static str) -> JobBar {
+        JobBar { what, bar: None, done: 0 }
+    }
+
+    /// The job is so far, with a message or without.
+    pub fn set(&mut self, p: Progress, message: Option<String>) {
+        if self.bar.is_none() {
+            // A job goes on without a bar.
+            self.bar = Bar::new(p.total, self.what, "  {msg}").ok();
+            self.bar.iter().for_each(|bar| bar.begin(p.done));
+            self.done = p.done;
+        }
+        match (&self.bar, message) {
+            (Some(bar), Some(message)) => bar.set(p.done, message),
+            (Some(bar), None) => bar.inc((p.done - self.done) as u64),
+            (None, _) => {}
+        }
+        self.done = p.done;
+    }
+
+    /// It is over.
+    pub fn clear(&self) {
+        self.bar.iter().for_each(Bar::clear);
+    }
+}
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Find the faces of a data set with MTCNN and write shards for training; a run that was cut goes on.
+    /// Find the faces of a data set with MTCNN and write shards for training; a run that was cut goes on: with the video, or of stills
+    /// with the shard of 8192 pictures, that it was at.
     #[command(subcommand)]
     Prepare(Prepare),
-    /// Render clips of made-up people and write shards for training; a run that was cut goes on.
+    /// Render clips of made-up people and write shards for training; a run that was cut goes on with the shard of 256 clips that it
+    /// was at.
     Synth(SynthArgs),
 }
 
@@ -46,7 +83,8 @@ pub struct StillsArgs {
     /// Shards are called NAME-000.safetensors and so on.
     #[arg(long)]
     name: String,
-    /// all; or train (85 % of the persons) or test (the others), by a hash of the person's name.
+    /// all; or train (85 %) or test (the others): of the persons by a hash of their names, with --naming file of the pictures by a
+    /// hash of their bytes, so that equal ones stay together.
     #[arg(long, default_value = "all", value_parser = ["all", "train", "test"])]
     part: String,
     /// What a folder shows whose name is no expression, such as 1=surprise; may be given several times.
@@ -121,14 +159,10 @@ impl StillsArgs {
     }
 
     fn run(&self) -> Result<()> {
-        let bar = ProgressBar::no_length()
-            .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} pictures, {per_sec}, {eta} left  {msg}")?);
-        let outcome = prepare_stills(&self.job()?, |p| {
-            bar.set_length(p.total as u64);
-            bar.set_position(p.done as u64);
-            bar.set_message(format!("{} faces", p.faces));
-        })?;
-        bar.finish_and_clear();
+        let mut bar = JobBar::new("pictures");
+        let outcome = prepare_stills(&self.job()?, |p| bar.set(p, Some(format!("{} faces in this run", p.faces))));
+        bar.clear();
+        let outcome = outcome?;
         let sheet = self.out.join(format!("{}.png", self.name));
         contact_sheet(&Stills::open(&outcome.shards)?, 48, &sheet)?;
         say!("{}", summary(&outcome));
@@ -193,13 +227,10 @@ impl SynthArgs {
     }
 
     fn run(&self) -> Result<()> {
-        let bar = ProgressBar::no_length()
-            .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} clips, {per_sec}, {eta} left")?);
-        let outcome = synthesize(&self.job()?, |p| {
-            bar.set_length(p.total as u64);
-            bar.set_position(p.done as u64);
-        })?;
-        bar.finish_and_clear();
+        let mut bar = JobBar::new("clips");
+        let outcome = synthesize(&self.job()?, |p| bar.set(p, None));
+        bar.clear();
+        let outcome = outcome?;
         let sheet = self.out.join(format!("{}.png", self.name));
         clip_sheet(&Stills::open(&outcome.shards)?, 16, &sheet)?;
         let (clips, shards) = (outcome.counts.samples, outcome.shards.len());

@@ -1,8 +1,8 @@
 //! `mtcae-train data prepare ravdess|cremad|mead|folder`: videos in, annotated clips out.
 
+use crate::data::JobBar;
 use crate::data_text::clips_text;
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
 use mtcae_data::{ClipsJob, Naming, Scheme, Stills, Stored, VideoTools, clip_sheet, prepare_clips};
 use std::path::PathBuf;
 
@@ -123,20 +123,9 @@ impl VideoArgs {
 
     fn run(&self, scheme: Scheme) -> Result<()> {
         let job = self.job(scheme);
-        let bar = ProgressBar::no_length()
-            .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} videos, {per_sec}, {eta} left  {msg}")?);
-        let mut first = None;
-        let outcome = prepare_clips(&job, |p| {
-            bar.set_length(p.total as u64);
-            // Rate and time left are of this run alone.
-            if first.replace(p.done).is_none() {
-                bar.set_position(p.done as u64);
-                bar.reset_eta();
-            }
-            bar.set_position(p.done as u64);
-            bar.set_message(format!("{} clips in this run", p.faces));
-        });
-        bar.finish_and_clear();
+        let mut bar = JobBar::new("videos");
+        let outcome = prepare_clips(&job, |p| bar.set(p, Some(format!("{} clips in this run", p.faces))));
+        bar.clear();
         let outcome = outcome?;
         let sheet = job.out.join(format!("{}.png", job.name));
         clip_sheet(&Stills::open(&outcome.shards)?, SHEET_CLIPS, &sheet)?;
