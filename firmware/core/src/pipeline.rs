@@ -137,8 +137,14 @@ impl Pipeline {
     /// A frame has come. One that claims to be of the future counts as of now.
     pub fn on_frame(&mut self, captured: Captured, now: Micros) -> Fate {
         let frame = Frame { image: Arc::new(captured.image), captured: captured.captured.min(now), seq: captured.seq };
+        let size = |frame: &Frame| (frame.image.width(), frame.image.height());
+        let resized = self.ring.newest().is_some_and(|newest| size(newest) != size(&frame));
         let fate = self.ring.push(frame);
         if fate == Fate::NewEpoch {
+            if resized {
+                // Where faces were is said in pixels of the other size.
+                self.forget_faces();
+            }
             self.schedule.restart();
         }
         fate
@@ -250,16 +256,21 @@ impl Pipeline {
     pub fn on_gap(&mut self) {
         self.ring.restart();
         self.trigger = None;
+        self.forget_faces();
+        self.schedule.restart();
+    }
+
+    fn forget_faces(&mut self) {
         self.tracks.clear();
         self.forget_others();
-        self.schedule.restart();
     }
 
     /// Overwrites and forgets every pixel. Returns how many pictures and clips the workers still hold: call it again when the
     /// jobs that are out have been answered, until it returns 0. A clip is overwritten when it comes back.
     pub fn wipe(&mut self) -> usize {
         // The ring first: letting go of its frames before they are overwritten would leave their pixels in memory.
-        let held = self.ring.wipe() + self.sent.len();
+        // A frame that is looked at may have left the ring meanwhile.
+        let held = self.ring.wipe().max(usize::from(self.look.is_some())) + self.sent.len();
         self.sent.iter_mut().for_each(|sent| sent.condemned = true);
         self.attention.iter_mut().for_each(|a| a.crops.wipe());
         self.assembler.wipe();

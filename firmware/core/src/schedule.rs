@@ -93,10 +93,11 @@ impl Schedule {
         self.inferring = self.inferring.saturating_sub(1);
     }
 
-    /// Frames start anew: whatever was seen or inferred says nothing about them. Jobs that run keep running.
+    /// Frames start anew: whatever was seen says nothing about them. Jobs that run keep running, and the most clips a second
+    /// stay what they are.
     pub fn restart(&mut self) {
-        let (looking, inferring) = (self.looking, self.inferring);
-        *self = Schedule { looking, inferring, ..Schedule::new(self.settings.clone()) };
+        let (looking, inferring, inferred) = (self.looking, self.inferring, self.inferred);
+        *self = Schedule { looking, inferring, inferred, ..Schedule::new(self.settings.clone()) };
     }
 
     /// Infers at most `hz` clips a second from now on; what is not more than 0 and finite changes nothing.
@@ -208,6 +209,24 @@ mod tests {
         s.restart();
         let [_, _, infer] = run(&mut s, 10, SEEN, 2_000, 20_000);
         assert!((15..=21).contains(&infer), "{infer}");
+    }
+
+    #[test]
+    fn a_restart_brings_no_clip_before_its_time() {
+        let mut s = schedule();
+        s.limit_rate(2.0);
+        let mut clips = 0;
+        for now in (0..60).map(|tenth| tenth * 100_000) {
+            s.restart();
+            loop {
+                match s.next_step(now, Some(now), SEEN) {
+                    Step::Wait(_) => break,
+                    Step::Infer => (clips += 1, s.finish_clip()).1,
+                    Step::Detect | Step::Follow => s.finish_look(now),
+                }
+            }
+        }
+        assert!((11..=13).contains(&clips), "{clips} clips in 6 s");
     }
 
     #[test]

@@ -403,3 +403,23 @@ fn a_picture_the_worker_held_at_a_wipe_is_wiped_later() {
     assert_eq!(pipeline.on_faces(&[], 9), None, "an answer about a wiped picture says nothing");
     assert_eq!(pipeline.wipe(), 0);
 }
+
+#[test]
+fn a_face_is_not_looked_for_in_pixels_of_another_size() {
+    let mut pipeline = Pipeline::new(Settings::default(), &manifest(), 1, 1).unwrap();
+    let frame = |side, at: Micros| {
+        let image = Image::filled(side, side, [200; 3]).unwrap();
+        Captured { image, captured: at, seq: (at / FRAME) as u32, decode_us: 0 }
+    };
+    let mut seen = |side, at| {
+        pipeline.on_frame(frame(side, at), at);
+        let before = pipeline.tracks().all().len();
+        if let Action::Detect(_) = pipeline.next(at) {
+            let face = Rect { x: 40.0, y: 40.0, w: 60.0, h: 60.0 };
+            let found = FoundFace { face, score: 0.9, landmarks: [face.center(); LANDMARKS] };
+            pipeline.on_faces(&[found], at);
+        }
+        before
+    };
+    assert_eq!([seen(200, FRAME), seen(200, 2 * FRAME), seen(100, 3 * FRAME)], [0, 1, 0]);
+}

@@ -6,6 +6,8 @@ use mtcae_core::Engine;
 #[cfg(feature = "ort")]
 use mtcae_drivers::{Engines, OrtDevice, OrtEngine, OrtError, OrtLibrary, find_onnxruntime};
 use mtcae_drivers::{ModelFile, TractEngine};
+#[cfg(feature = "ort")]
+use std::io::Write;
 use std::path::Path;
 #[cfg(feature = "ort")]
 use std::time::Duration;
@@ -66,7 +68,12 @@ fn named(choice: EngineChoice, file: &ModelFile, threads: usize, paths: Paths) -
         None => "it is not kept: model.engine_cache says where, for models that are not encrypted".to_owned(),
     };
     let say = |so_far: Duration| {
-        eprintln!("info: preparing the model for {choice}, {} s so far; {kept}", so_far.as_secs());
+        // Nobody may read it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "info: preparing the model for {choice}, {} s so far; {kept}",
+            so_far.as_secs()
+        );
     };
     let slow = device == OrtDevice::Tensorrt;
     let engines = Engines { kept_in: paths.kept_in, progress: if slow { Some(&say) } else { None } };

@@ -48,6 +48,9 @@ pub(crate) fn thermal(folder: &str) -> Thermal {
         let number = |file: &str| read(file)?.trim().parse::<i32>().ok();
         let name = name.to_string_lossy();
         if name.starts_with("thermal_zone") {
+            if read("type").is_some_and(|kind| is_no_thermometer(&kind)) {
+                continue;
+            }
             let celsius = number("temp").map(|milli| milli as f32 / 1000.0).filter(|c| (-60.0..200.0).contains(c));
             thermal.celsius = thermal.celsius.into_iter().chain(celsius).reduce(f32::max);
         } else if name.starts_with("cooling_device") {
@@ -56,6 +59,11 @@ pub(crate) fn thermal(folder: &str) -> Thermal {
         }
     }
     thermal
+}
+
+/// The power chip of older Jetsons says 100 degrees, always.
+fn is_no_thermometer(kind: &str) -> bool {
+    kind.trim().eq_ignore_ascii_case("PMIC-Die")
 }
 
 /// Whether a cooler of this kind cools by having a processor do less. Others are at work without any heat: a fan that turns, the
@@ -155,6 +163,8 @@ mod tests {
         write("thermal_zone1", "temp", "78250\n");
         write("thermal_zone2", "temp", "broken\n");
         write("thermal_zone3", "temp", "-256000\n");
+        write("thermal_zone4", "temp", "100000\n");
+        write("thermal_zone4", "type", "PMIC-Die\n");
         write("cooling_device0", "type", "pwm-fan\n");
         write("cooling_device0", "cur_state", "3\n");
         assert_eq!(thermal(folder), Thermal { celsius: Some(78.25), slowed: false });

@@ -55,8 +55,15 @@ pub(crate) fn detector_config(board: &Board) -> DetectorConfig {
         min_face_fraction: board.detector.min_face_fraction,
         scale_factor: board.detector.scale_factor,
         thresholds: board.detector.thresholds,
-        ..DetectorConfig::fast()
+        max_candidates: candidates(board.detector.faces as usize),
     }
+}
+
+/// What each net passes on: room for the faces that are followed and for others, of which the largest are chosen.
+fn candidates(faces: usize) -> [usize; 3] {
+    let [first, second, _] = DetectorConfig::fast().max_candidates;
+    let second = second.max(3 * faces);
+    [first.max(12 * faces), second, second]
 }
 
 /// How much may wait for a sink of which the board file allows `messages`, and how old a report may get.
@@ -69,6 +76,11 @@ pub(crate) fn outbox_limits(messages: u32, max_age_ms: u32) -> OutboxLimits {
 mod tests {
     use super::*;
     use mtcae_board_configs::builtin;
+
+    #[test]
+    fn more_faces_are_found_than_are_followed() {
+        assert_eq!([1, 4, 16].map(candidates), [[48, 12, 12], [48, 12, 12], [192, 48, 48]]);
+    }
 
     #[test]
     fn every_board_that_ships_gives_valid_settings() {
