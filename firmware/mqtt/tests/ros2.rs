@@ -154,8 +154,10 @@ fn what_the_bridge_puts_on_dds_is_what_the_board_said() {
             }
             let topic = line["topic"].as_str().unwrap().trim_start_matches("rt/humans/");
             let at = TOPICS.iter().position(|(name, _)| topic.ends_with(name)).unwrap();
-            let same =
-                |h: &Heard| h.topic == format!("mtcae/desk/{topic}") && rounded(&h.json()) == rounded(&line["message"]);
+            let message = rounded(&line["message"]);
+            // The odd ones are among what was heard.
+            let says = |h: &Heard| serde_json::from_str(&h.payload).is_ok_and(|said: Value| rounded(&said) == message);
+            let same = |h: &Heard| h.topic == format!("mtcae/desk/{topic}") && says(h);
             heard.wait("a message of the bridge", same);
             messages[at] += 1;
         }
